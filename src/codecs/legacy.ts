@@ -1,0 +1,128 @@
+import { Buffer, isUtf8 } from 'node:buffer';
+import { invalidOption, SingletonError, type SingletonErrorCode } from '../core/errors.ts';
+import { oneWay } from '../protocol/one-way.ts';
+import type { Codec, DecodeLimits, Decoder, Format } from './codec.ts';
+import { headLength, recognizeStranger } from './stranger.ts';
+
+const NUL = '\0';
+
+/** A codec for lists of strings; its messages are the parts between the NULs. */
+export interface LegacyCodec extends Codec<readonly string[]>, Format<readonly string[]> {}
+
+/**
+ * The wire of the Python package Socket_Singleton, byte for byte, and so the one that talks to it:
+ *
+ *     [secret NUL] argument NUL argument NUL …      UTF-8; complete at end of stream; no answer
+ *
+ * No arguments and no secret is a single NUL, and so is one empty argument: it arrives as no arguments.
+ */
+export function legacy(): LegacyCodec {
+  return {
+    name: 'legacy',
+    protocol: oneWay({ encode, createDecoder }),
+    check({ args, secret }) {
+      if (!Array.isArray(args) || !args.every((arg) => typeof arg === 'string')) {
+        throw invalidOption('args', 'an array of strings, which is what the legacy codec carries', args);
+      }
+      if (secret !== undefined && (!isUtf8(secret) || secret.includes(0))) {
+        throw new SingletonError(
+          'ERR_SINGLETON_INVALID_OPTION',
+          'Option "secret": expected UTF-8 without NUL, which is what the legacy codec carries.',
+        );
+      }
+    },
+    encode,
+    createDecoder,
+  };
+}
+
+function encode(parts: readonly string[]): Uint8Array {
+  for (const [index, part] of parts.entries()) {
+    if (part.includes(NUL)) throw unencodable(`part ${index} contains a NUL, which separates arguments`);
+    if (!part.isWellFormed()) throw unencodable(`part ${index} has a lone surrogate, which UTF-8 does not have`);
+  }
+  const bytes = Buffer.from(parts.join(NUL) + NUL);
+  const stranger = recognizeStranger(bytes.subarray(0, headLength(bytes)));
+  if (stranger !== undefined) throw unencodable(`they start like ${stranger}, which every host refuses`);
+  return bytes;
+}
+
+function unencodable(problem: string): SingletonError {
+  return new SingletonError(
+    'ERR_SINGLETON_UNENCODABLE',
+    `The legacy codec cannot carry these arguments: ${problem}. Change them, or use a structured codec.`,
+  );
+}
+
+function createDecoder(limits: DecodeLimits): Decoder<readonly string[]> {
+  return new LegacyDecoder(limits);
+}
+
+class LegacyDecoder implements Decoder<readonly string[]> {
+  readonly #maxMessageBytes: number;
+  #bytes = new Uint8Array(0);
+  #length = 0;
+  #headIsKnown = false;
+  #dead: SingletonError | undefined;
+
+  constructor({ maxMessageBytes }: DecodeLimits) {
+    this.#maxMessageBytes = maxMessageBytes;
+  }
+
+  push(chunk: Uint8Array): [] {
+    if (this.#dead) throw this.#dead;
+    const room = this.#maxMessageBytes - this.#length;
+    this.#append(chunk.subarray(0, room));
+    if (chunk.length > room) {
+      throw this.#die(
+        'ERR_SINGLETON_MESSAGE_TOO_LARGE',
+        `Expected a message of at most ${this.#maxMessageBytes} bytes (maxMessageBytes); more came.`,
+      );
+    }
+    return [];
+  }
+
+  end(): [readonly string[]] {
+    if (this.#dead) throw this.#dead;
+    const bytes = Buffer.from(this.#bytes.buffer, 0, this.#length);
+    if (bytes.at(-1) !== 0) {
+      throw this.#die(
+        'ERR_SINGLETON_TRUNCATED_MESSAGE',
+        `Expected a NUL after the last argument; the stream ended after ${bytes.length} bytes without one.`,
+      );
+    }
+    if (!isUtf8(bytes)) {
+      throw this.#die('ERR_SINGLETON_MALFORMED_MESSAGE', `Expected UTF-8; ${bytes.length} bytes came that are not.`);
+    }
+    const text = bytes.toString('utf8', 0, bytes.length - 1);
+    this.#die('ERR_SINGLETON_MALFORMED_MESSAGE', 'Expected nothing more: the message was complete.');
+    return [Object.freeze(text === '' ? [] : text.split(NUL))];
+  }
+
+  /** Into one buffer that doubles: as a list of chunks, a message that comes byte by byte would cost a hundredfold. */
+  #append(chunk: Uint8Array): void {
+    const start = this.#length;
+    this.#length += chunk.length;
+    if (this.#length > this.#bytes.length) {
+      const grown = new Uint8Array(Math.max(this.#length, Math.min(2 * this.#bytes.length, this.#maxMessageBytes)));
+      grown.set(this.#bytes.subarray(0, start));
+      this.#bytes = grown;
+    }
+    this.#bytes.set(chunk, start);
+    if (!this.#headIsKnown) this.#inspectHead(headLength(chunk), start);
+  }
+
+  #inspectHead(length: number | undefined, start: number): void {
+    if (length === undefined) return;
+    this.#headIsKnown = true;
+    const stranger = recognizeStranger(this.#bytes.subarray(0, start + length));
+    if (stranger === undefined) return;
+    throw this.#die('ERR_SINGLETON_MALFORMED_MESSAGE', `Expected arguments; what came is ${stranger}.`);
+  }
+
+  #die(code: SingletonErrorCode, message: string): SingletonError {
+    this.#dead = new SingletonError(code, message);
+    this.#bytes = new Uint8Array(0);
+    return this.#dead;
+  }
+}

@@ -1,0 +1,27 @@
+import { Buffer } from 'node:buffer';
+
+const NUL = 0;
+const LF = 0x0a;
+
+/** Where the head of a stream ends, its first NUL or line feed included; `undefined` while neither came. */
+export function headLength(bytes: Uint8Array): number | undefined {
+  const index = bytes.findIndex((byte) => byte === NUL || byte === LF);
+  return index === -1 ? undefined : index + 1;
+}
+
+/**
+ * What plainly is another protocol, known by the head of its stream. A web page can make a browser post to any port, and
+ * the NULs in its body would read as arguments: so a line of HTTP at the start is never one.
+ */
+export function recognizeStranger(head: Uint8Array): string | undefined {
+  if (head[0] === 0x16 && head[1] === 0x03) return 'TLS';
+  if (head[0] === 0xf5) return 'a structured codec of this library';
+  const start = latin1(head.subarray(0, 24));
+  if (/^SSH-\d/.test(start)) return 'SSH';
+  if (/^[A-Z]+ /.test(start) && / HTTP\/\d(\.\d)?\r?\n$/.test(latin1(head.subarray(-12)))) return 'HTTP';
+  return undefined;
+}
+
+function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
+}

@@ -1,0 +1,17 @@
+/** What became of a launch. With any of these, a strict launch exits with status 0. */
+export type Outcome =
+  /** The host confirmed it. */
+  | 'delivered'
+  /** A one-way codec: all bytes were taken and the connection ended well, but the host cannot say more. */
+  | 'unconfirmed'
+  /** Counted, but beyond `maxClients`: the host ignored its arguments. */
+  | 'throttled'
+  /** This launch made the count reach `releaseThreshold`: the place is free, its arguments were dropped. */
+  | 'released'
+  /** `client: false`: nothing was sent. */
+  | 'skipped';
+
+/** What a launch knows of its hand-off. */
+export interface Receipt {
+  readonly outcome: Outcome;
+}

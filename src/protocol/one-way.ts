@@ -1,0 +1,112 @@
+import { Buffer } from 'node:buffer';
+import type { Duplex } from 'node:stream';
+import type { Format, HandOff, Launch, Protocol, Reception, Terms } from '../codecs/codec.ts';
+import { SingletonError } from '../core/errors.ts';
+
+/** The Python host reads once, this much: a reset after a longer message does not mean that it was not taken. */
+const READ_AT_ONCE_BYTES = 1024;
+
+/**
+ * The legacy conversation: the client sends one message, the secret before the arguments, and ends; the host ends after
+ * it and never sends a byte.
+ */
+export function oneWay(format: Format<readonly string[]>): Protocol<readonly string[]> {
+  return {
+    receive: (connection, terms) => receive(format, connection, terms),
+    prepare: (launch, terms) => prepare(format, launch, terms),
+  };
+}
+
+async function receive(
+  format: Format<readonly string[]>,
+  connection: Duplex,
+  terms: Terms,
+): Promise<Reception<readonly string[]>> {
+  const parts = await readMessage(connection, format, terms);
+  if (terms.secret === undefined) return { verified: true, launch: { args: parts } };
+  const [proof, ...args] = parts;
+  if (proof === undefined) return { verified: false, reason: 'missing-secret' };
+  if (!isSame(Buffer.from(proof), terms.secret)) return { verified: false, reason: 'wrong-secret' };
+  return { verified: true, launch: { args: Object.freeze(args) } };
+}
+
+function readMessage(connection: Duplex, format: Format<readonly string[]>, terms: Terms): Promise<readonly string[]> {
+  return new Promise((resolve, reject) => {
+    const decoder = format.createDecoder(terms);
+    connection.on('data', (chunk: Uint8Array) => {
+      try {
+        decoder.push(chunk);
+      } catch (error) {
+        connection.pause();
+        reject(error);
+      }
+    });
+    connection.once('end', () => {
+      try {
+        const [message] = decoder.end();
+        if (message) resolve(message);
+      } catch (error) {
+        reject(error);
+      }
+    });
+    connection.once('error', (cause: Error) => {
+      reject(failed('The connection broke before the launch was complete', cause));
+    });
+    connection.once('close', () => {
+      reject(failed('The connection was closed before the launch was complete'));
+    });
+  });
+}
+
+/** Compares digests, which are of one length, in constant time. `node:crypto` is loaded by the first call only. */
+function isSame(proof: Uint8Array, secret: Uint8Array): boolean {
+  const { createHash, timingSafeEqual } = process.getBuiltinModule('node:crypto');
+  const digest = (bytes: Uint8Array): Uint8Array => createHash('sha256').update(bytes).digest();
+  return timingSafeEqual(digest(proof), digest(secret));
+}
+
+function prepare(
+  format: Format<readonly string[]>,
+  { args }: Launch<readonly string[]>,
+  { secret, maxMessageBytes }: Terms,
+): HandOff {
+  const bytes = format.encode(secret === undefined ? args : [Buffer.from(secret).toString(), ...args]);
+  if (bytes.length > maxMessageBytes) {
+    throw new SingletonError(
+      'ERR_SINGLETON_MESSAGE_TOO_LARGE',
+      `Expected arguments of at most ${maxMessageBytes} bytes (maxMessageBytes), got ${bytes.length}. ` +
+        'Hand over a path to the data, or raise the limit on both sides.',
+    );
+  }
+  return (connection) => send(connection, bytes);
+}
+
+/**
+ * What a one-way launch can learn of its end. Without a reset, the host took the message (or died with it unread by its
+ * program, which nothing on this wire tells apart).
+ */
+function send(connection: Duplex, bytes: Uint8Array): ReturnType<HandOff> {
+  return new Promise((resolve, reject) => {
+    let cause: Error | undefined;
+    connection.once('data', () => {
+      reject(
+        new SingletonError(
+          'ERR_SINGLETON_FOREIGN_HOST',
+          'Expected a host, which never sends on this wire; another program holds the place and answered. Choose another.',
+        ),
+      );
+      connection.destroy();
+    });
+    connection.once('error', (error: Error) => (cause = error));
+    connection.once('close', () => {
+      if (connection.readableEnded && connection.writableFinished) resolve({ outcome: 'unconfirmed' });
+      else if (!connection.writableFinished || bytes.length <= READ_AT_ONCE_BYTES) resolve(undefined);
+      else reject(failed(`The host reset the connection after ${bytes.length} bytes; it may have read some`, cause));
+    });
+    connection.end(bytes);
+  });
+}
+
+function failed(what: string, cause?: Error): SingletonError {
+  return new SingletonError('ERR_SINGLETON_CONNECTION_FAILED', `${what}.`, cause && { cause });
+}

@@ -1,0 +1,93 @@
+import { createConnection, createServer, type NetConnectOpts, type Server, type Socket } from 'node:net';
+import { SingletonError } from '../core/errors.ts';
+import type { ConnectOptions, Connection, Listener, ListenOptions } from './transport.ts';
+
+/** How a transport names what it listens on. */
+export interface Naming {
+  readonly placeOf: (server: Server) => string;
+  readonly unavailable: (cause: NodeJS.ErrnoException) => SingletonError;
+}
+
+/** Listens; taken is `undefined`. */
+export function listen(
+  where: { readonly host: string; readonly port: number },
+  { placeOf, unavailable }: Naming,
+  onConnection: (connection: Connection) => void,
+  { maxConnections, onWarning }: ListenOptions,
+): Promise<Listener | undefined> {
+  const sockets = new Set<Socket>();
+  let isRef = true;
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+    if (!isRef) socket.unref();
+    onConnection(socket);
+  });
+  server.maxConnections = maxConnections;
+  const setRef = (value: boolean): void => {
+    isRef = value;
+    for (const one of [server, ...sockets]) one[value ? 'ref' : 'unref']();
+  };
+
+  return new Promise((resolve, reject) => {
+    const onError = (error: NodeJS.ErrnoException): void => {
+      if (error.code === 'EADDRINUSE') resolve(undefined);
+      else reject(unavailable(error));
+    };
+    server.once('error', onError);
+    // exclusive: else every worker of a cluster would be host.
+    server.listen({ ...where, exclusive: true }, () => {
+      server.off('error', onError);
+      server.on('error', (cause) => onWarning(failed('A connection could not be accepted', cause)));
+      server.on('drop', () => {
+        onWarning(
+          new SingletonError(
+            'ERR_SINGLETON_BUSY',
+            `Expected at most ${maxConnections} connections at a time (maxConnections); one more was closed.`,
+          ),
+        );
+      });
+      resolve({
+        place: placeOf(server),
+        // The descriptor is closed within the call; the server's 'close' waits for its connections.
+        close: async () => void server.close(),
+        ref: () => setRef(true),
+        unref: () => setRef(false),
+      });
+    });
+  });
+}
+
+/** Connects; nobody there is `undefined`. */
+export function connect(where: NetConnectOpts, { signal }: ConnectOptions): Promise<Socket | undefined> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(signal.reason);
+    const socket = createConnection({ ...where, allowHalfOpen: true });
+    const onAbort = (): void => void socket.destroy();
+    signal.addEventListener('abort', onAbort, { once: true });
+    const onConnect = (): void => {
+      settle();
+      resolve(socket);
+    };
+    const onError = (error: NodeJS.ErrnoException): void => {
+      if (NOBODY_THERE.has(error.code)) resolve(undefined);
+      else reject(failed('The place could not be reached', error));
+    };
+    const onClose = (): void => {
+      settle();
+      reject(signal.reason);
+    };
+    const settle = (): void => {
+      signal.removeEventListener('abort', onAbort);
+      socket.off('connect', onConnect).off('close', onClose);
+    };
+    // onError stays: an error that nobody listens to would end the process.
+    socket.once('connect', onConnect).on('error', onError).once('close', onClose);
+  });
+}
+
+const NOBODY_THERE: ReadonlySet<string | undefined> = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE']);
+
+function failed(what: string, cause: Error): SingletonError {
+  return new SingletonError('ERR_SINGLETON_CONNECTION_FAILED', `${what}: ${cause.message}.`, { cause });
+}

@@ -1,0 +1,72 @@
+import { isIPv6, type Server } from 'node:net';
+import { invalidOption, SingletonError } from '../core/errors.ts';
+import { connect, listen, type Naming } from './net.ts';
+import { abort, type Transport } from './transport.ts';
+
+export interface TcpOptions {
+  /**
+   * The address to bind: one of this machine, better a literal than a name (`localhost` may be two places).
+   * @default '127.0.0.1'
+   */
+  readonly address?: string | undefined;
+  /**
+   * 0 to 65535. Choose one from 10000 to 32767: above it, systems lend ports to outgoing connections.
+   * @default 1337
+   */
+  readonly port?: number | undefined;
+}
+
+/**
+ * A TCP port: one host for each address of a machine and port, across users and containers that share a network.
+ * @throws SingletonError `ERR_SINGLETON_INVALID_OPTION`
+ */
+export function tcp({ address = '127.0.0.1', port = 1337 }: TcpOptions = {}): Transport {
+  if (typeof address !== 'string' || address === '') throw invalidOption('address', 'an IP address', address);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+    throw invalidOption('port', 'an integer from 0 to 65535', port);
+  }
+  const place = placeAt(address, port);
+  return {
+    place,
+    listen(onConnection, options) {
+      const placeOf = (server: Server): string => {
+        const bound = server.address();
+        return typeof bound === 'object' && bound ? placeAt(address, bound.port) : place;
+      };
+      const naming: Naming = { placeOf, unavailable: (cause) => unavailable(place, cause) };
+      return listen({ host: address, port }, naming, onConnection, options);
+    },
+    async connect(options) {
+      // One address, the one that listen takes: a name's second address may be another program's.
+      const socket = await connect({ host: reachable(address), port, autoSelectFamily: false }, options);
+      if (socket?.localPort !== socket?.remotePort || socket?.localAddress !== socket?.remoteAddress) return socket;
+      // A port that is nobody's, in the range of outgoing connections, can connect to itself.
+      if (socket) abort(socket);
+      return undefined;
+    },
+  };
+}
+
+function placeAt(address: string, port: number): string {
+  return `tcp://${isIPv6(address) ? `[${address}]` : address}:${port}`;
+}
+
+/** A wildcard can be bound, but not every system can connect to it. */
+function reachable(address: string): string {
+  if (address === '0.0.0.0') return '127.0.0.1';
+  return address === '::' ? '::1' : address;
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  EACCES: 'the system does not allow this port (privileged, or in a range that Windows reserves). Choose another port',
+  EADDRNOTAVAIL: 'this machine has no such address. Choose one of its own',
+  ENOTFOUND: 'no such name is known. Use an address',
+};
+
+function unavailable(place: string, cause: NodeJS.ErrnoException): SingletonError {
+  return new SingletonError(
+    'ERR_SINGLETON_PLACE_UNAVAILABLE',
+    `Cannot listen on ${place}: ${REASONS[cause.code ?? ''] ?? cause.message}.`,
+    { cause },
+  );
+}
