@@ -1,0 +1,53 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { HandOff } from '../codecs/codec.ts';
+import { deliver, prepare, unresponsive } from './client.ts';
+import { Deadline } from './deadline.ts';
+import { SingletonError } from './errors.ts';
+import type { Host } from './host.ts';
+import type { ResolvedOptions } from './options.ts';
+import type { Receipt } from './receipt.ts';
+
+/** Milliseconds between two tries: too short to be felt, and uneven, so that launches do not march in step. */
+const MIN_PAUSE = 5;
+const MAX_PAUSE = 40;
+
+/**
+ * Host or client? Resolves to `undefined` when `host` got the place, else to the receipt of the hand-off. Of any number
+ * of launches one gets the place; who finds it taken, and then nobody there, tries again until the deadline.
+ */
+export async function claim<T>(
+  host: Host<T>,
+  options: ResolvedOptions<T>,
+  signal: AbortSignal,
+): Promise<Receipt | undefined> {
+  let handOff: HandOff | undefined;
+  let isReached = false;
+  const expired = (): SingletonError => (isReached ? unresponsive(options) : unanswered(options));
+  const deadline = new Deadline(options.handOffTimeout, expired, signal);
+  try {
+    for (;;) {
+      deadline.signal.throwIfAborted();
+      if (await host.listen()) return undefined;
+      if (!options.client) return { outcome: 'skipped' };
+      handOff ??= prepare(options);
+      isReached = true;
+      const receipt = await deliver(options.transport, handOff, deadline.signal);
+      if (receipt) return receipt;
+      isReached = false;
+      const pause = MIN_PAUSE + Math.random() * (MAX_PAUSE - MIN_PAUSE);
+      // A try that the deadline would cut short could not tell a silent host from nobody.
+      if (deadline.remaining < pause + MIN_PAUSE) throw unanswered(options);
+      await sleep(pause);
+    }
+  } finally {
+    deadline.clear();
+  }
+}
+
+function unanswered<T>({ transport, handOffTimeout }: ResolvedOptions<T>): SingletonError {
+  return new SingletonError(
+    'ERR_SINGLETON_PLACE_UNAVAILABLE',
+    `Expected ${transport.place} to be free or a host to answer there within ${handOffTimeout} ms (handOffTimeout); ` +
+      'it is taken, and nobody takes a launch. An outgoing connection may hold the port: choose one from 10000 to 32767.',
+  );
+}

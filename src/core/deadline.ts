@@ -1,0 +1,43 @@
+import { SingletonError } from './errors.ts';
+
+/** A signal that aborts after a time, or as soon as the user's does. */
+export class Deadline {
+  readonly #controller = new AbortController();
+  readonly #end: number;
+  readonly #timer: NodeJS.Timeout;
+  readonly #parent: AbortSignal | undefined;
+
+  /** `expired` is asked for the reason when the time is over. Milliseconds. */
+  constructor(after: number, expired: () => SingletonError, parent: AbortSignal | undefined) {
+    this.#end = performance.now() + after;
+    this.#timer = setTimeout(() => this.#controller.abort(expired()), after);
+    this.#parent = parent;
+    if (parent?.aborted) this.#onParentAbort();
+    else parent?.addEventListener('abort', this.#onParentAbort, { once: true });
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  get remaining(): number {
+    return this.#end - performance.now();
+  }
+
+  /** The wait is over: lets go of the timer and of the user's signal. */
+  clear(): void {
+    clearTimeout(this.#timer);
+    this.#parent?.removeEventListener('abort', this.#onParentAbort);
+  }
+
+  readonly #onParentAbort = (): void => {
+    const reason: unknown = this.#parent?.reason;
+    this.#controller.abort(reason instanceof SingletonError ? reason : aborted(reason));
+  };
+}
+
+function aborted(cause: unknown): SingletonError {
+  return new SingletonError('ERR_SINGLETON_RELEASED', 'The signal aborted before the launch was handed over.', {
+    cause,
+  });
+}

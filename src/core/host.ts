@@ -1,0 +1,142 @@
+import type { Launch, Reception } from '../codecs/codec.ts';
+import { abort, type Connection, type Listener } from '../transports/transport.ts';
+import { SingletonError } from './errors.ts';
+import type { VerifyFailure } from './events.ts';
+import type { ResolvedOptions } from './options.ts';
+
+/** What a host reports; none of it may throw. */
+export interface HostReports<T> {
+  /** A launch was complete and verified. */
+  readonly launched: (launch: Launch<T>, remoteAddress: string | undefined) => void;
+  readonly verifyFailed: (failure: VerifyFailure) => void;
+  readonly warning: (warning: SingletonError) => void;
+  readonly lost: () => void;
+}
+
+/** Milliseconds that connections accepted before a release have to complete their launch. */
+const GRACE = 1000;
+
+/** Holds the place and reads launches from its connections. */
+export class Host<T> {
+  readonly #options: ResolvedOptions<T>;
+  readonly #reports: HostReports<T>;
+  readonly #open = new Set<Connection>();
+  /** Connections whose launch is not complete, and how to end the wait for it. */
+  readonly #receiving = new Map<Connection, (reason: SingletonError) => void>();
+  #isCut = false;
+  #listener: Listener | undefined;
+  #place: string;
+  #emptied: () => void = () => {};
+
+  constructor(options: ResolvedOptions<T>, reports: HostReports<T>) {
+    this.#options = options;
+    this.#reports = reports;
+    this.#place = options.transport.place;
+  }
+
+  get place(): string {
+    return this.#place;
+  }
+
+  get isListening(): boolean {
+    return this.#listener !== undefined;
+  }
+
+  /** Takes the place; `false` when somebody has it. */
+  async listen(): Promise<boolean> {
+    const { transport, maxConnections } = this.#options;
+    this.#listener = await transport.listen((connection) => void this.#serve(connection), {
+      maxConnections,
+      onWarning: this.#reports.warning,
+      onLost: this.#reports.lost,
+    });
+    if (!this.#listener) return false;
+    this.#place = this.#listener.place;
+    return true;
+  }
+
+  keepAlive(value: boolean): void {
+    if (value) this.#listener?.ref();
+    else this.#listener?.unref();
+  }
+
+  /** Frees the place at once; resolves when the last connection is closed, which takes at most the grace. */
+  async close(): Promise<void> {
+    const listener = this.#listener;
+    this.#listener = undefined;
+    listener?.ref();
+    await listener?.close();
+    if (this.#open.size === 0) return;
+    const emptied = new Promise<void>((resolve) => (this.#emptied = resolve));
+    const timer = setTimeout(() => {
+      this.cut();
+      for (const connection of this.#open) connection.destroy();
+    }, GRACE);
+    await emptied;
+    clearTimeout(timer);
+  }
+
+  /** From here on no launch is complete: resets all that are on their way, so that their clients claim the place anew. */
+  cut(): void {
+    this.#isCut = true;
+    for (const [connection, fail] of this.#receiving) {
+      abort(connection);
+      fail(released());
+    }
+  }
+
+  async #serve(connection: Connection): Promise<void> {
+    const { remoteAddress } = connection;
+    connection.on('error', () => {});
+    this.#open.add(connection);
+    connection.once('close', () => {
+      this.#open.delete(connection);
+      if (this.#open.size === 0) this.#emptied();
+    });
+    try {
+      const reception = await this.#receive(connection);
+      if (this.#isCut) throw released();
+      if (reception.verified) this.#reports.launched(reception.launch, remoteAddress);
+      else this.#reports.verifyFailed({ reason: reception.reason, remoteAddress, time: new Date() });
+      connection.end();
+    } catch (error) {
+      this.#reports.warning(asSingletonError(error));
+      // Who has ended waits for our end; who has not is reset, so that the port is not left in TIME_WAIT.
+      if (connection.readableEnded) connection.end();
+      else abort(connection);
+    }
+  }
+
+  /** One reception under one absolute deadline: an idle timer would be reset by a trickle. */
+  #receive(connection: Connection): Promise<Reception<T>> {
+    const { codec, receiveTimeout } = this.#options;
+    let deadline: NodeJS.Timeout | undefined;
+    const broken = new Promise<never>((_, fail) => {
+      this.#receiving.set(connection, fail);
+      deadline = setTimeout(() => fail(tooSlow(receiveTimeout)), receiveTimeout).unref();
+    });
+    return Promise.race([codec.protocol.receive(connection, this.#options), broken]).finally(() => {
+      clearTimeout(deadline);
+      this.#receiving.delete(connection);
+    });
+  }
+}
+
+function released(): SingletonError {
+  return new SingletonError(
+    'ERR_SINGLETON_RELEASED',
+    'A launch was cut off: the place was released before it was complete.',
+  );
+}
+
+function tooSlow(receiveTimeout: number): SingletonError {
+  return new SingletonError(
+    'ERR_SINGLETON_CONNECTION_FAILED',
+    `A connection was cut off: expected a complete launch within ${receiveTimeout} ms (receiveTimeout).`,
+  );
+}
+
+function asSingletonError(error: unknown): SingletonError {
+  if (error instanceof SingletonError) return error;
+  return new SingletonError('ERR_SINGLETON_CONNECTION_FAILED', 'A connection failed; see cause.', { cause: error });
+}

@@ -1,0 +1,216 @@
+import type { Codec } from '../codecs/codec.ts';
+import { legacy } from '../codecs/legacy.ts';
+import { tcp } from '../transports/tcp.ts';
+import type { Transport } from '../transports/transport.ts';
+import { invalidOption, SingletonError } from './errors.ts';
+
+/** What both a launch and `Singleton.send` take. */
+export interface HandOffOptions<T> {
+  /**
+   * The IP address of the place; not together with `transport`.
+   * @default '127.0.0.1'
+   */
+  readonly address?: string | undefined;
+  /**
+   * The TCP port of the place, 0 to 65535, best from 10000 to 32767; not together with `transport`.
+   * @default 1337
+   */
+  readonly port?: number | undefined;
+  /**
+   * The place, where it is not an address and a port.
+   * @default tcp({ address, port })
+   */
+  readonly transport?: Transport | undefined;
+  /**
+   * How arguments travel; it gives `T`. Host and client need the same.
+   * @default legacy()
+   */
+  readonly codec?: Codec<T> | undefined;
+  /** What a client proves itself with; host and client need the same. Not empty. With `legacy()` it travels in the clear. */
+  readonly secret?: string | Uint8Array | undefined;
+  /**
+   * Milliseconds, 1 to 2147483647: one deadline for all that a launch does until its receipt.
+   * @default 10_000
+   */
+  readonly handOffTimeout?: number | undefined;
+  /**
+   * The largest message that is sent or taken, in bytes.
+   * @default 1_048_576
+   */
+  readonly maxMessageBytes?: number | undefined;
+  /** Aborts the claim or the hand-off; on a host, releases the place. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What `Singleton` takes but for `args`. */
+export interface HostOptions<T> extends HandOffOptions<T> {
+  /**
+   * `false`: a second launch neither connects nor sends.
+   * @default true
+   */
+  readonly client?: boolean | undefined;
+  /**
+   * `true`: a second launch exits the process with status 0 once its hand-off is done; `false`: it rejects with
+   * `MultipleSingletonsError`.
+   * @default true
+   */
+  readonly strict?: boolean | undefined;
+  /**
+   * Milliseconds to hold the place, up to 2147483647; 0 holds on.
+   * @default 0
+   */
+  readonly timeout?: number | undefined;
+  /**
+   * The client that makes the count reach it releases the place, and its arguments are dropped; 0: never.
+   * @default 0
+   */
+  readonly releaseThreshold?: number | undefined;
+  /**
+   * Clients beyond it are counted, their arguments ignored; 0: no limit.
+   * @default 0
+   */
+  readonly maxClients?: number | undefined;
+  /**
+   * Prints `warning` and `verifyFailed` to stderr.
+   * @default false
+   */
+  readonly verbose?: boolean | undefined;
+  /**
+   * Milliseconds, 1 to 2147483647, that a connection has from its start to its complete launch.
+   * @default 5000
+   */
+  readonly receiveTimeout?: number | undefined;
+  /**
+   * Connections that the host serves at a time.
+   * @default 512
+   */
+  readonly maxConnections?: number | undefined;
+  /**
+   * Launches that wait until somebody listens.
+   * @default 1024
+   */
+  readonly maxPending?: number | undefined;
+}
+
+/**
+ * What a launch hands over. Where `T` is a list of strings, `process.argv.slice(2)` is the default.
+ */
+export type ArgsOption<T> = readonly string[] extends T
+  ? { readonly args?: NoInfer<T> | undefined }
+  : { readonly args: NoInfer<T>; readonly codec: Codec<T> };
+
+/** All options of `Singleton`. */
+export type SingletonOptions<T = readonly string[]> = HostOptions<T> & ArgsOption<T>;
+
+/** All options of `Singleton.send`. */
+export type SendOptions<T = readonly string[]> = HandOffOptions<T> & ArgsOption<T>;
+
+/** The options as the code uses them: complete, checked, and not the caller's object. */
+export interface ResolvedOptions<T> {
+  readonly transport: Transport;
+  readonly codec: Codec<T>;
+  readonly args: T;
+  readonly client: boolean;
+  readonly strict: boolean;
+  readonly timeout: number;
+  readonly releaseThreshold: number;
+  readonly maxClients: number;
+  readonly verbose: boolean;
+  /** As bytes: UTF-8 of a string. */
+  readonly secret: Uint8Array | undefined;
+  readonly handOffTimeout: number;
+  readonly receiveTimeout: number;
+  readonly maxMessageBytes: number;
+  readonly maxConnections: number;
+  readonly maxPending: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** @throws SingletonError `ERR_SINGLETON_INVALID_OPTION` */
+export function resolveOptions<T>(given: HostOptions<T> & { readonly args?: T | undefined } = {}): ResolvedOptions<T> {
+  if (typeof given !== 'object' || given === null) throw invalidOption('options', 'an object', given);
+  const codec = given.codec ?? defaults.codec();
+  const args = given.args ?? defaults.args();
+  checkObject('codec', codec, 'a codec, such as legacy()', 'protocol');
+  const secret = resolveSecret(given.secret);
+  codec.check?.({ args, secret });
+  return {
+    transport: resolveTransport(given),
+    codec,
+    args,
+    client: bool('client', given.client, true),
+    strict: bool('strict', given.strict, true),
+    timeout: integer('timeout', given.timeout, 0, 0, MAX_TIMER),
+    releaseThreshold: integer('releaseThreshold', given.releaseThreshold, 0, 0),
+    maxClients: integer('maxClients', given.maxClients, 0, 0),
+    verbose: bool('verbose', given.verbose, false),
+    secret,
+    handOffTimeout: integer('handOffTimeout', given.handOffTimeout, 10_000, 1, MAX_TIMER),
+    receiveTimeout: integer('receiveTimeout', given.receiveTimeout, 5000, 1, MAX_TIMER),
+    maxMessageBytes: integer('maxMessageBytes', given.maxMessageBytes, 1_048_576, 1, MAX_MESSAGE),
+    maxConnections: integer('maxConnections', given.maxConnections, 512, 1),
+    maxPending: integer('maxPending', given.maxPending, 1024, 1),
+    signal: resolveSignal(given.signal),
+  };
+}
+
+/** `any`, because `ArgsOption` asks for both where `T` is not what these give. */
+const defaults: { readonly codec: () => Codec<any>; readonly args: () => any } = {
+  codec: legacy,
+  args: () => process.argv.slice(2),
+};
+
+/** A longer timer fires at once. */
+const MAX_TIMER = 2_147_483_647;
+/** What a `u32` length can say, and a buffer can hold. */
+const MAX_MESSAGE = 2 ** 32 - 1;
+
+function resolveTransport({
+  transport,
+  address,
+  port,
+}: Pick<HandOffOptions<unknown>, 'transport' | 'address' | 'port'>): Transport {
+  if (transport === undefined) return tcp({ address, port });
+  checkObject('transport', transport, 'a transport, such as tcp()', 'listen');
+  if (address !== undefined) throw invalidOption('address', 'nothing beside transport, which has the address', address);
+  if (port !== undefined) throw invalidOption('port', 'nothing beside transport, which has the port', port);
+  return transport;
+}
+
+function resolveSecret(secret: unknown): Uint8Array | undefined {
+  if (secret === undefined) return undefined;
+  if (typeof secret === 'string' && secret !== '' && secret.isWellFormed()) return new TextEncoder().encode(secret);
+  if (secret instanceof Uint8Array && secret.length > 0) return secret.slice();
+  // Its value stays out of the message.
+  throw new SingletonError(
+    'ERR_SINGLETON_INVALID_OPTION',
+    'Option "secret": expected a non-empty string of well-formed Unicode or a non-empty Uint8Array; ' +
+      `got ${typeof secret === 'string' && secret !== '' ? 'a string that is not' : describeEmpty(secret)}.`,
+  );
+}
+
+function describeEmpty(secret: unknown): string {
+  if (secret === '') return 'an empty string';
+  return secret instanceof Uint8Array ? 'an empty Uint8Array' : `a value of type ${typeof secret}`;
+}
+
+function resolveSignal(signal: unknown): AbortSignal | undefined {
+  if (signal === undefined || signal instanceof AbortSignal) return signal;
+  throw invalidOption('signal', 'an AbortSignal', signal);
+}
+
+function checkObject(name: string, value: object, expected: string, member: string): void {
+  if (typeof value !== 'object' || value === null || !(member in value)) throw invalidOption(name, expected, value);
+}
+
+function bool(name: string, value: unknown, preset: boolean): boolean {
+  if (value === undefined) return preset;
+  if (typeof value === 'boolean') return value;
+  throw invalidOption(name, 'a boolean', value);
+}
+
+function integer(name: string, value: unknown, preset: number, min: number, max = Number.MAX_SAFE_INTEGER): number {
+  if (value === undefined) return preset;
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= min && value <= max) return value;
+  throw invalidOption(name, `an integer from ${min} to ${max}`, value);
+}

@@ -1,0 +1,303 @@
+import { inspect, type InspectOptions } from 'node:util';
+import type { Launch } from '../codecs/codec.ts';
+import { admit } from './admission.ts';
+import { claim } from './claim.ts';
+import { send } from './client.ts';
+import { callEach, TypedEmitter } from './emitter.ts';
+import { MultipleSingletonsError, SingletonError } from './errors.ts';
+import type { Client, ReleaseReason, SingletonEvents, VerifyFailure } from './events.ts';
+import { Host } from './host.ts';
+import { Inbox } from './inbox.ts';
+import { Observers, type Observer } from './observers.ts';
+import { resolveOptions, type ResolvedOptions, type SendOptions, type SingletonOptions } from './options.ts';
+import type { Receipt } from './receipt.ts';
+
+type Events<T> = SingletonEvents<T>;
+type Name = keyof SingletonEvents<never>;
+
+/**
+ * A program that runs once. The first process to claim the place is the host and hears of later launches by its events;
+ * a later launch hands its arguments to the host and exits.
+ */
+export class Singleton<T = readonly string[]> extends TypedEmitter<SingletonEvents<T>> {
+  /**
+   * Claims the place, or hands the arguments over and exits: `new Singleton(options).acquire()`.
+   * @throws SingletonError `ERR_SINGLETON_INVALID_OPTION`
+   */
+  static async acquire(options?: SingletonOptions): Promise<Singleton>;
+  static async acquire<T>(options: SingletonOptions<T>): Promise<Singleton<T>>;
+  static async acquire<T>(options?: SingletonOptions<T>): Promise<Singleton<T>> {
+    return new Singleton<T>(options).acquire();
+  }
+
+  /**
+   * Hands the arguments to a running host and never becomes one.
+   * @throws SingletonError `ERR_SINGLETON_NO_HOST` where there is none
+   */
+  static async send(options?: SendOptions): Promise<Receipt>;
+  static async send<T>(options: SendOptions<T>): Promise<Receipt>;
+  static async send<T>(options?: SendOptions<T>): Promise<Receipt> {
+    return send(resolveOptions(options));
+  }
+
+  readonly #options: ResolvedOptions<T>;
+  readonly #host: Host<T>;
+  readonly #observers: Observers<T>;
+  readonly #inbox: Inbox<{ readonly args: T; readonly client: Client }>;
+  /** Aborts the claim; from then on this Singleton is over. */
+  readonly #over = new AbortController();
+  #claiming: Promise<this> | undefined;
+  #ending: Promise<void> | undefined;
+  #clients = 0;
+  #isRef: boolean | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  /**
+   * Checks the options and touches nothing.
+   * @throws SingletonError `ERR_SINGLETON_INVALID_OPTION`
+   */
+  constructor(options: SingletonOptions<T> | undefined);
+  constructor(...none: readonly string[] extends T ? [] : [options: SingletonOptions<T>]);
+  constructor(options?: SingletonOptions<T>) {
+    super();
+    this.#options = resolveOptions(options);
+    this.#inbox = new Inbox(this.#options.maxPending);
+    this.#observers = new Observers(this.#warn);
+    this.#host = new Host(this.#options, {
+      launched: this.#admit,
+      verifyFailed: this.#refuse,
+      warning: this.#warn,
+      lost: () => void this.#end('lost'),
+    });
+  }
+
+  /** Whether this process is the host now. */
+  get listening(): boolean {
+    return this.#host.isListening;
+  }
+
+  /** What is claimed, such as `tcp://127.0.0.1:1337`. */
+  get place(): string {
+    return this.#host.place;
+  }
+
+  /** How many clients were counted: launches that were complete and verified. */
+  get clients(): number {
+    return this.#clients;
+  }
+
+  /** The argument sets that no one has taken yet: a snapshot. */
+  get arguments(): readonly T[] {
+    return Object.freeze(this.#inbox.entries.map(({ args }) => args));
+  }
+
+  /**
+   * Claims the place. Resolves when this process is the host; else a strict launch exits with status 0 once its
+   * arguments are handed over. Again after a failure it tries again; while it is the host it changes nothing.
+   * @throws MultipleSingletonsError with `strict: false`, once the arguments are handed over
+   * @throws SingletonError for everything else, strict or not
+   */
+  acquire(): Promise<this> {
+    this.#claiming ??= this.#acquire();
+    return this.#claiming;
+  }
+
+  /**
+   * Gives the place up; it is free at once. Resolves when launches that were on their way are served, after a second at
+   * the latest, and `release` was emitted. Never rejects. A Singleton that was released stays so.
+   */
+  release(): Promise<void> {
+    return this.#claiming || this.#ending ? this.#end('manual') : Promise.resolve();
+  }
+
+  /** Calls `observer(args, ...stored)` for each launch. Tracing an observer again replaces what is stored with it. */
+  trace<Stored extends readonly unknown[]>(observer: Observer<T, Stored>, ...stored: Stored): this {
+    this.#observers.set(observer, stored);
+    return this.#listened();
+  }
+
+  /** Takes an observer off; one that is not known is ignored. */
+  untrace<Stored extends readonly unknown[]>(observer: Observer<T, Stored>): this {
+    this.#observers.delete(observer);
+    return this.#listened();
+  }
+
+  /** Keeps the process alive while this is the host, whoever listens. */
+  ref(): this {
+    this.#isRef = true;
+    return this.#listened();
+  }
+
+  /** Lets the process end although this is the host, whoever listens. */
+  unref(): this {
+    this.#isRef = false;
+    return this.#listened();
+  }
+
+  override on<E extends Name>(event: E, listener: Events<T>[E]): this {
+    return super.on(event, listener).#listened();
+  }
+
+  override addListener<E extends Name>(event: E, listener: Events<T>[E]): this {
+    return super.addListener(event, listener).#listened();
+  }
+
+  override prependListener<E extends Name>(event: E, listener: Events<T>[E]): this {
+    return super.prependListener(event, listener).#listened();
+  }
+
+  override off<E extends Name>(event: E, listener: Events<T>[E]): this {
+    return super.off(event, listener).#listened();
+  }
+
+  override removeListener<E extends Name>(event: E, listener: Events<T>[E]): this {
+    return super.removeListener(event, listener).#listened();
+  }
+
+  override removeAllListeners(event?: Name): this {
+    return (event === undefined ? super.removeAllListeners() : super.removeAllListeners(event)).#listened();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.release();
+  }
+
+  [Symbol.dispose](): void {
+    void this.release();
+  }
+
+  /** Every option and the state; the secret is masked. `console.log` shows the same. */
+  override toString(): string {
+    return this.#describe({});
+  }
+
+  static {
+    const value = function (this: Singleton, _depth: number, options: InspectOptions): string {
+      return this.#describe(options);
+    };
+    Object.defineProperty(this.prototype, inspect.custom, { value });
+  }
+
+  #describe(options: InspectOptions): string {
+    const { transport: _, codec, secret, ...rest } = this.#options;
+    const { place, listening, clients } = this;
+    const pending = this.#inbox.entries.length;
+    const state = { place, listening, clients, pending, codec: codec.name, secret: secret && '***', ...rest };
+    return `Singleton ${inspect(state, options)}`;
+  }
+
+  async #acquire(): Promise<this> {
+    const { signal, strict, timeout } = this.#options;
+    signal?.addEventListener('abort', this.#abort, { once: true });
+    if (signal?.aborted) this.#abort();
+    try {
+      const receipt = await claim(this.#host, this.#options, this.#over.signal);
+      if (this.#over.signal.aborted) await this.#host.close();
+      this.#over.signal.throwIfAborted();
+      if (receipt) {
+        if (strict) process.exit(0);
+        throw new MultipleSingletonsError(this.place, receipt);
+      }
+    } catch (error) {
+      signal?.removeEventListener('abort', this.#abort);
+      this.#claiming = undefined;
+      throw error;
+    }
+    if (timeout > 0) this.#timer = setTimeout(this.#expire, timeout).unref();
+    return this.#listened();
+  }
+
+  #end(reason: ReleaseReason): Promise<void> {
+    this.#ending ??= this.#finish(reason);
+    return this.#ending;
+  }
+
+  async #finish(reason: ReleaseReason): Promise<void> {
+    const { signal } = this.#options;
+    const wasHost = this.listening;
+    clearTimeout(this.#timer);
+    signal?.removeEventListener('abort', this.#abort);
+    this.#over.abort(
+      new SingletonError('ERR_SINGLETON_RELEASED', 'Expected a Singleton that is not released; make a new one.', {
+        cause: signal?.reason,
+      }),
+    );
+    const closed = this.#host.close();
+    if (reason === 'threshold') this.#host.cut();
+    await closed;
+    this.#observers.clear();
+    if (wasHost) this.#emit('release', reason);
+    else await this.#claiming?.catch(() => {});
+  }
+
+  readonly #abort = (): void => void this.#end('aborted');
+
+  readonly #expire = (): void => {
+    this.#emit('timeout');
+    void this.#end('timeout');
+  };
+
+  /** One launch, complete and verified: counted, told, then released, ignored or published. */
+  readonly #admit = ({ args, cwd, pid }: Launch<T>, remoteAddress: string | undefined): void => {
+    const client: Client = Object.freeze({ number: ++this.#clients, cwd, pid, remoteAddress });
+    this.#emit('client', client);
+    const admission = admit(client.number, this.#options);
+    if (admission === 'release') {
+      void this.#end('threshold');
+      this.#host.cut();
+    } else if (admission === 'publish' && !isEmpty(args)) {
+      if (this.#inbox.put({ args, client })) this.#drain();
+      else this.#warn(full(this.#options));
+    }
+  };
+
+  readonly #refuse = (failure: VerifyFailure): void => {
+    if (this.#options.verbose) print(`a client was refused: ${failure.reason} (${failure.remoteAddress})`);
+    this.#emit('verifyFailed', failure);
+  };
+
+  readonly #warn = (warning: SingletonError): void => {
+    if (this.#options.verbose) print(`${warning.code}: ${warning.message}`);
+    this.#emit('warning', warning);
+  };
+
+  /** Hands what waits to who listens. */
+  #drain(): void {
+    while (this.#hasTaker) {
+      const entry = this.#inbox.take();
+      if (!entry) return;
+      this.#observers.notify(entry.args);
+      this.#emit('args', entry.args, entry.client);
+    }
+  }
+
+  #emit<E extends Name>(event: E, ...args: Parameters<Events<T>[E]>): void {
+    callEach(this.rawListeners(event), this, args);
+  }
+
+  get #hasTaker(): boolean {
+    return this.#observers.size > 0 || this.listenerCount('args') > 0;
+  }
+
+  /** Somebody came or went. What waits is handed over a tick later, so that all who come together get it. */
+  #listened(): this {
+    if (this.listening) this.#host.keepAlive(this.#isRef ?? (this.#hasTaker || this.listenerCount('client') > 0));
+    if (this.#hasTaker && this.#inbox.entries.length > 0) process.nextTick(() => this.#drain());
+    return this;
+  }
+}
+
+function isEmpty(args: unknown): boolean {
+  return Array.isArray(args) && args.length === 0;
+}
+
+function print(line: string): void {
+  process.stderr.write(`socket-singleton: ${line}\n`);
+}
+
+function full<T>({ maxPending }: ResolvedOptions<T>): SingletonError {
+  return new SingletonError(
+    'ERR_SINGLETON_BUSY',
+    `Arguments were dropped: ${maxPending} launches (maxPending) wait already, and nobody listens to "args".`,
+  );
+}
