@@ -1,9 +1,14 @@
 import { defineConfig } from 'vitest/config';
 
+/** One seed for all properties of a run. */
+const seed = process.env['FC_SEED'] ?? String(Math.trunc(Math.random() * 2 ** 31));
+console.log(`Properties run with seed ${seed}; to replay: FC_SEED=${seed} npm run test:property`);
+
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     setupFiles: ['test/property/seed.ts'],
+    env: { FC_SEED: seed },
     testTimeout: 20_000,
     coverage: {
       include: ['src/**'],

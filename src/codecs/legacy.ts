@@ -62,7 +62,8 @@ class LegacyDecoder implements Decoder<readonly string[]> {
   readonly #maxMessageBytes: number;
   #bytes = new Uint8Array(0);
   #length = 0;
-  #headIsKnown = false;
+  #isHeadKnown = false;
+  #isOver = false;
   #dead: SingletonError | undefined;
 
   constructor({ maxMessageBytes }: DecodeLimits) {
@@ -71,6 +72,8 @@ class LegacyDecoder implements Decoder<readonly string[]> {
 
   push(chunk: Uint8Array): [] {
     if (this.#dead) throw this.#dead;
+    if (this.#isOver)
+      throw this.#die('ERR_SINGLETON_MALFORMED_MESSAGE', 'Expected nothing after the end of the stream.');
     const room = this.#maxMessageBytes - this.#length;
     this.#append(chunk.subarray(0, room));
     if (chunk.length > room) {
@@ -95,7 +98,7 @@ class LegacyDecoder implements Decoder<readonly string[]> {
       throw this.#die('ERR_SINGLETON_MALFORMED_MESSAGE', `Expected UTF-8; ${bytes.length} bytes came that are not.`);
     }
     const text = bytes.toString('utf8', 0, bytes.length - 1);
-    this.#die('ERR_SINGLETON_MALFORMED_MESSAGE', 'Expected nothing more: the message was complete.');
+    this.#isOver = true;
     return [Object.freeze(text === '' ? [] : text.split(NUL))];
   }
 
@@ -109,12 +112,12 @@ class LegacyDecoder implements Decoder<readonly string[]> {
       this.#bytes = grown;
     }
     this.#bytes.set(chunk, start);
-    if (!this.#headIsKnown) this.#inspectHead(headLength(chunk), start);
+    if (!this.#isHeadKnown) this.#inspectHead(headLength(chunk), start);
   }
 
   #inspectHead(length: number | undefined, start: number): void {
     if (length === undefined) return;
-    this.#headIsKnown = true;
+    this.#isHeadKnown = true;
     const stranger = recognizeStranger(this.#bytes.subarray(0, start + length));
     if (stranger === undefined) return;
     throw this.#die('ERR_SINGLETON_MALFORMED_MESSAGE', `Expected arguments; what came is ${stranger}.`);

@@ -5,8 +5,10 @@ const LF = 0x0a;
 
 /** Where the head of a stream ends, its first NUL or line feed included; `undefined` while neither came. */
 export function headLength(bytes: Uint8Array): number | undefined {
-  const index = bytes.findIndex((byte) => byte === NUL || byte === LF);
-  return index === -1 ? undefined : index + 1;
+  const nul = bytes.indexOf(NUL);
+  const lineFeed = (nul === -1 ? bytes : bytes.subarray(0, nul)).indexOf(LF);
+  const end = lineFeed === -1 ? nul : lineFeed;
+  return end === -1 ? undefined : end + 1;
 }
 
 /**

@@ -43,11 +43,15 @@ export async function deliver(
   const cut = (): void => abort(connection);
   signal.addEventListener('abort', cut, { once: true });
   try {
-    return await handOff(connection);
+    const receipt = await handOff(connection);
+    if (!receipt) signal.throwIfAborted();
+    return receipt;
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
   } finally {
     signal.removeEventListener('abort', cut);
     if (!connection.destroyed) abort(connection);
-    signal.throwIfAborted();
   }
 }
 

@@ -26,7 +26,6 @@ export class Host<T> {
   #isCut = false;
   #listener: Listener | undefined;
   #place: string;
-  #emptied: () => void = () => {};
 
   constructor(options: ResolvedOptions<T>, reports: HostReports<T>) {
     this.#options = options;
@@ -67,12 +66,12 @@ export class Host<T> {
     listener?.ref();
     await listener?.close();
     if (this.#open.size === 0) return;
-    const emptied = new Promise<void>((resolve) => (this.#emptied = resolve));
+    const closed = Array.from(this.#open, (connection) => new Promise((resolve) => connection.once('close', resolve)));
     const timer = setTimeout(() => {
       this.cut();
       for (const connection of this.#open) connection.destroy();
     }, GRACE);
-    await emptied;
+    await Promise.all(closed);
     clearTimeout(timer);
   }
 
@@ -89,10 +88,7 @@ export class Host<T> {
     const { remoteAddress } = connection;
     connection.on('error', () => {});
     this.#open.add(connection);
-    connection.once('close', () => {
-      this.#open.delete(connection);
-      if (this.#open.size === 0) this.#emptied();
-    });
+    connection.once('close', () => this.#open.delete(connection));
     try {
       const reception = await this.#receive(connection);
       if (this.#isCut) throw released();
@@ -108,17 +104,19 @@ export class Host<T> {
   }
 
   /** One reception under one absolute deadline: an idle timer would be reset by a trickle. */
-  #receive(connection: Connection): Promise<Reception<T>> {
+  async #receive(connection: Connection): Promise<Reception<T>> {
     const { codec, receiveTimeout } = this.#options;
     let deadline: NodeJS.Timeout | undefined;
     const broken = new Promise<never>((_, fail) => {
       this.#receiving.set(connection, fail);
       deadline = setTimeout(() => fail(tooSlow(receiveTimeout)), receiveTimeout).unref();
     });
-    return Promise.race([codec.protocol.receive(connection, this.#options), broken]).finally(() => {
+    try {
+      return await Promise.race([codec.protocol.receive(connection, this.#options), broken]);
+    } finally {
       clearTimeout(deadline);
       this.#receiving.delete(connection);
-    });
+    }
   }
 }
 

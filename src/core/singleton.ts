@@ -217,17 +217,12 @@ export class Singleton<T = readonly string[]> extends TypedEmitter<SingletonEven
     const wasHost = this.listening;
     clearTimeout(this.#timer);
     signal?.removeEventListener('abort', this.#abort);
-    this.#over.abort(
-      new SingletonError('ERR_SINGLETON_RELEASED', 'Expected a Singleton that is not released; make a new one.', {
-        cause: signal?.reason,
-      }),
-    );
-    const closed = this.#host.close();
-    if (reason === 'threshold') this.#host.cut();
-    await closed;
+    this.#over.abort(isOver(signal));
+    await this.#host.close();
     this.#observers.clear();
     if (wasHost) this.#emit('release', reason);
     else await this.#claiming?.catch(() => {});
+    this.#claiming = undefined;
   }
 
   readonly #abort = (): void => void this.#end('aborted');
@@ -289,6 +284,13 @@ export class Singleton<T = readonly string[]> extends TypedEmitter<SingletonEven
 
 function isEmpty(args: unknown): boolean {
   return Array.isArray(args) && args.length === 0;
+}
+
+function isOver(signal: AbortSignal | undefined): SingletonError {
+  const how = signal?.aborted ? 'aborted by its signal' : 'released';
+  return new SingletonError('ERR_SINGLETON_RELEASED', `This Singleton was ${how}; make a new one to claim the place.`, {
+    cause: signal?.reason,
+  });
 }
 
 function print(line: string): void {

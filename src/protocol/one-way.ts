@@ -41,7 +41,9 @@ function readMessage(connection: Duplex, format: Format<readonly string[]>, term
         reject(error);
       }
     });
+    const onClose = (): void => reject(failed('The connection was closed before the launch was complete'));
     connection.once('end', () => {
+      connection.off('close', onClose);
       try {
         const [message] = decoder.end();
         if (message) resolve(message);
@@ -52,9 +54,7 @@ function readMessage(connection: Duplex, format: Format<readonly string[]>, term
     connection.once('error', (cause: Error) => {
       reject(failed('The connection broke before the launch was complete', cause));
     });
-    connection.once('close', () => {
-      reject(failed('The connection was closed before the launch was complete'));
-    });
+    connection.once('close', onClose);
   });
 }
 

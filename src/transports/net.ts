@@ -1,6 +1,6 @@
 import { createConnection, createServer, type NetConnectOpts, type Server, type Socket } from 'node:net';
 import { SingletonError } from '../core/errors.ts';
-import type { ConnectOptions, Connection, Listener, ListenOptions } from './transport.ts';
+import { abort, type ConnectOptions, type Connection, type Listener, type ListenOptions } from './transport.ts';
 
 /** How a transport names what it listens on. */
 export interface Naming {
@@ -18,12 +18,17 @@ export function listen(
   const sockets = new Set<Socket>();
   let isRef = true;
   const server = createServer({ allowHalfOpen: true }, (socket) => {
+    if (sockets.size >= maxConnections) {
+      // By a reset, which tells a client to try again; the server's own `maxConnections` would end it well.
+      abort(socket.on('error', () => {}));
+      onWarning(busy(maxConnections));
+      return;
+    }
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
     if (!isRef) socket.unref();
     onConnection(socket);
   });
-  server.maxConnections = maxConnections;
   const setRef = (value: boolean): void => {
     isRef = value;
     for (const one of [server, ...sockets]) one[value ? 'ref' : 'unref']();
@@ -39,14 +44,6 @@ export function listen(
     server.listen({ ...where, exclusive: true }, () => {
       server.off('error', onError);
       server.on('error', (cause) => onWarning(failed('A connection could not be accepted', cause)));
-      server.on('drop', () => {
-        onWarning(
-          new SingletonError(
-            'ERR_SINGLETON_BUSY',
-            `Expected at most ${maxConnections} connections at a time (maxConnections); one more was closed.`,
-          ),
-        );
-      });
       resolve({
         place: placeOf(server),
         // The descriptor is closed within the call; the server's 'close' waits for its connections.
@@ -87,6 +84,13 @@ export function connect(where: NetConnectOpts, { signal }: ConnectOptions): Prom
 }
 
 const NOBODY_THERE: ReadonlySet<string | undefined> = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE']);
+
+function busy(maxConnections: number): SingletonError {
+  return new SingletonError(
+    'ERR_SINGLETON_BUSY',
+    `Expected at most ${maxConnections} connections at a time (maxConnections); one more was reset.`,
+  );
+}
 
 function failed(what: string, cause: Error): SingletonError {
   return new SingletonError('ERR_SINGLETON_CONNECTION_FAILED', `${what}: ${cause.message}.`, { cause });

@@ -18,7 +18,7 @@ export interface Transport {
 }
 
 export interface ListenOptions {
-  /** Connections at a time; what comes beyond is closed and reported to `onWarning`. */
+  /** Connections at a time; what comes beyond is reset and reported to `onWarning`. */
   readonly maxConnections: number;
   /** A connection failed before `onConnection` saw it. */
   readonly onWarning: (warning: SingletonError) => void;

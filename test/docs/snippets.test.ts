@@ -1,0 +1,103 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import ts from 'typescript';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { freePort } from '../process/program.ts';
+import { readSnippets } from './snippets.ts';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const snippets = readSnippets();
+const ofLanguage = (...languages: readonly string[]) => snippets.filter(({ language }) => languages.includes(language));
+
+test('every block is of a language that a test below looks at', () => {
+  expect(new Set(snippets.map(({ language }) => language))).toEqual(new Set(['ts', 'sh', 'console', 'python']));
+});
+
+test('every TypeScript block compiles against the built package, strictly', () => {
+  const sources = new Map(
+    ofLanguage('ts').map(({ title, text }) => [join(ROOT, `${title.replaceAll(/\W/g, '-')}.ts`), withImport(text)]),
+  );
+  expect(sources.size).toBeGreaterThan(5);
+  expect(compile(sources)).toEqual([]);
+});
+
+test('the first block of the README prints what the README says when it is launched twice', async () => {
+  const [source] = ofLanguage('ts');
+  const [session] = ofLanguage('console');
+  const expected = session?.text.split('\n').filter((line) => line !== '' && !line.startsWith('$')) ?? [];
+  const port = await freePort();
+  const folder = mkdtempSync(join(tmpdir(), 'socket-singleton-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, 'app.mjs');
+  const built = new URL('../../dist/index.js', import.meta.url).href;
+  writeFileSync(file, (source?.text ?? '').replace("'socket-singleton'", `'${built}'`).replaceAll('21337', `${port}`));
+
+  const host = spawn(process.execPath, [file], { stdio: ['ignore', 'pipe', 'inherit'] });
+  onTestFinished(() => void host.kill());
+  let printed = '';
+  host.stdout.setEncoding('utf8').on('data', (text: string) => (printed += text));
+  const prints = async (start: string): Promise<void> => {
+    while (!printed.includes(start)) await once(host.stdout, 'data');
+  };
+  await prints('running');
+  execFileSync(process.execPath, [file, 'open', 'a file.txt']);
+  await prints(']\n');
+  expect(printed.replace(`${port}`, '21337').trimEnd().split('\n')).toEqual(expected);
+});
+
+describe('the commands that the documents name', () => {
+  const commands = ofLanguage('sh').flatMap(({ text }) => Array.from(text.matchAll(/npm (?:run )?([\w:]+)/g)));
+
+  test('are scripts of the package', () => {
+    const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+    const names = commands.map(([, name]) => name).filter((name) => name !== 'ci' && name !== 'install');
+    expect(names.length).toBeGreaterThan(5);
+    for (const name of names) expect(scripts).toHaveProperty([`${name}`]);
+  });
+
+  test('hold the two of the first page, word for word', () => {
+    const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
+    expect(readme).toContain('npm ci && npm run demo\nnpm ci && npm test\n');
+  });
+
+  test('make a secret of 32 bytes', () => {
+    const [, script = ''] = /node -p "(.*?)"/.exec(readFileSync(join(ROOT, 'SECURITY.md'), 'utf8')) ?? [];
+    const secret = execFileSync(process.execPath, ['-p', script], { encoding: 'utf8' }).trim();
+    expect(Buffer.from(secret, 'base64url')).toHaveLength(32);
+  });
+});
+
+function withImport(text: string): string {
+  return text.includes('import ') ? text : `import { Singleton } from 'socket-singleton';\n${text}`;
+}
+
+/** In memory, as files of the package, so that its name resolves to its own `exports`. */
+function compile(sources: ReadonlyMap<string, string>): readonly string[] {
+  const options: ts.CompilerOptions = {
+    target: ts.ScriptTarget.ES2023,
+    lib: ['lib.es2023.d.ts', 'lib.esnext.disposable.d.ts'],
+    module: ts.ModuleKind.NodeNext,
+    moduleDetection: ts.ModuleDetectionKind.Force,
+    types: ['node'],
+    strict: true,
+    noEmit: true,
+  };
+  const host = ts.createCompilerHost(options);
+  const { fileExists, readFile, getSourceFile } = host;
+  host.fileExists = (name) => sources.has(name) || fileExists(name);
+  host.readFile = (name) => sources.get(name) ?? readFile(name);
+  host.getSourceFile = (name, languageVersion, ...rest) => {
+    const text = sources.get(name);
+    return text === undefined
+      ? getSourceFile(name, languageVersion, ...rest)
+      : ts.createSourceFile(name, text, languageVersion);
+  };
+  const program = ts.createProgram([...sources.keys()], options, host);
+  return ts
+    .getPreEmitDiagnostics(program)
+    .map(({ file, messageText }) => `${file?.fileName ?? ''}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`);
+}
