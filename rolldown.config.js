@@ -5,5 +5,5 @@ export default defineConfig({
   input: { index: 'src/index.ts' },
   platform: 'node',
   plugins: [dts({ oxc: true })],
-  output: { dir: 'dist', cleanDir: true },
+  output: { dir: 'dist', cleanDir: true, comments: false },
 });
