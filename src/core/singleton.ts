@@ -104,7 +104,7 @@ export class Singleton<T = readonly string[]> extends TypedEmitter<SingletonEven
 
   /**
    * Gives the place up; it is free at once. Resolves when launches that were on their way are served, after a second at
-   * the latest, and `release` was emitted. Never rejects. A Singleton that was released stays so.
+   * the latest, and `release` was emitted. A Singleton that was released stays so.
    */
   release(): Promise<void> {
     return this.#claiming || this.#ending ? this.#end('manual') : Promise.resolve();
@@ -247,7 +247,8 @@ export class Singleton<T = readonly string[]> extends TypedEmitter<SingletonEven
   };
 
   readonly #refuse = (failure: VerifyFailure): void => {
-    if (this.#options.verbose) print(`a client was refused: ${failure.reason} (${failure.remoteAddress})`);
+    if (this.#options.verbose)
+      print(`a client was refused: ${failure.reason}, from ${failure.remoteAddress ?? 'an unknown address'}`);
     this.#emit('verifyFailed', failure);
   };
 

@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -47,6 +47,15 @@ test('the first block of the README prints what the README says when it is launc
   execFileSync(process.execPath, [file, 'open', 'a file.txt']);
   await prints(']\n');
   expect(printed.replace(`${port}`, '21337').trimEnd().split('\n')).toEqual(expected);
+});
+
+const python = spawnSync('python3', ['--version']).status === 0;
+if (!python) console.warn('Not tested, for want of python3: whether the Python blocks of the documents are Python.');
+
+test.runIf(python)('every Python block is Python', () => {
+  for (const { text } of ofLanguage('python')) {
+    execFileSync('python3', ['-c', 'import ast, sys; ast.parse(sys.stdin.read())'], { input: text });
+  }
 });
 
 describe('the commands that the documents name', () => {
