@@ -24,10 +24,11 @@ export function legacy(): LegacyCodec {
       if (!Array.isArray(args) || !args.every((arg) => typeof arg === 'string')) {
         throw invalidOption('args', 'an array of strings, which is what the legacy codec carries', args);
       }
-      if (secret !== undefined && (!isUtf8(secret) || secret.includes(0))) {
+      if (secret !== undefined && (!isUtf8(secret) || secret.includes(0) || recognizeStranger(secret))) {
         throw new SingletonError(
           'ERR_SINGLETON_INVALID_OPTION',
-          'Option "secret": expected UTF-8 without NUL, which is what the legacy codec carries.',
+          'Option "secret": expected UTF-8 without NUL that does not start like HTTP, TLS or SSH; the legacy codec ' +
+            'carries no other.',
         );
       }
     },
@@ -71,9 +72,7 @@ class LegacyDecoder implements Decoder<readonly string[]> {
   }
 
   push(chunk: Uint8Array): [] {
-    if (this.#dead) throw this.#dead;
-    if (this.#isOver)
-      throw this.#die('ERR_SINGLETON_MALFORMED_MESSAGE', 'Expected nothing after the end of the stream.');
+    this.#requireLife();
     const room = this.#maxMessageBytes - this.#length;
     this.#append(chunk.subarray(0, room));
     if (chunk.length > room) {
@@ -86,7 +85,7 @@ class LegacyDecoder implements Decoder<readonly string[]> {
   }
 
   end(): [readonly string[]] {
-    if (this.#dead) throw this.#dead;
+    this.#requireLife();
     const bytes = Buffer.from(this.#bytes.buffer, 0, this.#length);
     if (bytes.at(-1) !== 0) {
       throw this.#die(
@@ -100,6 +99,12 @@ class LegacyDecoder implements Decoder<readonly string[]> {
     const text = bytes.toString('utf8', 0, bytes.length - 1);
     this.#isOver = true;
     return [Object.freeze(text === '' ? [] : text.split(NUL))];
+  }
+
+  #requireLife(): void {
+    if (this.#dead) throw this.#dead;
+    if (this.#isOver)
+      throw this.#die('ERR_SINGLETON_MALFORMED_MESSAGE', 'Expected nothing after the end of the stream.');
   }
 
   /** Into one buffer that doubles: as a list of chunks, a message that comes byte by byte would cost a hundredfold. */

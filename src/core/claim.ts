@@ -31,8 +31,14 @@ export async function claim<T>(
       if (!options.client) return { outcome: 'skipped' };
       handOff ??= prepare(options);
       isReached = true;
-      const receipt = await deliver(options.transport, handOff, deadline.signal);
-      if (receipt) return receipt;
+      try {
+        const receipt = await deliver(options.transport, handOff, deadline.signal);
+        if (receipt) return receipt;
+      } catch (error) {
+        // Nothing is sent twice; but where the host went away, this launch may follow it.
+        if (isBroken(error) && (await host.listen())) return undefined;
+        throw error;
+      }
       isReached = false;
       const pause = MIN_PAUSE + Math.random() * (MAX_PAUSE - MIN_PAUSE);
       // A try that the deadline would cut short could not tell a silent host from nobody.
@@ -44,10 +50,15 @@ export async function claim<T>(
   }
 }
 
+function isBroken(error: unknown): boolean {
+  return error instanceof SingletonError && error.code === 'ERR_SINGLETON_CONNECTION_FAILED';
+}
+
 function unanswered<T>({ transport, handOffTimeout }: ResolvedOptions<T>): SingletonError {
   return new SingletonError(
     'ERR_SINGLETON_PLACE_UNAVAILABLE',
-    `Expected ${transport.place} to be free or a host to answer there within ${handOffTimeout} ms (handOffTimeout); ` +
-      'it is taken, and nobody takes a launch. An outgoing connection may hold the port: choose one from 10000 to 32767.',
+    `Expected ${transport.place} to be free, or a host there to take the launch, within ${handOffTimeout} ms ` +
+      '(handOffTimeout); it is taken, and nobody took it. Either the host is too busy (maxConnections), or an outgoing ' +
+      'connection holds the port: choose one from 10000 to 32767.',
   );
 }

@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import type { Format, HandOff, Launch, Protocol, Reception, Terms } from '../codecs/codec.ts';
 import { SingletonError } from '../core/errors.ts';
 
-/** The Python host reads once, this much: a reset after a longer message does not mean that it was not taken. */
+/** A Python host reads once, this much, and resets when more came: it may have taken the beginning of a longer message. */
 const READ_AT_ONCE_BYTES = 1024;
 
 /**
@@ -47,6 +47,7 @@ function readMessage(connection: Duplex, format: Format<readonly string[]>, term
       try {
         const [message] = decoder.end();
         if (message) resolve(message);
+        else reject(failed('The stream ended without a message'));
       } catch (error) {
         reject(error);
       }
@@ -100,8 +101,8 @@ function send(connection: Duplex, bytes: Uint8Array): ReturnType<HandOff> {
     connection.once('error', (error: Error) => (cause = error));
     connection.once('close', () => {
       if (connection.readableEnded && connection.writableFinished) resolve({ outcome: 'unconfirmed' });
-      else if (!connection.writableFinished || bytes.length <= READ_AT_ONCE_BYTES) resolve(undefined);
-      else reject(failed(`The host reset the connection after ${bytes.length} bytes; it may have read some`, cause));
+      else if (bytes.length <= READ_AT_ONCE_BYTES) resolve(undefined);
+      else reject(failed(`The host broke the connection off; it may have read some of ${bytes.length} bytes`, cause));
     });
     connection.end(bytes);
   });

@@ -19,7 +19,7 @@ export function listen(
   let isRef = true;
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     if (sockets.size >= maxConnections) {
-      // By a reset, which tells a client to try again; the server's own `maxConnections` would end it well.
+      // By a reset: the server's own `maxConnections` would end it as if it had been served.
       abort(socket.on('error', () => {}));
       onWarning(busy(maxConnections));
       return;

@@ -1,0 +1,187 @@
+import { inspect } from 'node:util';
+import { describe, expect, test } from 'vitest';
+import type { Decoder, Format } from '../../src/codecs/codec.ts';
+import { SingletonError, type SingletonErrorCode } from '../../src/core/errors.ts';
+
+/** Stands in every hostile example, and may stand in no error. */
+export const MARKER = 'marker-7d41';
+
+export interface FormatUnderTest<Message> {
+  readonly format: Format<Message>;
+  readonly examples: readonly Example<Message>[];
+  readonly hostile: readonly HostileExample[];
+  readonly abilities: FormatAbilities;
+}
+
+export interface Example<Message> {
+  readonly name: string;
+  readonly message: Message;
+  readonly bytes: Uint8Array;
+}
+
+export interface HostileExample {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+  readonly code: SingletonErrorCode;
+  /** Whether the bytes alone tell, or only that no more of them come. */
+  readonly refusedBy: 'push' | 'end';
+}
+
+export interface FormatAbilities {
+  /** A message is complete by itself and others may follow; else it is complete at end of stream. */
+  readonly isDelimited: boolean;
+  /** Bytes at the start of a message that tell its length, which the limit does not count; 0 where nothing tells it. */
+  readonly headerBytes: number;
+}
+
+/** What every wire format has to keep to. */
+export function testFormat<Message>({ format, examples, hostile, abilities }: FormatUnderTest<Message>): void {
+  const { isDelimited, headerBytes } = abilities;
+
+  describe.each(examples)('$name', ({ message, bytes }) => {
+    test('is encoded as these bytes', () => {
+      expect(hex(format.encode(message))).toBe(hex(bytes));
+    });
+
+    test('is decoded when it comes whole', () => {
+      expect(decode(format, [bytes])).toStrictEqual([message]);
+    });
+
+    test('is decoded when it comes byte by byte', () => {
+      expect(decode(format, byteByByte(bytes))).toStrictEqual([message]);
+    });
+
+    test('is decoded when it comes in two parts, wherever it is split', () => {
+      for (const parts of splits(bytes)) expect(decode(format, parts)).toStrictEqual([message]);
+    });
+
+    test('is decoded when empty chunks come between its bytes', () => {
+      const empty = new Uint8Array(0);
+      const chunks = [empty, ...byteByByte(bytes).flatMap((byte) => [byte, empty])];
+      expect(decode(format, chunks)).toStrictEqual([message]);
+    });
+
+    test('is decoded when each chunk is overwritten after it was pushed', () => {
+      const decoder = format.createDecoder({ maxMessageBytes: bytes.length });
+      const messages: Message[] = [];
+      for (const part of [bytes.subarray(0, bytes.length - 1), bytes.subarray(bytes.length - 1)]) {
+        const chunk = Uint8Array.from(part);
+        messages.push(...decoder.push(chunk));
+        chunk.fill(0xff);
+      }
+      messages.push(...decoder.end());
+      expect(messages).toStrictEqual([message]);
+    });
+
+    test('is decoded where the limit is its length', () => {
+      expect(decode(format, [bytes], bytes.length - headerBytes)).toStrictEqual([message]);
+    });
+
+    test('is too large where the limit is one byte less, and refused as soon as that can be told', () => {
+      const decoder = format.createDecoder({ maxMessageBytes: bytes.length - headerBytes - 1 });
+      const refusedAt = byteByByte(bytes).findIndex((byte) => codeOf(() => decoder.push(byte)) !== undefined);
+      expect(codeOf(() => decoder.end())).toBe('ERR_SINGLETON_MESSAGE_TOO_LARGE');
+      expect(refusedAt).toBe(headerBytes === 0 ? bytes.length - 1 : headerBytes - 1);
+    });
+
+    test('gives messages or a SingletonError where a byte of it is another', () => {
+      for (const index of bytes.keys()) {
+        const changed = Uint8Array.from(bytes);
+        changed[index] = ~(bytes[index] ?? 0);
+        codeOf(() => decode(format, [changed]));
+      }
+    });
+
+    test('gives messages or a SingletonError where it breaks off', () => {
+      for (const [start] of splits(bytes)) codeOf(() => decode(format, [start]));
+    });
+  });
+
+  if (isDelimited) {
+    test('messages that follow each other are decoded in order, wherever they are split', () => {
+      const bytes = Uint8Array.from(examples.flatMap((example) => [...example.bytes]));
+      const messages = examples.map(({ message }) => message);
+      for (const parts of splits(bytes)) expect(decode(format, parts)).toStrictEqual(messages);
+    });
+  }
+
+  test('two decoders that take turns do not mix', () => {
+    for (const { message, bytes } of examples) {
+      const decoders = [bytes, bytes].map(() => format.createDecoder({ maxMessageBytes: bytes.length }));
+      const messages = byteByByte(bytes).flatMap((byte) => decoders.flatMap((decoder) => decoder.push(byte)));
+      messages.push(...decoders.flatMap((decoder) => decoder.end()));
+      expect(messages).toStrictEqual([message, message]);
+    }
+  });
+
+  describe.each(hostile)('$name', ({ bytes, code, refusedBy }) => {
+    const limit = bytes.length;
+    const error = (chunks: readonly Uint8Array[]): unknown => errorOf(() => decode(format, chunks, limit));
+
+    test(`is refused with ${code}, whole, byte by byte and at every split`, () => {
+      for (const chunks of [[bytes], byteByByte(bytes), ...splits(bytes)])
+        expect(error(chunks)).toMatchObject({ code });
+    });
+
+    test(`is refused by ${refusedBy}()`, () => {
+      const decoder = format.createDecoder({ maxMessageBytes: limit });
+      expect(codeOf(() => decoder.push(bytes))).toBe(refusedBy === 'push' ? code : undefined);
+    });
+
+    test('is answered by the same error for ever', () => {
+      const decoder = format.createDecoder({ maxMessageBytes: limit });
+      const first = errorOf(() => [decoder.push(bytes), decoder.end()]);
+      const [good] = examples;
+      const again = [
+        () => decoder.push(good?.bytes ?? bytes),
+        () => decoder.push(new Uint8Array(0)),
+        () => decoder.end(),
+      ];
+      for (const act of [...again, ...again]) expect(errorOf(act)).toBe(first);
+    });
+
+    test('does not appear in its error', () => {
+      expect(Buffer.from(bytes).toString('latin1')).toContain(MARKER);
+      for (const chunks of [[bytes], byteByByte(bytes)]) expect(inspect(error(chunks))).not.toContain(MARKER);
+    });
+  });
+}
+
+/** All messages of a stream that comes in these chunks and then ends. */
+export function decode<Message>(
+  format: Format<Message>,
+  chunks: readonly Uint8Array[],
+  maxMessageBytes = chunks.reduce((sum, chunk) => sum + chunk.length, 1),
+): readonly Message[] {
+  const decoder: Decoder<Message> = format.createDecoder({ maxMessageBytes });
+  return [...chunks.flatMap((chunk) => decoder.push(chunk)), ...decoder.end()];
+}
+
+/** The code of the SingletonError that the call throws, if it throws; what else it throws fails the test. */
+export function codeOf(call: () => unknown): SingletonErrorCode | undefined {
+  const error = errorOf(call);
+  if (error === undefined) return undefined;
+  expect(error).toBeInstanceOf(SingletonError);
+  return error instanceof SingletonError ? error.code : undefined;
+}
+
+function errorOf(call: () => unknown): unknown {
+  try {
+    call();
+    return undefined;
+  } catch (error) {
+    return error;
+  }
+}
+
+function byteByByte(bytes: Uint8Array): readonly Uint8Array[] {
+  return Array.from(bytes, (byte) => Uint8Array.of(byte));
+}
+
+function splits(bytes: Uint8Array): readonly (readonly [Uint8Array, Uint8Array])[] {
+  return Array.from(bytes, (_, at) => [bytes.subarray(0, at), bytes.subarray(at)]);
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex');
+}

@@ -1,0 +1,172 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { describe, expect, test } from 'vitest';
+import { legacy } from '../../src/codecs/legacy.ts';
+import vectors from '../fixtures/legacy-clients.json' with { type: 'json' };
+import { codeOf, decode, MARKER, testFormat, type HostileExample } from './compliance.ts';
+
+const codec = legacy();
+const MIB = 1_048_576;
+
+/** What the Python clients sent, and the parts that it is: a secret comes first, and one empty part alone is none. */
+const captured = vectors.cases.map(({ name, args, secret, bytes }) => {
+  const parts = secret === null ? args : [secret, ...args];
+  return { name, parts, message: parts.join('') === '' ? [] : parts, bytes: Buffer.from(bytes, 'hex') };
+});
+
+const others = [
+  { name: 'an HTTP request', start: `POST /${MARKER} HTTP/1.1\r\n` },
+  { name: 'an HTTP request without a carriage return', start: `GET /${MARKER} HTTP/1.0\n` },
+  { name: 'the HTTP/2 preface', start: 'PRI * HTTP/2.0\r\n' },
+  { name: 'a TLS hello', start: '\u{16}\u{3}\u{1}\u{2}\0' },
+  { name: 'an SSH banner', start: `SSH-2.0-${MARKER}\r\n` },
+];
+
+const hostile: readonly HostileExample[] = [
+  ...others.map(({ name, start }) => stranger(name, `${start}${MARKER}\0`)),
+  stranger('the magic of the structured codecs', 0xf5, 'SSL\r\n', 0x1a, `\n${MARKER}\0`),
+  truncated('a message without its last NUL', `${MARKER}\0${MARKER}`),
+  truncated('a message that breaks off inside a character', MARKER, 0xc3),
+  unreadable('a byte that UTF-8 never has', MARKER, 0xff, '\0'),
+  unreadable('a continuation byte alone', MARKER, 0x80, '\0'),
+  unreadable('a character cut short by a NUL', MARKER, 0xe2, 0x82, '\0'),
+  unreadable('an overlong NUL', MARKER, 0xc0, 0x80, '\0'),
+  unreadable('an encoded surrogate', MARKER, 0xed, 0xa0, 0x80, '\0'),
+  unreadable('a code point beyond Unicode', MARKER, 0xf4, 0x90, 0x80, 0x80, '\0'),
+];
+
+testFormat({ format: codec, examples: captured, hostile, abilities: { isDelimited: false, headerBytes: 0 } });
+
+describe('encoding', () => {
+  test.each(captured)('gives what the Python client sent: $name', ({ parts, bytes }) => {
+    expect(Buffer.from(codec.encode(parts)).toString('hex')).toBe(bytes.toString('hex'));
+  });
+
+  test.each([
+    ['a NUL', 'a\0b'],
+    ['a high surrogate alone', 'a\u{d83d}'],
+    ['a low surrogate alone', '\u{de80}b'],
+    ['surrogates in the wrong order', '\u{de80}\u{d83d}'],
+  ])('refuses %s in any argument', (_, argument) => {
+    for (const args of [[argument], ['a', argument], [argument, '']]) {
+      expect(codeOf(() => codec.encode(args))).toBe('ERR_SINGLETON_UNENCODABLE');
+    }
+  });
+
+  test.each(others)('refuses arguments that start like $name', ({ start }) => {
+    expect(codeOf(() => codec.encode([start.replace('\0', '')]))).toBe('ERR_SINGLETON_UNENCODABLE');
+  });
+
+  test.each(others)('takes arguments that start like $name after the first', ({ start }) => {
+    const args = ['first', start.replace('\0', '')];
+    expect(decode(codec, [codec.encode(args)])).toStrictEqual([args]);
+  });
+
+  test('an error tells which part it was, and not what it held', () => {
+    expect(() => codec.encode(['a', `${MARKER}\0`])).toThrow(/part 1/);
+    expect(() => codec.encode(['a', `${MARKER}\0`])).not.toThrow(MARKER);
+  });
+});
+
+describe('decoding', () => {
+  test.each([
+    ['\0\0', ['', '']],
+    ['\0\0\0', ['', '', '']],
+    ['\0a\0', ['', 'a']],
+    ['a\0\0b\0\0', ['a', '', 'b', '']],
+  ])('keeps the empty arguments of %j', (text, args) => {
+    expect(decode(codec, [bytesOf(text)])).toStrictEqual([args]);
+  });
+
+  test('keeps a byte order mark', () => {
+    expect(decode(codec, [bytesOf('\u{feff}a\0\u{feff}\0')])).toStrictEqual([['\u{feff}a', '\u{feff}']]);
+  });
+
+  test.each(['\0', 'a\0b\0'])('gives a frozen list for %j', (text) => {
+    expect(decode(codec, [bytesOf(text)])[0]).toSatisfy(Object.isFrozen);
+  });
+
+  test('a stream without a byte is truncated', () => {
+    expect(codeOf(() => decode(codec, []))).toBe('ERR_SINGLETON_TRUNCATED_MESSAGE');
+  });
+
+  test('what comes after the end of stream is refused', () => {
+    const decoder = codec.createDecoder({ maxMessageBytes: 8 });
+    decoder.push(bytesOf('a\0'));
+    decoder.end();
+    expect(codeOf(() => decoder.push(bytesOf('b\0')))).toBe('ERR_SINGLETON_MALFORMED_MESSAGE');
+    expect(codeOf(() => decoder.end())).toBe('ERR_SINGLETON_MALFORMED_MESSAGE');
+  });
+
+  test('a message of 1 MiB that comes byte by byte holds less than 8 MiB', () => {
+    const decoder = codec.createDecoder({ maxMessageBytes: MIB });
+    const chunk = bytesOf('x');
+    const before = memoryInUse();
+    for (let length = 1; length < MIB; length += 1) decoder.push(chunk);
+    const growth = memoryInUse() - before;
+    decoder.push(bytesOf('\0'));
+    expect(decoder.end()).toStrictEqual([['x'.repeat(MIB - 1)]]);
+    expect(growth).toBeLessThan(8 * MIB);
+  });
+
+  test('a chunk of 64 MiB beyond the limit is not copied', () => {
+    const decoder = codec.createDecoder({ maxMessageBytes: MIB });
+    const chunk = new Uint8Array(64 * MIB).fill(0x78);
+    const before = process.memoryUsage().arrayBuffers;
+    expect(codeOf(() => decoder.push(chunk))).toBe('ERR_SINGLETON_MESSAGE_TOO_LARGE');
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(8 * MIB);
+  });
+});
+
+describe('what the options hold is checked', () => {
+  test.each([
+    ['a string', 'a b'],
+    ['nothing', undefined],
+    ['an object', { file: 'a' }],
+    ['a list with a number', ['a', 1]],
+    ['a list with nothing in it', [undefined]],
+  ])('args that are %s are refused', (_, args) => {
+    expect(codeOf(() => codec.check?.({ args, secret: undefined }))).toBe('ERR_SINGLETON_INVALID_OPTION');
+  });
+
+  test.each([
+    ['has a NUL', bytesOf(MARKER, 0)],
+    ['is not UTF-8', bytesOf(MARKER, 0xff)],
+  ])('a secret that %s is refused and not shown', (_, secret) => {
+    const check = (): void => codec.check?.({ args: [], secret });
+    expect(codeOf(check)).toBe('ERR_SINGLETON_INVALID_OPTION');
+    expect(check).not.toThrow(MARKER);
+  });
+
+  test('any list of strings and a UTF-8 secret pass', () => {
+    for (const args of [[], [''], ['a', 'b\0']]) {
+      expect(codeOf(() => codec.check?.({ args, secret: bytesOf('s3cret-Ω') }))).toBeUndefined();
+      expect(codeOf(() => codec.check?.({ args, secret: undefined }))).toBeUndefined();
+    }
+  });
+});
+
+/** Known by its head, so refused at once. */
+function stranger(name: string, ...parts: readonly (string | number)[]): HostileExample {
+  return { name, bytes: bytesOf(...parts), code: 'ERR_SINGLETON_MALFORMED_MESSAGE', refusedBy: 'push' };
+}
+
+function truncated(name: string, ...parts: readonly (string | number)[]): HostileExample {
+  return { name, bytes: bytesOf(...parts), code: 'ERR_SINGLETON_TRUNCATED_MESSAGE', refusedBy: 'end' };
+}
+
+function unreadable(name: string, ...parts: readonly (string | number)[]): HostileExample {
+  return { name, bytes: bytesOf(...parts), code: 'ERR_SINGLETON_MALFORMED_MESSAGE', refusedBy: 'end' };
+}
+
+function bytesOf(...parts: readonly (string | number)[]): Uint8Array {
+  return Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : Buffer.of(part))));
+}
+
+/** Bytes that garbage collection leaves. */
+function memoryInUse(): number {
+  setFlagsFromString('--expose-gc');
+  runInNewContext('gc()');
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return heapUsed + arrayBuffers;
+}

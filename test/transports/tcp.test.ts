@@ -1,0 +1,201 @@
+import type { NetConnectOpts, Server, ServerOpts, Socket } from 'node:net';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { SingletonError } from '../../src/core/errors.ts';
+import { tcp } from '../../src/transports/tcp.ts';
+import { abort, type Transport } from '../../src/transports/transport.ts';
+import { listen, never, open, options, readAll, testTransport, unexpected } from './compliance.ts';
+
+/** Where the system does something else than usual, because no test can bring it about by sockets alone. */
+interface System {
+  /** Sockets connect from this port. */
+  localPort?: number;
+  /** Servers fail to listen. */
+  listenError?: NodeJS.ErrnoException;
+  readonly servers: Server[];
+  readonly sockets: Socket[];
+  readonly targets: NetConnectOpts[];
+}
+
+const system = vi.hoisted((): System => ({ servers: [], sockets: [], targets: [] }));
+
+vi.mock('node:net', async (importActual) => {
+  const actual = await importActual<typeof import('node:net')>();
+  return {
+    ...actual,
+    createConnection(where: NetConnectOpts): Socket {
+      const { localPort } = system;
+      const socket = actual.createConnection(localPort === undefined ? where : { ...where, localPort });
+      system.sockets.push(socket);
+      system.targets.push(where);
+      return socket;
+    },
+    createServer(given: ServerOpts, onConnection: (socket: Socket) => void): Server {
+      const server = actual.createServer(given, onConnection);
+      const { listenError } = system;
+      if (listenError) {
+        vi.spyOn(server, 'listen').mockImplementation(() => {
+          process.nextTick(() => server.emit('error', listenError));
+          return server;
+        });
+      }
+      system.servers.push(server);
+      return server;
+    },
+  };
+});
+
+const abilities = { reset: true, resources: { listener: 'TCPServerWrap', connection: 'TCPSocketWrap' } };
+
+describe.each(['127.0.0.1', '::1'])('at a free port of %s', (address) => {
+  testTransport({ create: () => twoAt(address), abilities });
+});
+
+describe('the place', () => {
+  test.each([
+    [{}, 'tcp://127.0.0.1:1337'],
+    [{ address: undefined, port: undefined }, 'tcp://127.0.0.1:1337'],
+    [{ port: 65_535 }, 'tcp://127.0.0.1:65535'],
+    [{ address: '127.0.0.2', port: 21_337 }, 'tcp://127.0.0.2:21337'],
+    [{ address: '::1', port: 21_337 }, 'tcp://[::1]:21337'],
+    [{ address: '::ffff:127.0.0.1', port: 0 }, 'tcp://[::ffff:127.0.0.1]:0'],
+    [{ address: 'localhost', port: 21_337 }, 'tcp://localhost:21337'],
+  ])('of %o is %s', (given, place) => {
+    expect(tcp(given).place).toBe(place);
+  });
+
+  test.each(['127.0.0.1', '::1'])('of port 0 of %s is where the listener was put', async (address) => {
+    const { listener } = await listen(tcp({ address, port: 0 }));
+    const port = Number(new URL(listener.place).port);
+    expect(port).toBeGreaterThan(0);
+    expect(listener.place).toBe(tcp({ address, port }).place);
+    await open(tcp({ address, port }));
+  });
+
+  test.each([-1, 65_536, 1.5, NaN, Infinity])('cannot have port %d', (port) => {
+    expect(() => tcp({ port })).toThrow(expect.objectContaining({ code: 'ERR_SINGLETON_INVALID_OPTION' }));
+  });
+
+  test('cannot have a port that is not a number, nor an address that is not text', () => {
+    const invalid = expect.objectContaining({ code: 'ERR_SINGLETON_INVALID_OPTION' });
+    // @ts-expect-error what a caller without types may pass
+    expect(() => tcp({ port: '1337' })).toThrow(invalid);
+    // @ts-expect-error what a caller without types may pass
+    expect(() => tcp({ address: 127 })).toThrow(invalid);
+    expect(() => tcp({ address: '' })).toThrow(invalid);
+  });
+});
+
+describe('listening', () => {
+  test('at an address that this machine does not have is an error that says so', async () => {
+    // From the range for documentation: nobody has it, and nothing is sent.
+    const error = await rejection(tcp({ address: '192.0.2.1', port: 0 }).listen(unexpected, options()));
+    expect(error).toMatchObject({
+      code: 'ERR_SINGLETON_PLACE_UNAVAILABLE',
+      message: expect.stringMatching(/tcp:\/\/192\.0\.2\.1:0.*no such address/),
+      cause: { code: 'EADDRNOTAVAIL' },
+    });
+  });
+
+  test.each([
+    ['EACCES', /does not allow this port/],
+    ['ENOTFOUND', /no such name/],
+    ['EMFILE', /what the system said/],
+  ])('fails with its cause where the system answers %s, here in a server that pretends to', async (code, message) => {
+    system.listenError = Object.assign(new Error('what the system said'), { code });
+    onTestFinished(() => void delete system.listenError);
+    const error = await rejection(tcp({ port: 0 }).listen(unexpected, options()));
+    expect(error).toBeInstanceOf(SingletonError);
+    expect(error).toMatchObject({
+      code: 'ERR_SINGLETON_PLACE_UNAVAILABLE',
+      message: expect.stringMatching(message),
+      cause: { code },
+    });
+  });
+
+  test('goes on with a warning when a connection cannot be accepted', async () => {
+    const warnings: SingletonError[] = [];
+    const { listener } = await listen(tcp({ port: 0 }), { onWarning: (warning) => warnings.push(warning) });
+    system.servers.at(-1)?.emit('error', new Error('too many open files'));
+    expect(warnings).toMatchObject([
+      { code: 'ERR_SINGLETON_CONNECTION_FAILED', cause: { message: 'too many open files' } },
+    ]);
+    await open(at(listener.place));
+  });
+
+  test('a connection tells the address of its other side', async () => {
+    const { listener, nextAccepted } = await listen(tcp({ port: 0 }));
+    const accepted = nextAccepted();
+    await open(at(listener.place));
+    expect((await accepted).remoteAddress).toBe('127.0.0.1');
+  });
+
+  test.each([
+    ['0.0.0.0', '127.0.0.1'],
+    ['::', '::1'],
+  ])('at every address (%s) is reached through %s', async (address, host) => {
+    const { listener, nextAccepted } = await listen(tcp({ address, port: 0 }));
+    const accepted = nextAccepted();
+    const client = await open(at(listener.place));
+    expect(client.remoteAddress).toBe(host);
+    // Linux would find its way to the wildcard too; not every system does.
+    expect(system.targets.at(-1)).toMatchObject({ host });
+    client.end('hello');
+    expect(String(await readAll(await accepted))).toBe('hello');
+  });
+});
+
+describe('connecting', () => {
+  test('a socket that connects to itself has found nobody, and is closed', async () => {
+    const [transport] = await twoAt('127.0.0.1');
+    system.localPort = portOf(transport.place);
+    onTestFinished(() => void delete system.localPort);
+    const connection = transport.connect({ signal: never() });
+    const socket = system.sockets.at(-1);
+    const ends = new Promise((resolve) => {
+      socket?.prependOnceListener('connect', () => resolve([socket.localPort, socket.remotePort]));
+    });
+    expect(await ends).toStrictEqual([system.localPort, system.localPort]);
+    expect(await connection).toBeUndefined();
+    expect(socket?.destroyed).toBe(true);
+  });
+
+  test('fails with its cause where the system refuses it for a reason of its own', async () => {
+    const { listener } = await listen(tcp({ port: 0 }));
+    const [transport] = await twoAt('127.0.0.1');
+    // Another socket has it.
+    system.localPort = portOf(listener.place);
+    onTestFinished(() => void delete system.localPort);
+    expect(await rejection(transport.connect({ signal: never() }))).toMatchObject({
+      code: 'ERR_SINGLETON_CONNECTION_FAILED',
+      cause: { code: 'EADDRINUSE' },
+    });
+  });
+
+  test('a connection that breaks before anybody listens to its errors only closes', async () => {
+    const { listener, nextAccepted } = await listen(tcp({ port: 0 }));
+    const accepted = nextAccepted();
+    const connection = await at(listener.place).connect({ signal: never() });
+    const closed = new Promise((resolve) => connection?.once('close', resolve));
+    abort(await accepted);
+    expect(await closed).toBe(true);
+  });
+});
+
+/** Two transports to a port that was free a moment ago. */
+async function twoAt(address: string): Promise<readonly [Transport, Transport]> {
+  const { listener } = await listen(tcp({ address, port: 0 }));
+  await listener.close();
+  return [at(listener.place), at(listener.place)];
+}
+
+function at(place: string): Transport {
+  return tcp({ address: new URL(place).hostname.replace(/^\[(.*)\]$/, '$1'), port: portOf(place) });
+}
+
+function portOf(place: string): number {
+  return Number(new URL(place).port);
+}
+
+async function rejection(promise: Promise<unknown>): Promise<unknown> {
+  return promise.then(unexpected, (error: unknown) => error);
+}
