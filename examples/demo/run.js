@@ -44,7 +44,11 @@ await next.exits();
 clearTimeout(deadline);
 say('That was all.');
 
-/** A later launch: waits until it has exited and the host has said what it should. */
+/**
+ * A later launch: waits until it has exited and the host has said what it should.
+ * @param {string[]} args
+ * @param {string} expected
+ */
 async function launch(args, expected, env = {}) {
   const began = performance.now();
   const client = start(args, env);
@@ -53,6 +57,7 @@ async function launch(args, expected, env = {}) {
   console.log(`  launch │ exited with status 0 after ${Math.round(performance.now() - began)} ms`);
 }
 
+/** @param {string[]} args */
 function start(args, env = {}) {
   console.log(`  $ ${['node app.js', ...args.map((arg) => (/^[\w-]+$/.test(arg) ? arg : `'${arg}'`))].join(' ')}`);
   const child = spawn(process.execPath, [APP, ...args], {
@@ -61,17 +66,18 @@ function start(args, env = {}) {
   });
   const exited = once(child, 'exit');
   process.once('exit', () => child.kill());
+  /** @type {string[]} */
   const lines = [];
-  let wake = () => {};
   createInterface({ input: child.stdout }).on('line', (line) => {
     console.log(`  host   │ ${line}`);
     lines.push(line);
-    wake();
+    child.emit('line');
   });
   return {
     child,
-    async prints(start) {
-      while (!lines.some((line) => line.startsWith(start))) await new Promise((resolve) => (wake = resolve));
+    /** @param {string} beginning */
+    async prints(beginning) {
+      while (!lines.some((line) => line.startsWith(beginning))) await once(child, 'line');
     },
     async exits() {
       const [status] = await exited;
@@ -83,22 +89,24 @@ function start(args, env = {}) {
 /** Below the range that systems lend to outgoing connections. */
 async function freePort() {
   for (;;) {
-    const port = 10_000 + Math.trunc(Math.random() * 22_768);
-    const server = createServer().listen(port, '127.0.0.1');
+    const candidate = 10_000 + Math.trunc(Math.random() * 22_768);
+    const server = createServer().listen(candidate, '127.0.0.1');
     const isFree = await new Promise((resolve) => {
       server.once('listening', () => resolve(true)).once('error', () => resolve(false));
     });
     if (!isFree) continue;
     server.close();
     await once(server, 'close');
-    return port;
+    return candidate;
   }
 }
 
+/** @param {string} line */
 function say(line) {
   console.log(`\n${line}`);
 }
 
+/** @param {string} reason */
 function fail(reason) {
   console.error(`\nThe demo failed: ${reason}.`);
   process.exit(1);

@@ -96,16 +96,17 @@ function compile(sources: ReadonlyMap<string, string>): readonly string[] {
     noEmit: true,
   };
   const host = ts.createCompilerHost(options);
-  const { fileExists, readFile, getSourceFile } = host;
-  host.fileExists = (name) => sources.has(name) || fileExists(name);
-  host.readFile = (name) => sources.get(name) ?? readFile(name);
-  host.getSourceFile = (name, languageVersion, ...rest) => {
-    const text = sources.get(name);
-    return text === undefined
-      ? getSourceFile(name, languageVersion, ...rest)
-      : ts.createSourceFile(name, text, languageVersion);
-  };
-  const program = ts.createProgram([...sources.keys()], options, host);
+  const program = ts.createProgram([...sources.keys()], options, {
+    ...host,
+    fileExists: (name) => sources.has(name) || host.fileExists(name),
+    readFile: (name) => sources.get(name) ?? host.readFile(name),
+    getSourceFile(name, languageVersion, ...rest) {
+      const text = sources.get(name);
+      return text === undefined
+        ? host.getSourceFile(name, languageVersion, ...rest)
+        : ts.createSourceFile(name, text, languageVersion);
+    },
+  });
   return ts
     .getPreEmitDiagnostics(program)
     .map(({ file, messageText }) => `${file?.fileName ?? ''}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`);

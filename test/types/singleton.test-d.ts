@@ -13,7 +13,7 @@ import {
   type VerifyFailure,
 } from '../../src/index.ts';
 import { once } from 'node:events';
-import { check, type Same } from './expect.ts';
+import { expectTypeOf } from 'vitest';
 
 interface Job {
   readonly file: string;
@@ -24,20 +24,20 @@ declare const app: Singleton;
 declare const jobApp: Singleton<Job>;
 
 // What T is.
-check<Same<Awaited<ReturnType<typeof acquireDefault>>, Singleton<readonly string[]>>>();
+expectTypeOf<Awaited<ReturnType<typeof acquireDefault>>>().toEqualTypeOf<Singleton>();
 const acquireDefault = () => Singleton.acquire();
-check<Same<Awaited<ReturnType<typeof acquireWithArgs>>, Singleton<readonly string[]>>>();
+expectTypeOf<Awaited<ReturnType<typeof acquireWithArgs>>>().toEqualTypeOf<Singleton>();
 const acquireWithArgs = () => Singleton.acquire({ port: 1, args: ['a'] });
-check<Same<Awaited<ReturnType<typeof acquireLegacy>>, Singleton<readonly string[]>>>();
+expectTypeOf<Awaited<ReturnType<typeof acquireLegacy>>>().toEqualTypeOf<Singleton>();
 const acquireLegacy = () => Singleton.acquire({ codec: legacy() });
-check<Same<Awaited<ReturnType<typeof acquireJobs>>, Singleton<Job>>>();
+expectTypeOf<Awaited<ReturnType<typeof acquireJobs>>>().toEqualTypeOf<Singleton<Job>>();
 const acquireJobs = () => Singleton.acquire({ codec: jobs, args: { file: 'a' } });
 const constructed = new Singleton({ codec: jobs, args: { file: 'a' } });
-check<Same<typeof constructed, Singleton<Job>>>();
+expectTypeOf(constructed).toEqualTypeOf<Singleton<Job>>();
 const plain = new Singleton();
-check<Same<typeof plain, Singleton<readonly string[]>>>();
-check<Same<Awaited<ReturnType<typeof plain.acquire>>, Singleton<readonly string[]>>>();
-check<Same<ReturnType<typeof Singleton.send>, Promise<Receipt>>>();
+expectTypeOf(plain).toEqualTypeOf<Singleton>();
+expectTypeOf<Awaited<ReturnType<typeof plain.acquire>>>().toEqualTypeOf<Singleton>();
+expectTypeOf<ReturnType<typeof Singleton.send>>().toEqualTypeOf<Promise<Receipt>>();
 
 // Explicit undefined means the default.
 new Singleton({ address: undefined, port: undefined, transport: undefined, codec: undefined, args: undefined });
@@ -64,17 +64,17 @@ void Singleton.send({ releaseThreshold: 1 });
 
 // Events, each with its arguments.
 app.on('args', (args, client) => {
-  check<Same<typeof args, readonly string[]>>();
-  check<Same<typeof client, Client>>();
+  expectTypeOf(args).toEqualTypeOf<readonly string[]>();
+  expectTypeOf(client).toEqualTypeOf<Client>();
 });
-jobApp.once('args', (job) => check<Same<typeof job, Job>>());
-app.on('client', (client) => check<Same<typeof client, Client>>());
-app.on('release', (reason) => check<Same<typeof reason, ReleaseReason>>());
-app.on('timeout', (...none) => check<Same<typeof none, []>>());
-app.on('verifyFailed', (failure) => check<Same<typeof failure, VerifyFailure>>());
-app.on('warning', (warning) => check<Same<typeof warning, SingletonError>>());
-check<Same<ReleaseReason, 'manual' | 'timeout' | 'threshold' | 'aborted' | 'lost'>>();
-check<Same<VerifyFailure['reason'], 'wrong-secret' | 'missing-secret'>>();
+jobApp.once('args', (job) => expectTypeOf(job).toEqualTypeOf<Job>());
+app.on('client', (client) => expectTypeOf(client).toEqualTypeOf<Client>());
+app.on('release', (reason) => expectTypeOf(reason).toEqualTypeOf<ReleaseReason>());
+app.on('timeout', (...none) => expectTypeOf(none).toEqualTypeOf<[]>());
+app.on('verifyFailed', (failure) => expectTypeOf(failure).toEqualTypeOf<VerifyFailure>());
+app.on('warning', (warning) => expectTypeOf(warning).toEqualTypeOf<SingletonError>());
+expectTypeOf<ReleaseReason>().toEqualTypeOf<'manual' | 'timeout' | 'threshold' | 'aborted' | 'lost'>();
+expectTypeOf<VerifyFailure['reason']>().toEqualTypeOf<'wrong-secret' | 'missing-secret'>();
 void once(app, 'args');
 // @ts-expect-error there is no such event
 app.on('error', () => {});
@@ -91,52 +91,47 @@ app.trace((args, prefix: string) => [args, prefix]);
 app.trace((args, prefix: string) => [args, prefix], 1);
 
 // Properties.
-check<Same<Singleton['arguments'], readonly (readonly string[])[]>>();
-check<Same<Singleton<Job>['arguments'], readonly Job[]>>();
-check<Same<Singleton['clients'], number>>();
-check<Same<Singleton['listening'], boolean>>();
-check<Same<Singleton['place'], string>>();
+expectTypeOf<Singleton['arguments']>().toEqualTypeOf<readonly (readonly string[])[]>();
+expectTypeOf<Singleton<Job>['arguments']>().toEqualTypeOf<readonly Job[]>();
+expectTypeOf<Singleton['clients']>().toEqualTypeOf<number>();
+expectTypeOf<Singleton['listening']>().toEqualTypeOf<boolean>();
+expectTypeOf<Singleton['place']>().toEqualTypeOf<string>();
 // @ts-expect-error the count is the host's
 app.clients = 1;
-check<Same<Parameters<Singleton['release']>, []>>();
+expectTypeOf<Parameters<Singleton['release']>>().toEqualTypeOf<[]>();
 
 // Disposal.
 export async function disposes(): Promise<void> {
   await using disposed = await Singleton.acquire();
   using released = disposed;
-  check<Same<typeof released, Singleton<readonly string[]>>>();
+  expectTypeOf(released).toEqualTypeOf<Singleton>();
 }
 
 // Errors: one class, literal codes.
 declare const multiple: MultipleSingletonsError;
-check<Same<(typeof multiple)['code'], 'ERR_SINGLETON_ALREADY_RUNNING'>>();
-check<Same<(typeof multiple)['receipt'], Receipt>>();
-check<Same<Receipt['outcome'], 'delivered' | 'unconfirmed' | 'throttled' | 'released' | 'skipped'>>();
-check<Same<SingletonError['code'], SingletonErrorCode>>();
-check<
-  Same<
-    SingletonErrorCode,
-    `ERR_SINGLETON_${
-      | 'INVALID_OPTION'
-      | 'ALREADY_RUNNING'
-      | 'NO_HOST'
-      | 'PLACE_UNAVAILABLE'
-      | 'FOREIGN_HOST'
-      | 'HOST_UNRESPONSIVE'
-      | 'VERIFICATION_FAILED'
-      | 'WRONG_APPLICATION'
-      | 'UNSUPPORTED_VERSION'
-      | 'INVALID_ARGS'
-      | 'MESSAGE_TOO_LARGE'
-      | 'MALFORMED_MESSAGE'
-      | 'TRUNCATED_MESSAGE'
-      | 'UNENCODABLE'
-      | 'OBSERVER_FAILED'
-      | 'CONNECTION_FAILED'
-      | 'BUSY'
-      | 'RELEASED'}`
-  >
->();
+expectTypeOf<(typeof multiple)['code']>().toEqualTypeOf<'ERR_SINGLETON_ALREADY_RUNNING'>();
+expectTypeOf<(typeof multiple)['receipt']>().toEqualTypeOf<Receipt>();
+expectTypeOf<Receipt['outcome']>().toEqualTypeOf<'delivered' | 'unconfirmed' | 'throttled' | 'released' | 'skipped'>();
+expectTypeOf<SingletonError['code']>().toEqualTypeOf<SingletonErrorCode>();
+expectTypeOf<SingletonErrorCode>().toEqualTypeOf<`ERR_SINGLETON_${
+  | 'INVALID_OPTION'
+  | 'ALREADY_RUNNING'
+  | 'NO_HOST'
+  | 'PLACE_UNAVAILABLE'
+  | 'FOREIGN_HOST'
+  | 'HOST_UNRESPONSIVE'
+  | 'VERIFICATION_FAILED'
+  | 'WRONG_APPLICATION'
+  | 'UNSUPPORTED_VERSION'
+  | 'INVALID_ARGS'
+  | 'MESSAGE_TOO_LARGE'
+  | 'MALFORMED_MESSAGE'
+  | 'TRUNCATED_MESSAGE'
+  | 'UNENCODABLE'
+  | 'OBSERVER_FAILED'
+  | 'CONNECTION_FAILED'
+  | 'BUSY'
+  | 'RELEASED'}`>();
 // @ts-expect-error no such code
 new SingletonError('ERR_OTHER', 'message');
 

@@ -1,0 +1,127 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { legacy } from '../../src/codecs/legacy.ts';
+import { SingletonError, type SingletonErrorCode } from '../../src/core/errors.ts';
+import { byteLimits, chunked, hostileBytes, legacyBytes, legacyLists, legacySecrets } from './arbitraries.ts';
+
+const codec = legacy();
+
+/** What a stream means: its messages, or the code that it is refused with. */
+type Outcome = readonly (readonly string[])[] | SingletonErrorCode;
+
+describe('the legacy codec', () => {
+  test('decodes any list that it encodes; one empty argument alone is none', () => {
+    fc.assert(
+      fc.property(legacyLists(), (list) => {
+        const meant = list.length === 1 && list[0] === '' ? [] : list;
+        expect(outcome([codec.encode(list)])).toStrictEqual([meant]);
+      }),
+      { examples: [[['']], [[]], [['', '']], [['\u{feff}']]] },
+    );
+  });
+
+  test('decodes any list behind any secret', () => {
+    fc.assert(
+      fc.property(legacySecrets(), legacyLists(), (secret, list) => {
+        expect(outcome([codec.encode([secret, ...list])])).toStrictEqual([[secret, ...list]]);
+      }),
+    );
+  });
+
+  test('decodes the encodings of two lists that are not empty, one after the other, as one list', () => {
+    const lists = legacyLists().filter(({ length }) => length > 0);
+    fc.assert(
+      fc.property(lists, lists, (one, other) => {
+        expect(outcome([codec.encode(one), codec.encode(other)])).toStrictEqual([[...one, ...other]]);
+      }),
+    );
+  });
+
+  test('encodes as a naive encoder does', () => {
+    fc.assert(
+      fc.property(legacyLists(), (list) => {
+        const bytes = list.flatMap((part) => [...new TextEncoder().encode(part), 0]);
+        expect([...codec.encode(list)]).toStrictEqual(bytes.length > 0 ? bytes : [0]);
+      }),
+    );
+  });
+
+  test('decodes the same from any chunks, at any limit', () => {
+    fc.assert(
+      fc.property(chunked(fc.oneof(legacyBytes(), hostileBytes())), byteLimits(), ([bytes, chunks], limit) => {
+        const whole = outcome([bytes], limit);
+        expect(outcome(chunks, limit)).toStrictEqual(whole);
+        expect(
+          outcome(
+            Array.from(bytes, (byte) => Uint8Array.of(byte)),
+            limit,
+          ),
+        ).toStrictEqual(whole);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test('decodes as a naive decoder does, from any bytes at any limit', () => {
+    fc.assert(
+      fc.property(fc.oneof(legacyBytes(), hostileBytes()), byteLimits(), (bytes, limit) => {
+        expect(outcome([bytes], limit)).toStrictEqual(naive(bytes, limit));
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  test('answers hostile bytes with messages or with one SingletonError for ever', () => {
+    fc.assert(
+      fc.property(chunked(hostileBytes()), byteLimits(), ([, chunks], maxMessageBytes) => {
+        const decoder = codec.createDecoder({ maxMessageBytes });
+        const errors = [...chunks, ...chunks].flatMap((chunk) => thrown(() => decoder.push(chunk)));
+        errors.push(...thrown(() => decoder.end()), ...thrown(() => decoder.end()));
+        for (const error of errors) expect(error).toBeInstanceOf(SingletonError);
+        expect(new Set(errors).size).toBeLessThanOrEqual(1);
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
+
+function outcome(chunks: readonly Uint8Array[], maxMessageBytes = 1_048_576): Outcome {
+  const decoder = codec.createDecoder({ maxMessageBytes });
+  try {
+    return [...chunks.flatMap((chunk) => decoder.push(chunk)), ...decoder.end()];
+  } catch (error) {
+    if (error instanceof SingletonError) return error.code;
+    throw error;
+  }
+}
+
+/** The format once more, for a stream that is there as a whole: slow, and plain enough to be believed. */
+function naive(bytes: Uint8Array, limit: number): Outcome {
+  if (isOther(Buffer.from(bytes.subarray(0, limit)).toString('latin1'))) return 'ERR_SINGLETON_MALFORMED_MESSAGE';
+  if (bytes.length > limit) return 'ERR_SINGLETON_MESSAGE_TOO_LARGE';
+  if (bytes.at(-1) !== 0) return 'ERR_SINGLETON_TRUNCATED_MESSAGE';
+  try {
+    const parts = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes).split('\0').slice(0, -1);
+    return [parts.length === 1 && parts[0] === '' ? [] : parts];
+  } catch {
+    return 'ERR_SINGLETON_MALFORMED_MESSAGE';
+  }
+}
+
+/** Whether a stream starts like another protocol, as far as its first NUL or line feed, which must be there. */
+function isOther(text: string): boolean {
+  const line = text.split('\n', 1).join().split('\0', 1).join();
+  const end = text.charAt(line.length);
+  if (end === '') return false;
+  if (line.startsWith('\u{16}\u{3}') || line.startsWith('\u{f5}') || /^SSH-[0-9]/.test(line)) return true;
+  return end === '\n' && /^[A-Z]{1,23} /.test(line) && / HTTP\/[0-9](\.[0-9])?\r?$/.test(line);
+}
+
+function thrown(call: () => unknown): readonly unknown[] {
+  try {
+    call();
+    return [];
+  } catch (error) {
+    return [error];
+  }
+}
