@@ -43,6 +43,7 @@ export async function deliver(
   const cut = (): void => abort(connection);
   signal.addEventListener('abort', cut, { once: true });
   try {
+    signal.throwIfAborted();
     const receipt = await handOff(connection);
     if (!receipt) signal.throwIfAborted();
     return receipt;

@@ -85,13 +85,14 @@ export class Host<T> {
   }
 
   async #serve(connection: Connection): Promise<void> {
-    const { remoteAddress } = connection;
     connection.on('error', () => {});
     this.#open.add(connection);
     connection.once('close', () => this.#open.delete(connection));
     try {
       const reception = await this.#receive(connection);
       if (this.#isCut) throw released();
+      if (connection.isGone?.()) throw gaveUp();
+      const { remoteAddress } = connection;
       if (reception.verified) this.#reports.launched(reception.launch, remoteAddress);
       else this.#reports.verifyFailed({ reason: reception.reason, remoteAddress, time: new Date() });
       connection.end();
@@ -124,6 +125,13 @@ function released(): SingletonError {
   return new SingletonError(
     'ERR_SINGLETON_RELEASED',
     'A launch was cut off: the place was released before it was complete.',
+  );
+}
+
+function gaveUp(): SingletonError {
+  return new SingletonError(
+    'ERR_SINGLETON_CONNECTION_FAILED',
+    'A launch was dropped: its client gave up before the host came to it.',
   );
 }
 

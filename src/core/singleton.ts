@@ -215,14 +215,15 @@ export class Singleton<T = readonly string[]> extends TypedEmitter<SingletonEven
   async #finish(reason: ReleaseReason): Promise<void> {
     const { signal } = this.#options;
     const wasHost = this.listening;
+    const claiming = this.#claiming;
+    this.#claiming = undefined;
     clearTimeout(this.#timer);
     signal?.removeEventListener('abort', this.#abort);
     this.#over.abort(isOver(signal));
     await this.#host.close();
     this.#observers.clear();
     if (wasHost) this.#emit('release', reason);
-    else await this.#claiming?.catch(() => {});
-    this.#claiming = undefined;
+    else await claiming?.catch(() => {});
   }
 
   readonly #abort = (): void => void this.#end('aborted');

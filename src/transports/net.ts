@@ -1,6 +1,6 @@
 import { createConnection, createServer, type NetConnectOpts, type Server, type Socket } from 'node:net';
 import { SingletonError } from '../core/errors.ts';
-import { abort, type ConnectOptions, type Connection, type Listener, type ListenOptions } from './transport.ts';
+import { abort, type ConnectOptions, type Listener, type ListenOptions } from './transport.ts';
 
 /** How a transport names what it listens on. */
 export interface Naming {
@@ -12,7 +12,7 @@ export interface Naming {
 export function listen(
   where: { readonly host: string; readonly port: number },
   { placeOf, unavailable }: Naming,
-  onConnection: (connection: Connection) => void,
+  onSocket: (socket: Socket) => void,
   { maxConnections, onWarning }: ListenOptions,
 ): Promise<Listener | undefined> {
   const sockets = new Set<Socket>();
@@ -27,7 +27,7 @@ export function listen(
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
     if (!isRef) socket.unref();
-    onConnection(socket);
+    onSocket(socket);
   });
   const setRef = (value: boolean): void => {
     isRef = value;

@@ -1,4 +1,4 @@
-import { isIPv6, type Server } from 'node:net';
+import { isIPv6, type Server, type Socket } from 'node:net';
 import { invalidOption, SingletonError } from '../core/errors.ts';
 import { connect, listen, type Naming } from './net.ts';
 import { abort, type Transport } from './transport.ts';
@@ -34,7 +34,8 @@ export function tcp({ address = '127.0.0.1', port = 1337 }: TcpOptions = {}): Tr
         return typeof bound === 'object' && bound ? placeAt(address, bound.port) : place;
       };
       const naming: Naming = { placeOf, unavailable: (cause) => unavailable(place, cause) };
-      return listen({ host: address, port }, naming, onConnection, options);
+      const onSocket = (socket: Socket): void => onConnection(Object.assign(socket, { isGone }));
+      return listen({ host: address, port }, naming, onSocket, options);
     },
     async connect(options) {
       // One address, the one that listen takes: a name's second address may be another program's.
@@ -45,6 +46,11 @@ export function tcp({ address = '127.0.0.1', port = 1337 }: TcpOptions = {}): Tr
       return undefined;
     },
   };
+}
+
+/** A socket whose peer has reset it has no peer's name; Node asks for it once, so nobody may have asked before. */
+function isGone(this: Socket): boolean {
+  return this.remoteAddress === undefined;
 }
 
 function placeAt(address: string, port: number): string {

@@ -44,6 +44,8 @@ export interface Listener {
 /** Any `Duplex`; a `net.Socket` is one. Half-open: an end of the one side is not an end of the other. */
 export interface Connection extends Duplex {
   readonly remoteAddress?: string | undefined;
+  /** Whether the other side has given up, which after its end no event tells. */
+  isGone?(): boolean;
   /** Closes so that the other side can tell it from an end. */
   resetAndDestroy?(): unknown;
 }
