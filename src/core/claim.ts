@@ -27,7 +27,7 @@ export async function claim<T>(
   try {
     for (;;) {
       deadline.signal.throwIfAborted();
-      if (await host.listen()) return undefined;
+      if (await host.listen(deadline.signal)) return undefined;
       if (!options.client) return { outcome: 'skipped' };
       handOff ??= prepare(options);
       isReached = true;
@@ -36,7 +36,7 @@ export async function claim<T>(
         if (receipt) return receipt;
       } catch (error) {
         // Nothing is sent twice; but where the host went away, this launch may follow it.
-        if (isBroken(error) && (await host.listen())) return undefined;
+        if (isBroken(error) && (await host.listen(deadline.signal))) return undefined;
         throw error;
       }
       isReached = false;
@@ -58,7 +58,7 @@ function unanswered<T>({ transport, handOffTimeout }: ResolvedOptions<T>): Singl
   return new SingletonError(
     'ERR_SINGLETON_PLACE_UNAVAILABLE',
     `Expected ${transport.place} to be free, or a host there to take the launch, within ${handOffTimeout} ms ` +
-      '(handOffTimeout); it is taken, and nobody took it. Either the host is too busy (maxConnections), or an outgoing ' +
-      'connection holds the port: choose one from 10000 to 32767.',
+      '(handOffTimeout). The host may be too busy (maxConnections), or an outgoing connection may hold the port: ' +
+      'choose one from 10000 to 32767.',
   );
 }

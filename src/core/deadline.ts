@@ -41,3 +41,12 @@ function aborted(cause: unknown): SingletonError {
     cause,
   });
 }
+
+/** What the promise settles to, unless the signal aborts first: then its reason. */
+export function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
+}

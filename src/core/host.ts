@@ -1,5 +1,6 @@
 import type { Launch, Reception } from '../codecs/codec.ts';
 import { abort, type Connection, type Listener } from '../transports/transport.ts';
+import { orAborted } from './deadline.ts';
 import { SingletonError } from './errors.ts';
 import type { VerifyFailure } from './events.ts';
 import type { ResolvedOptions } from './options.ts';
@@ -41,13 +42,17 @@ export class Host<T> {
     return this.#listener !== undefined;
   }
 
-  /** Takes the place; `false` when somebody has it. */
-  async listen(): Promise<boolean> {
+  /** Takes the place; `false` when somebody has it. A place that is got after the signal aborted is given back. */
+  async listen(signal: AbortSignal): Promise<boolean> {
     const { transport, maxConnections } = this.#options;
-    this.#listener = await transport.listen((connection) => void this.#serve(connection), {
+    const listening = transport.listen((connection) => void this.#serve(connection), {
       maxConnections,
       onWarning: this.#reports.warning,
       onLost: this.#reports.lost,
+    });
+    this.#listener = await orAborted(listening, signal).catch((error: unknown) => {
+      if (signal.aborted) listening.then((late) => late?.close()).catch(() => {});
+      throw error;
     });
     if (!this.#listener) return false;
     this.#place = this.#listener.place;
@@ -99,7 +104,7 @@ export class Host<T> {
     } catch (error) {
       this.#reports.warning(asSingletonError(error));
       // Who has ended waits for our end; who has not is reset, so that the port is not left in TIME_WAIT.
-      if (connection.readableEnded) connection.end();
+      if (connection.readableEnded && !this.#isCut) connection.end();
       else abort(connection);
     }
   }
@@ -144,5 +149,5 @@ function tooSlow(receiveTimeout: number): SingletonError {
 
 function asSingletonError(error: unknown): SingletonError {
   if (error instanceof SingletonError) return error;
-  return new SingletonError('ERR_SINGLETON_CONNECTION_FAILED', 'A connection failed; see cause.', { cause: error });
+  return new SingletonError('ERR_SINGLETON_CONNECTION_FAILED', 'A connection failed.', { cause: error });
 }

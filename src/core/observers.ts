@@ -33,7 +33,7 @@ export class Observers<T> {
     for (const [observer, stored] of Array.from(this.#stored)) {
       try {
         const result = observer(args, ...stored);
-        if (result instanceof Promise) result.catch(this.#failed);
+        if (isThenable(result)) Promise.resolve(result).catch(this.#failed);
       } catch (cause) {
         this.#failed(cause);
       }
@@ -41,6 +41,10 @@ export class Observers<T> {
   }
 
   readonly #failed = (cause: unknown): void => {
-    this.#onWarning(new SingletonError('ERR_SINGLETON_OBSERVER_FAILED', 'An observer failed; see cause.', { cause }));
+    this.#onWarning(new SingletonError('ERR_SINGLETON_OBSERVER_FAILED', 'An observer threw or rejected.', { cause }));
   };
+}
+
+function isThenable(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'then' in value;
 }

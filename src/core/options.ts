@@ -129,8 +129,7 @@ export interface ResolvedOptions<T> {
 /** @throws SingletonError `ERR_SINGLETON_INVALID_OPTION` */
 export function resolveOptions<T>(given: HostOptions<T> & { readonly args?: T | undefined } = {}): ResolvedOptions<T> {
   if (typeof given !== 'object' || given === null) throw invalidOption('options', 'an object', given);
-  const codec = given.codec ?? defaults.codec();
-  const args = given.args ?? defaults.args();
+  const { codec = defaults.codec(), args = defaults.args() } = given;
   checkObject('codec', codec, 'a codec, such as legacy()', 'protocol');
   const secret = resolveSecret(given.secret);
   codec.check?.({ args, secret });

@@ -220,7 +220,11 @@ export class Singleton<T = readonly string[]> extends TypedEmitter<SingletonEven
     clearTimeout(this.#timer);
     signal?.removeEventListener('abort', this.#abort);
     this.#over.abort(isOver(signal));
-    await this.#host.close();
+    // Who came to a claim that is given up claims the place itself.
+    if (!wasHost) this.#host.cut();
+    await this.#host.close().catch((cause: unknown) => {
+      this.#warn(new SingletonError('ERR_SINGLETON_CONNECTION_FAILED', 'The place could not be freed.', { cause }));
+    });
     this.#observers.clear();
     if (wasHost) this.#emit('release', reason);
     else await claiming?.catch(() => {});
@@ -229,8 +233,8 @@ export class Singleton<T = readonly string[]> extends TypedEmitter<SingletonEven
   readonly #abort = (): void => void this.#end('aborted');
 
   readonly #expire = (): void => {
-    this.#emit('timeout');
     void this.#end('timeout');
+    this.#emit('timeout');
   };
 
   /** One launch, complete and verified: counted, told, then released, ignored or published. */
@@ -242,6 +246,7 @@ export class Singleton<T = readonly string[]> extends TypedEmitter<SingletonEven
       void this.#end('threshold');
       this.#host.cut();
     } else if (admission === 'publish' && !isEmpty(args)) {
+      this.#drain();
       if (this.#inbox.put({ args, client })) this.#drain();
       else this.#warn(full(this.#options));
     }
@@ -254,7 +259,7 @@ export class Singleton<T = readonly string[]> extends TypedEmitter<SingletonEven
   };
 
   readonly #warn = (warning: SingletonError): void => {
-    if (this.#options.verbose) print(`${warning.code}: ${warning.message}`);
+    if (this.#options.verbose) print(`${warning.code}: ${warning.message}${causeOf(warning)}`);
     this.#emit('warning', warning);
   };
 
@@ -290,9 +295,13 @@ function isEmpty(args: unknown): boolean {
 
 function isOver(signal: AbortSignal | undefined): SingletonError {
   const how = signal?.aborted ? 'aborted by its signal' : 'released';
-  return new SingletonError('ERR_SINGLETON_RELEASED', `This Singleton was ${how}; make a new one to claim the place.`, {
-    cause: signal?.reason,
-  });
+  const message = `This Singleton was ${how}; make a new one to claim the place.`;
+  return new SingletonError('ERR_SINGLETON_RELEASED', message, signal?.aborted ? { cause: signal.reason } : undefined);
+}
+
+function causeOf({ cause }: SingletonError): string {
+  if (cause === undefined) return '';
+  return ` Cause: ${cause instanceof Error ? cause.message : inspect(cause)}`;
 }
 
 function print(line: string): void {

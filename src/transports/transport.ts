@@ -52,8 +52,12 @@ export interface Connection extends Duplex {
 
 /** Cuts a connection off. The other side sees a reset where the transport has one, unless this side has ended. */
 export function abort(connection: Connection): void {
-  if (connection.resetAndDestroy && !isShuttingDown(connection)) connection.resetAndDestroy();
-  else connection.destroy();
+  try {
+    if (!isShuttingDown(connection)) connection.resetAndDestroy?.();
+  } catch {
+    // A pipe of Node's has the method, and throws.
+  }
+  connection.destroy();
 }
 
 /** libuv refuses a reset while a shutdown is under way (EINVAL), and the descriptor would leak. */

@@ -1,0 +1,172 @@
+import { getEventListeners } from 'node:events';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { deliver, prepare, send } from '../../src/core/client.ts';
+import { resolveOptions, type HandOffOptions, type ResolvedOptions } from '../../src/core/options.ts';
+import { at, ScriptedTransport, type ConnectAnswer } from './scripted-transport.ts';
+
+type Strings = readonly string[];
+
+function optionsFor(
+  transport: ScriptedTransport,
+  options: HandOffOptions<Strings> & { args?: Strings } = {},
+): ResolvedOptions<Strings> {
+  return resolveOptions<Strings>({ transport, args: ['a'], ...options });
+}
+
+const place = (connect: ConnectAnswer): ScriptedTransport => new ScriptedTransport({ connect: [connect] });
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+describe('send', () => {
+  it('hands over and never claims the place', async () => {
+    const transport = place('host');
+    expect(await send(optionsFor(transport))).toEqual({ outcome: 'unconfirmed' });
+    expect(transport.steps).toEqual(['connect', 'hand-off']);
+    expect(transport.connections).toMatchObject([{ received: 'a\0' }]);
+  });
+
+  it('sends the secret before the arguments', async () => {
+    const transport = place('host');
+    await send(optionsFor(transport, { secret: 's', args: [] }));
+    expect(transport.connections).toMatchObject([{ received: 's\0' }]);
+  });
+
+  it.each(['nobody', 'reset'] as const)('a place with %s is NO_HOST, after one try', async (connect) => {
+    const transport = place(connect);
+    await expect(send(optionsFor(transport))).rejects.toMatchObject({
+      code: 'ERR_SINGLETON_NO_HOST',
+      message: expect.stringContaining('scripted://place'),
+    });
+    expect(transport.steps.filter((step) => step === 'connect')).toHaveLength(1);
+  });
+
+  it.each(['silent', 'hanging'] as const)(
+    'a host that is %s until the deadline is HOST_UNRESPONSIVE',
+    async (answer) => {
+      const transport = place(answer);
+      await expect(send(optionsFor(transport, { handOffTimeout: 10 }))).rejects.toMatchObject({
+        code: 'ERR_SINGLETON_HOST_UNRESPONSIVE',
+      });
+      expect(transport.connections.every(({ wasReset }) => wasReset)).toBe(true);
+    },
+  );
+
+  it('a host that answers on a one-way wire is FOREIGN_HOST', async () => {
+    await expect(send(optionsFor(place('foreign')))).rejects.toMatchObject({ code: 'ERR_SINGLETON_FOREIGN_HOST' });
+  });
+
+  it('arguments that cannot be encoded are refused before it connects', async () => {
+    const transport = place('host');
+    await expect(send(optionsFor(transport, { args: ['\0'] }))).rejects.toMatchObject({
+      code: 'ERR_SINGLETON_UNENCODABLE',
+    });
+    expect(transport.steps).toEqual([]);
+  });
+
+  it('a signal that is aborted beforehand is RELEASED, and nothing is tried', async () => {
+    const transport = place('host');
+    const signal = AbortSignal.abort('enough');
+    await expect(send(optionsFor(transport, { signal }))).rejects.toMatchObject({
+      code: 'ERR_SINGLETON_RELEASED',
+      cause: 'enough',
+    });
+    expect(transport.steps).toEqual([]);
+  });
+
+  it.each([
+    ['connect', 'hanging'],
+    ['hand-off', 'silent'],
+  ] as const)('an abort at the %s is RELEASED with the reason as the cause', async (step, answer) => {
+    const controller = new AbortController();
+    const onStep = at(step, () => controller.abort('enough'));
+    const transport = new ScriptedTransport({ connect: [answer], onStep });
+    await expect(send(optionsFor(transport, { signal: controller.signal }))).rejects.toMatchObject({
+      code: 'ERR_SINGLETON_RELEASED',
+      cause: 'enough',
+    });
+    expect(transport.connections.every(({ wasReset }) => wasReset)).toBe(true);
+    expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0);
+  });
+
+  it.each(['host', 'nobody', 'foreign'] as const)('no timer and no listener is left after %s', async (answer) => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const { signal } = new AbortController();
+    await send(optionsFor(place(answer), { signal })).catch(() => {});
+    expect(vi.getTimerCount()).toBe(0);
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0);
+  });
+});
+
+describe('deliver', () => {
+  const { signal } = new AbortController();
+
+  it('resolves to undefined where nobody is', async () => {
+    const transport = place('nobody');
+    expect(await deliver(transport, prepare(optionsFor(transport)), signal)).toBeUndefined();
+  });
+
+  it('closes a connection that the hand-off left open', async () => {
+    const transport = place('silent');
+    expect(await deliver(transport, async () => ({ outcome: 'delivered' }), signal)).toEqual({ outcome: 'delivered' });
+    expect(transport.connections).toMatchObject([{ destroyed: true }]);
+  });
+
+  it('closes the connection of a hand-off that fails, and passes its error on', async () => {
+    const transport = place('silent');
+    const boom = new Error('boom');
+    await expect(deliver(transport, () => Promise.reject(boom), signal)).rejects.toBe(boom);
+    expect(transport.connections).toMatchObject([{ destroyed: true }]);
+  });
+
+  it('an error of the connection after the hand-off is nobody’s exception', async () => {
+    const transport = place('silent');
+    await deliver(transport, async () => undefined, signal);
+    const [connection] = transport.connections;
+    expect(connection?.emit('error', new Error('late'))).toBe(true);
+  });
+
+  it('rejects with the reason of an abort, whatever the hand-off makes of its connection being cut', async () => {
+    const transport = place('silent');
+    const controller = new AbortController();
+    const delivery = deliver(
+      transport,
+      (connection) => {
+        queueMicrotask(() => controller.abort('enough'));
+        return new Promise((_, reject) => connection.once('close', () => reject(new Error('cut'))));
+      },
+      controller.signal,
+    );
+    await expect(delivery).rejects.toBe('enough');
+  });
+
+  it('an abort as the connection is made ends it, although the transport did not see the abort', async () => {
+    const transport = place('silent');
+    const controller = new AbortController();
+    const connect = transport.connect.bind(transport);
+    vi.spyOn(transport, 'connect').mockImplementation(async (options) => {
+      const connection = await connect(options);
+      controller.abort('enough');
+      return connection;
+    });
+    const delivery = deliver(transport, prepare(optionsFor(transport)), controller.signal);
+    await expect(delivery).rejects.toBe('enough');
+    expect(transport.connections).toMatchObject([{ destroyed: true }]);
+  }, 2000);
+
+  it('leaves no listener on its signal', async () => {
+    const transport = place('host');
+    await deliver(transport, prepare(optionsFor(transport)), signal);
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0);
+  });
+});
+
+describe('prepare', () => {
+  it('hands the codec the arguments, the directory and the process', () => {
+    const options = optionsFor(place('host'));
+    const spy = vi.spyOn(options.codec.protocol, 'prepare');
+    prepare(options);
+    expect(spy).toHaveBeenCalledExactlyOnceWith({ args: ['a'], cwd: process.cwd(), pid: process.pid }, options);
+  });
+});

@@ -1,0 +1,85 @@
+import { getEventListeners } from 'node:events';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { Deadline } from '../../src/core/deadline.ts';
+import { SingletonError } from '../../src/core/errors.ts';
+
+const late = new SingletonError('ERR_SINGLETON_HOST_UNRESPONSIVE', 'Too late.');
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+it('aborts after its time and not a millisecond before', () => {
+  const { signal } = new Deadline(100, () => late, undefined);
+  vi.advanceTimersByTime(99);
+  expect(signal.aborted).toBe(false);
+  vi.advanceTimersByTime(1);
+  expect(signal.aborted).toBe(true);
+  expect(signal.reason).toBe(late);
+});
+
+it('asks for the reason when the time is over, not before', () => {
+  const expired = vi.fn<() => SingletonError>(() => late);
+  const deadline = new Deadline(100, expired, undefined);
+  vi.advanceTimersByTime(99);
+  expect(expired).not.toHaveBeenCalled();
+  vi.advanceTimersByTime(1);
+  expect(expired).toHaveBeenCalledOnce();
+  deadline.clear();
+});
+
+it('says how many milliseconds remain', () => {
+  const deadline = new Deadline(100, () => late, undefined);
+  expect(deadline.remaining).toBe(100);
+  vi.advanceTimersByTime(30);
+  expect(deadline.remaining).toBe(70);
+  vi.advanceTimersByTime(90);
+  expect(deadline.remaining).toBe(-20);
+});
+
+it('aborts as soon as the parent does, with RELEASED and the reason of the parent as the cause', () => {
+  const parent = new AbortController();
+  const { signal } = new Deadline(100, () => late, parent.signal);
+  parent.abort('enough');
+  expect(signal.aborted).toBe(true);
+  expect(signal.reason).toBeInstanceOf(SingletonError);
+  expect(signal.reason).toMatchObject({ code: 'ERR_SINGLETON_RELEASED', cause: 'enough' });
+});
+
+it('is aborted from the start where the parent is', () => {
+  const reason = new Error('enough');
+  const { signal } = new Deadline(100, () => late, AbortSignal.abort(reason));
+  expect(signal.reason).toMatchObject({ code: 'ERR_SINGLETON_RELEASED', cause: reason });
+});
+
+it('passes on a reason that is a SingletonError', () => {
+  const parent = new AbortController();
+  const { signal } = new Deadline(100, () => late, parent.signal);
+  const reason = new SingletonError('ERR_SINGLETON_RELEASED', 'Released.');
+  parent.abort(reason);
+  expect(signal.reason).toBe(reason);
+});
+
+it('keeps its first reason', () => {
+  const parent = new AbortController();
+  const { signal } = new Deadline(100, () => late, parent.signal);
+  vi.advanceTimersByTime(100);
+  parent.abort('enough');
+  expect(signal.reason).toBe(late);
+});
+
+it('neither the time nor the parent aborts it once it is cleared, and it holds on to neither', () => {
+  const parent = new AbortController();
+  const deadline = new Deadline(100, () => late, parent.signal);
+  expect(getEventListeners(parent.signal, 'abort')).toHaveLength(1);
+  deadline.clear();
+  expect(getEventListeners(parent.signal, 'abort')).toHaveLength(0);
+  expect(vi.getTimerCount()).toBe(0);
+  parent.abort();
+  vi.advanceTimersByTime(1000);
+  expect(deadline.signal.aborted).toBe(false);
+});

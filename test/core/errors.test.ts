@@ -1,0 +1,75 @@
+import { inspect } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { invalidOption, MultipleSingletonsError, SingletonError } from '../../src/core/errors.ts';
+
+describe('SingletonError', () => {
+  const cause = new Error('below');
+  const error = new SingletonError('ERR_SINGLETON_BUSY', 'Too many.', { cause });
+
+  it('is an Error with a code, a message and a cause', () => {
+    expect(error).toBeInstanceOf(Error);
+    expect(error).toMatchObject({ code: 'ERR_SINGLETON_BUSY', message: 'Too many.', cause });
+  });
+
+  it('has its name on the prototype and not on itself', () => {
+    expect(error.name).toBe('SingletonError');
+    expect(Object.hasOwn(error, 'name')).toBe(false);
+    expect(Object.hasOwn(SingletonError.prototype, 'name')).toBe(true);
+  });
+
+  it('has no cause of its own where none was given', () => {
+    expect(Object.hasOwn(new SingletonError('ERR_SINGLETON_BUSY', 'Too many.'), 'cause')).toBe(false);
+  });
+
+  it('prints its name, message, code and cause', () => {
+    expect(error.stack).toMatch(/^SingletonError: Too many\./);
+    expect(inspect(error)).toMatch(/SingletonError: Too many\.[^]*code: 'ERR_SINGLETON_BUSY'[^]*below/);
+  });
+});
+
+describe('MultipleSingletonsError', () => {
+  const receipt = { outcome: 'throttled' } as const;
+  const error = new MultipleSingletonsError('tcp://127.0.0.1:1337', receipt);
+
+  it('is a SingletonError with the code of a launch that found a host', () => {
+    expect(error).toBeInstanceOf(SingletonError);
+    expect(error.code).toBe('ERR_SINGLETON_ALREADY_RUNNING');
+  });
+
+  it('has its own name on the prototype', () => {
+    expect(error.name).toBe('MultipleSingletonsError');
+    expect(Object.hasOwn(error, 'name')).toBe(false);
+    expect(SingletonError.prototype.name).toBe('SingletonError');
+  });
+
+  it('carries the receipt and names the place and the outcome', () => {
+    expect(error.receipt).toBe(receipt);
+    expect(error.message).toBe(
+      'Another process holds tcp://127.0.0.1:1337; the hand-off of this launch ended as "throttled".',
+    );
+  });
+});
+
+describe('invalidOption', () => {
+  it.each([
+    ['1', '"1" (string)'],
+    ['"\n', String.raw`"\"\n" (string)`],
+    ['x'.repeat(60), `"${'x'.repeat(60)}" (string)`],
+    ['x'.repeat(61), `"${'x'.repeat(60)}…" (string)`],
+    [1.5, '1.5 (number)'],
+    [Number.NaN, 'NaN (number)'],
+    [true, 'true (boolean)'],
+    [null, 'null'],
+    [undefined, 'undefined'],
+    [() => {}, 'a function'],
+    [[1, 2], 'an array of 2'],
+    [{}, 'a value of type object'],
+    [1n, 'a value of type bigint'],
+    [Symbol('s'), 'a value of type symbol'],
+  ])('names the option, what is allowed and what came: %o', (value, described) => {
+    const error = invalidOption('port', 'a number', value);
+    expect(error).toBeInstanceOf(SingletonError);
+    expect(error.code).toBe('ERR_SINGLETON_INVALID_OPTION');
+    expect(error.message).toBe(`Option "port": expected a number, got ${described}.`);
+  });
+});

@@ -1,0 +1,199 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { legacy } from '../../src/index.ts';
+import { SingletonError } from '../../src/core/errors.ts';
+import { Host, type HostReports } from '../../src/core/host.ts';
+import { resolveOptions, type HostOptions } from '../../src/core/options.ts';
+import { ScriptedTransport } from './scripted-transport.ts';
+
+type Strings = readonly string[];
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'], now: new Date('2025-01-02T03:04:05Z') });
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+/** A host that listens, what it reports, and its place. */
+async function listen(options: HostOptions<Strings> = {}, transport = new ScriptedTransport()) {
+  const reports: unknown[] = [];
+  const warnings: SingletonError[] = [];
+  const to: HostReports<Strings> = {
+    launched: ({ args }, remoteAddress) => reports.push(['launched', args, remoteAddress]),
+    verifyFailed: (failure) => reports.push(['verifyFailed', failure]),
+    warning: (warning) => {
+      warnings.push(warning);
+      reports.push(['warning', warning.code]);
+    },
+    lost: () => reports.push(['lost']),
+  };
+  const host = new Host<Strings>(resolveOptions<Strings>({ transport, args: [], ...options }), to);
+  const isHost = await host.listen(new AbortController().signal);
+  return { host, transport, reports, warnings, isHost };
+}
+
+describe('listen', () => {
+  it('takes a free place and has the name that the listener gives it', async () => {
+    const { host, isHost } = await listen();
+    expect([isHost, host.isListening, host.place]).toEqual([true, true, 'scripted://place/bound']);
+  });
+
+  it('is false where the place is taken', async () => {
+    const { host, isHost } = await listen({}, new ScriptedTransport({ listen: ['taken'] }));
+    expect([isHost, host.isListening, host.place]).toEqual([false, false, 'scripted://place']);
+  });
+
+  it('passes maxConnections on, and reports what the listener warns of and that the place is lost', async () => {
+    const { transport, reports } = await listen({ maxConnections: 3 });
+    const { maxConnections, onWarning, onLost } = transport.listening?.options ?? expect.fail();
+    onWarning(new SingletonError('ERR_SINGLETON_BUSY', 'Too many.'));
+    onLost();
+    expect(maxConnections).toBe(3);
+    expect(reports).toEqual([['warning', 'ERR_SINGLETON_BUSY'], ['lost']]);
+  });
+});
+
+describe('a connection', () => {
+  it('with a complete launch is reported with its remote address, then ended', async () => {
+    const { transport, reports } = await listen();
+    const client = transport.dial('127.0.0.9');
+    client.push('a\0b\0');
+    client.push(null);
+    await turn();
+    expect(reports).toEqual([['launched', ['a', 'b'], '127.0.0.9']]);
+    expect(client).toMatchObject({ writableFinished: true, destroyed: true, wasReset: false, received: '' });
+  });
+
+  it('with a wrong secret is reported with the time and the address, and nothing of what it sent', async () => {
+    const { transport, reports } = await listen({ secret: 'right' });
+    const client = transport.dial('127.0.0.9');
+    client.push('wrong\0a\0');
+    client.push(null);
+    await turn();
+    const time = new Date('2025-01-02T03:04:05Z');
+    expect(reports).toEqual([['verifyFailed', { reason: 'wrong-secret', remoteAddress: '127.0.0.9', time }]]);
+    expect(client).toMatchObject({ destroyed: true, wasReset: false });
+  });
+
+  it('is cut off at receiveTimeout, however much it trickles', async () => {
+    const { transport, reports } = await listen({ receiveTimeout: 100 });
+    const client = transport.dial();
+    for (let i = 0; i < 99; i++) {
+      client.push('a');
+      await vi.advanceTimersByTimeAsync(1);
+    }
+    expect([client.wasReset, reports]).toEqual([false, []]);
+    await vi.advanceTimersByTimeAsync(1);
+    expect([client.wasReset, reports]).toEqual([true, [['warning', 'ERR_SINGLETON_CONNECTION_FAILED']]]);
+  });
+
+  it('is served when it completes just before receiveTimeout', async () => {
+    const { transport, reports } = await listen({ receiveTimeout: 100 });
+    const client = transport.dial();
+    await vi.advanceTimersByTimeAsync(99);
+    client.push('a\0');
+    client.push(null);
+    await turn();
+    await vi.advanceTimersByTimeAsync(100);
+    expect(reports).toEqual([['launched', ['a'], undefined]]);
+  });
+
+  it('has a deadline of its own', async () => {
+    const { transport } = await listen({ receiveTimeout: 100 });
+    const first = transport.dial();
+    await vi.advanceTimersByTimeAsync(50);
+    const second = transport.dial();
+    await vi.advanceTimersByTimeAsync(50);
+    expect([first.wasReset, second.wasReset]).toEqual([true, false]);
+    await vi.advanceTimersByTimeAsync(50);
+    expect(second.wasReset).toBe(true);
+  });
+
+  it('that sends too much is a warning and is reset, since it has not ended', async () => {
+    const { transport, reports } = await listen({ maxMessageBytes: 3 });
+    const client = transport.dial();
+    client.push('abcd');
+    await turn();
+    expect([client.wasReset, reports]).toEqual([true, [['warning', 'ERR_SINGLETON_MESSAGE_TOO_LARGE']]]);
+  });
+
+  it('that ends too early is a warning and is ended, since it has ended', async () => {
+    const { transport, reports } = await listen();
+    const client = transport.dial();
+    client.push('abc');
+    client.push(null);
+    await turn();
+    expect(reports).toEqual([['warning', 'ERR_SINGLETON_TRUNCATED_MESSAGE']]);
+    expect(client).toMatchObject({ wasReset: false, writableFinished: true, destroyed: true });
+  });
+
+  it('that breaks is a warning, and its late errors are nobody’s exception', async () => {
+    const { transport, reports } = await listen();
+    const client = transport.dial();
+    client.destroy(new Error('ECONNRESET'));
+    await turn();
+    client.emit('error', new Error('late'));
+    expect(reports).toEqual([['warning', 'ERR_SINGLETON_CONNECTION_FAILED']]);
+  });
+
+  it.each([
+    [true, [['warning', 'ERR_SINGLETON_CONNECTION_FAILED']]],
+    [false, [['launched', ['a'], undefined]]],
+  ])('whose client gave up after its end (%s) is dropped with a warning, else served', async (isGone, expected) => {
+    const { transport, reports } = await listen();
+    const client = Object.assign(transport.dial(), { isGone: () => isGone });
+    client.push('a\0');
+    client.push(null);
+    await turn();
+    expect(reports).toEqual(expected);
+    expect(client.destroyed).toBe(true);
+  });
+
+  it('whose protocol fails with a foreign error is a warning with that as the cause', async () => {
+    const boom = new Error('boom');
+    const protocol = { ...legacy().protocol, receive: () => Promise.reject(boom) };
+    const { transport, warnings } = await listen({ codec: { name: 'broken', protocol } });
+    transport.dial();
+    await turn();
+    expect(warnings).toMatchObject([{ code: 'ERR_SINGLETON_CONNECTION_FAILED', cause: boom }]);
+  });
+
+  it('does not keep the process alive by its deadline', async () => {
+    vi.useRealTimers();
+    const { transport } = await listen();
+    const before = process.getActiveResourcesInfo();
+    const client = transport.dial();
+    expect(process.getActiveResourcesInfo()).toEqual(before);
+    client.destroy();
+  });
+
+  it('leaves no timer', async () => {
+    const { transport } = await listen();
+    const [complete, broken] = [transport.dial(), transport.dial()];
+    expect(vi.getTimerCount()).toBe(2);
+    complete.push('a\0');
+    complete.push(null);
+    broken.destroy();
+    await turn();
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
+describe('keepAlive', () => {
+  it('refs and unrefs the listener', async () => {
+    const { host, transport } = await listen();
+    host.keepAlive(false);
+    expect(transport.isRef).toBe(false);
+    host.keepAlive(true);
+    expect(transport.isRef).toBe(true);
+  });
+
+  it('does nothing without a listener', async () => {
+    const { host, transport } = await listen();
+    await host.close();
+    host.keepAlive(false);
+    expect(transport.isRef).toBe(true);
+  });
+});

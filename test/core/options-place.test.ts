@@ -1,0 +1,59 @@
+import { describe, expect, it } from 'vitest';
+import { tcp } from '../../src/index.ts';
+import { resolveOptions } from '../../src/core/options.ts';
+import { refusal } from './javascript-caller.ts';
+
+describe('address and port', () => {
+  it.each([
+    [{}, 'tcp://127.0.0.1:1337'],
+    [{ address: undefined, port: undefined }, 'tcp://127.0.0.1:1337'],
+    [{ address: '127.0.0.2' }, 'tcp://127.0.0.2:1337'],
+    [{ address: '::1', port: 21_337 }, 'tcp://[::1]:21337'],
+    [{ port: 0 }, 'tcp://127.0.0.1:0'],
+    [{ port: 65_535 }, 'tcp://127.0.0.1:65535'],
+  ])('%j is the place %s', (options, place) => {
+    expect(resolveOptions(options).transport.place).toBe(place);
+  });
+
+  it.each([
+    [{ address: '' }, 'Option "address": expected an IP address, got "" (string).'],
+    [{ address: 1 }, 'Option "address": expected an IP address, got 1 (number).'],
+    [{ address: null }, 'Option "address": expected an IP address, got null.'],
+    [{ port: -1 }, 'Option "port": expected an integer from 0 to 65535, got -1 (number).'],
+    [{ port: 65_536 }, 'Option "port": expected an integer from 0 to 65535, got 65536 (number).'],
+    [{ port: 1.5 }, 'Option "port": expected an integer from 0 to 65535, got 1.5 (number).'],
+    [{ port: '80' }, 'Option "port": expected an integer from 0 to 65535, got "80" (string).'],
+    [{ port: null }, 'Option "port": expected an integer from 0 to 65535, got null.'],
+  ])('%j is refused', (options, message) => {
+    expect(refusal(options)).toBe(message);
+  });
+});
+
+describe('transport', () => {
+  const transport = tcp({ port: 0 });
+
+  it('is taken as it is', () => {
+    expect(resolveOptions({ transport }).transport).toBe(transport);
+    expect(resolveOptions({ transport, address: undefined, port: undefined }).transport).toBe(transport);
+  });
+
+  it.each([
+    ['address', '127.0.0.1', '"127.0.0.1" (string)'],
+    ['port', 0, '0 (number)'],
+  ])('together with %s is refused', (name, value, described) => {
+    expect(refusal({ transport, [name]: value })).toBe(
+      `Option "${name}": expected nothing beside transport, which has the ${name}, got ${described}.`,
+    );
+  });
+
+  it.each([
+    [null, 'null'],
+    ['tcp', '"tcp" (string)'],
+    [{}, 'a value of type object'],
+    [tcp, 'a function'],
+  ])('cannot be %s', (value, described) => {
+    expect(refusal({ transport: value })).toBe(
+      `Option "transport": expected a transport, such as tcp(), got ${described}.`,
+    );
+  });
+});

@@ -1,0 +1,67 @@
+import { describe, expect, it } from 'vitest';
+import { legacy } from '../../src/index.ts';
+import { resolveOptions } from '../../src/core/options.ts';
+import { fromJavaScript, refusal } from './javascript-caller.ts';
+
+const EXPECTED =
+  'Option "secret": expected a non-empty string of well-formed Unicode or a non-empty Uint8Array; got a value of type';
+
+describe('secret', () => {
+  it('is none where it is absent or undefined', () => {
+    expect(resolveOptions({}).secret).toBeUndefined();
+    expect(resolveOptions({ secret: undefined }).secret).toBeUndefined();
+  });
+
+  it('is the UTF-8 of a string', () => {
+    expect(resolveOptions({ secret: 'é😀' }).secret).toEqual(new Uint8Array([0xc3, 0xa9, 0xf0, 0x9f, 0x98, 0x80]));
+  });
+
+  it('is a copy of a Uint8Array, which a later change does not reach', () => {
+    const secret = new Uint8Array([1, 2, 3]);
+    const resolved = resolveOptions({ secret });
+    secret.fill(0);
+    expect(resolved.secret).toEqual(new Uint8Array([1, 2, 3]));
+  });
+
+  it('is what a view shows of its buffer', () => {
+    const secret = new Uint8Array([1, 2, 3, 4]).subarray(1, 3);
+    expect(resolveOptions({ secret }).secret).toEqual(new Uint8Array([2, 3]));
+  });
+
+  it.each([
+    ['', EXPECTED.replace('a value of type', 'an empty string.')],
+    [new Uint8Array(), EXPECTED.replace('a value of type', 'an empty Uint8Array.')],
+    ['lone\ud800', EXPECTED.replace('a value of type', 'a string that is not.')],
+    [null, `${EXPECTED} object.`],
+    [4711, `${EXPECTED} number.`],
+    [['topsecret'], `${EXPECTED} object.`],
+    [() => 'topsecret', `${EXPECTED} function.`],
+    [new TextEncoder().encode('topsecret').buffer, `${EXPECTED} object.`],
+  ])('cannot be %o, and the message does not tell it', (secret, message) => {
+    expect(() => resolveOptions(fromJavaScript({ secret }))).toThrow(
+      expect.objectContaining({ code: 'ERR_SINGLETON_INVALID_OPTION', message }),
+    );
+  });
+
+  it.each([
+    ['a string with a NUL', 'sesame\0'],
+    ['bytes with a NUL', new TextEncoder().encode('sesame\0')],
+    ['bytes that are not UTF-8', new Uint8Array([...new TextEncoder().encode('sesame'), 0xff])],
+  ])('cannot be %s where the legacy codec carries it, and the message does not tell it', (_, secret) => {
+    const message = refusal({ secret });
+    expect(message).toMatch(/^Option "secret": expected UTF-8 without NUL.* legacy codec/);
+    expect(message).not.toMatch(/sesame|115,/);
+  });
+
+  it('can be any bytes where the codec does not mind', () => {
+    const { name, protocol } = legacy();
+    const secret = new Uint8Array([0, 0xff]);
+    expect(resolveOptions({ codec: { name, protocol }, secret }).secret).toEqual(secret);
+  });
+
+  it('is not told by the refusal of another option', () => {
+    expect(() => resolveOptions({ secret: 'topsecret', port: -1 })).toThrow(
+      expect.objectContaining({ message: expect.not.stringContaining('topsecret') }),
+    );
+  });
+});

@@ -1,0 +1,168 @@
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { legacy } from '../../src/index.ts';
+import { resolveOptions, type ResolvedOptions } from '../../src/core/options.ts';
+import { refusal } from './javascript-caller.ts';
+
+type Strings = readonly string[];
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+const MAX_TIMER = 2 ** 31 - 1;
+const MAX_INTEGER = Number.MAX_SAFE_INTEGER;
+
+describe.each([
+  { name: 'timeout', preset: 0, min: 0, max: MAX_TIMER },
+  { name: 'releaseThreshold', preset: 0, min: 0, max: MAX_INTEGER },
+  { name: 'maxClients', preset: 0, min: 0, max: MAX_INTEGER },
+  { name: 'handOffTimeout', preset: 10_000, min: 1, max: MAX_TIMER },
+  { name: 'receiveTimeout', preset: 5000, min: 1, max: MAX_TIMER },
+  { name: 'maxMessageBytes', preset: 1_048_576, min: 1, max: 2 ** 32 - 1 },
+  { name: 'maxConnections', preset: 512, min: 1, max: MAX_INTEGER },
+  { name: 'maxPending', preset: 1024, min: 1, max: MAX_INTEGER },
+] as const)('$name', ({ name, preset, min, max }) => {
+  it('is its default where it is absent or undefined', () => {
+    expect(resolveOptions({})[name]).toBe(preset);
+    expect(resolveOptions({ [name]: undefined })[name]).toBe(preset);
+  });
+
+  it.each([min, min + 1, max - 1, max])('can be %d', (value) => {
+    expect(resolveOptions({ [name]: value })[name]).toBe(value);
+  });
+
+  it.each([
+    [min - 1, `${min - 1} (number)`],
+    [max + 1, `${max + 1} (number)`],
+    [1.5, '1.5 (number)'],
+    [Number.NaN, 'NaN (number)'],
+    [Infinity, 'Infinity (number)'],
+    ['1', '"1" (string)'],
+    [1n, 'a value of type bigint'],
+    [true, 'true (boolean)'],
+    [null, 'null'],
+    [[1], 'an array of 1'],
+    [{ valueOf: () => 1 }, 'a value of type object'],
+  ])('cannot be %s', (value, described) => {
+    expect(refusal({ [name]: value })).toBe(
+      `Option "${name}": expected an integer from ${min} to ${max}, got ${described}.`,
+    );
+  });
+});
+
+describe.each([
+  { name: 'client', preset: true },
+  { name: 'strict', preset: true },
+  { name: 'verbose', preset: false },
+] as const)('$name', ({ name, preset }) => {
+  it('is its default where it is absent or undefined', () => {
+    expect(resolveOptions({})[name]).toBe(preset);
+    expect(resolveOptions({ [name]: undefined })[name]).toBe(preset);
+  });
+
+  it.each([true, false])('can be %s', (value) => {
+    expect(resolveOptions({ [name]: value })[name]).toBe(value);
+  });
+
+  it.each([
+    [0, '0 (number)'],
+    ['false', '"false" (string)'],
+    [null, 'null'],
+  ])('cannot be %j', (value, described) => {
+    expect(refusal({ [name]: value })).toBe(`Option "${name}": expected a boolean, got ${described}.`);
+  });
+});
+
+describe('codec', () => {
+  it('is the legacy codec where it is absent or undefined', () => {
+    expect(resolveOptions({}).codec.name).toBe('legacy');
+    expect(resolveOptions({ codec: undefined }).codec.name).toBe('legacy');
+  });
+
+  it('is taken as it is, and sees the arguments and the secret as bytes', () => {
+    const check = vi.fn<(options: object) => void>();
+    const codec = { ...legacy(), check };
+    expect(resolveOptions({ codec, args: ['a'], secret: 'é' }).codec).toBe(codec);
+    expect(check).toHaveBeenCalledExactlyOnceWith({ args: ['a'], secret: new Uint8Array([0xc3, 0xa9]) });
+  });
+
+  it('may have nothing to check', () => {
+    const { name, protocol } = legacy();
+    expect(resolveOptions({ codec: { name, protocol }, args: ['a'] }).args).toEqual(['a']);
+  });
+
+  it.each([
+    ['legacy', '"legacy" (string)'],
+    [{}, 'a value of type object'],
+    [legacy, 'a function'],
+    [0, '0 (number)'],
+  ])('cannot be %s', (value, described) => {
+    expect(refusal({ codec: value })).toBe(`Option "codec": expected a codec, such as legacy(), got ${described}.`);
+  });
+});
+
+describe('args', () => {
+  it('is what follows the program on the command line where it is absent or undefined', () => {
+    vi.spyOn(process, 'argv', 'get').mockReturnValue(['node', 'app.js', 'a', '--b']);
+    expect(resolveOptions({}).args).toEqual(['a', '--b']);
+    expect(resolveOptions({ args: undefined }).args).toEqual(['a', '--b']);
+  });
+
+  it.each([[[]], [['']], [['a', 'b']]])('can be %j', (args) => {
+    expect(resolveOptions<Strings>({ args }).args).toEqual(args);
+  });
+
+  it.each([
+    ['a', '"a" (string)'],
+    [['a', 1], 'an array of 2'],
+    [{ length: 0 }, 'a value of type object'],
+  ])('cannot be %j', (args, described) => {
+    expect(refusal({ args })).toBe(
+      `Option "args": expected an array of strings, which is what the legacy codec carries, got ${described}.`,
+    );
+  });
+});
+
+describe('signal', () => {
+  it('is none where it is absent or undefined, and else taken as it is', () => {
+    const { signal } = new AbortController();
+    expect(resolveOptions({}).signal).toBeUndefined();
+    expect(resolveOptions({ signal: undefined }).signal).toBeUndefined();
+    expect(resolveOptions({ signal }).signal).toBe(signal);
+  });
+
+  it.each([
+    [null, 'null'],
+    [new AbortController(), 'a value of type object'],
+  ])('cannot be %s', (value, described) => {
+    expect(refusal({ signal: value })).toBe(`Option "signal": expected an AbortSignal, got ${described}.`);
+  });
+});
+
+describe('the options', () => {
+  it.each([
+    [null, 'null'],
+    [1337, '1337 (number)'],
+    ['1337', '"1337" (string)'],
+  ])('cannot be %j', (options, described) => {
+    expect(refusal(options)).toBe(`Option "options": expected an object, got ${described}.`);
+  });
+
+  it('may be absent', () => {
+    expect(resolveOptions<Strings>().transport.place).toBe('tcp://127.0.0.1:1337');
+  });
+
+  it("are not the caller's object, which is not changed", () => {
+    const given = Object.freeze({ port: 0, args: Object.freeze(['a']), secret: 's', timeout: 5, verbose: undefined });
+    const resolved: ResolvedOptions<Strings> = resolveOptions<Strings>(given);
+    expect(resolved).not.toBe(given);
+    expect(given).toEqual({ port: 0, args: ['a'], secret: 's', timeout: 5, verbose: undefined });
+  });
+
+  it("do not follow later changes of the caller's object", () => {
+    const given = { timeout: 5 };
+    const resolved = resolveOptions<Strings>(given);
+    given.timeout = 6;
+    expect(resolved.timeout).toBe(5);
+  });
+});

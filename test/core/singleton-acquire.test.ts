@@ -1,0 +1,165 @@
+import { getEventListeners } from 'node:events';
+import { afterEach, describe, expect, it, vi, type Mock } from 'vitest';
+import { MultipleSingletonsError, Singleton, SingletonError } from '../../src/index.ts';
+import { hear, portOf, startHost } from './hosting.ts';
+import { at, ScriptedTransport } from './scripted-transport.ts';
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+const exited = new Error('exit');
+
+/** An exit ends the call, not the tests. */
+function spyOnExit(): Mock<typeof process.exit> {
+  return vi.spyOn(process, 'exit').mockImplementation(() => {
+    throw exited;
+  });
+}
+
+describe('the constructor', () => {
+  it('touches nothing', () => {
+    const transport = new ScriptedTransport();
+    const { signal } = new AbortController();
+    const app = new Singleton({ transport, signal });
+    expect(transport.steps).toEqual([]);
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0);
+    expect(app).toMatchObject({ listening: false, place: 'scripted://place', clients: 0, arguments: [] });
+  });
+
+  it('refuses a wrong option', () => {
+    expect(() => new Singleton({ port: -1 })).toThrow(
+      expect.objectContaining({ code: 'ERR_SINGLETON_INVALID_OPTION' }),
+    );
+  });
+
+  it('of the static acquire and send rejects, and does not throw, on a wrong option', async () => {
+    const invalid = { code: 'ERR_SINGLETON_INVALID_OPTION' };
+    await expect(Singleton.acquire({ port: -1 })).rejects.toMatchObject(invalid);
+    await expect(Singleton.send({ port: -1 })).rejects.toMatchObject(invalid);
+  });
+});
+
+describe('acquire on a free place', () => {
+  it('resolves to the Singleton, which is the host of the place that it names', async () => {
+    const app = new Singleton({ port: 0 });
+    expect(await app.acquire()).toBe(app);
+    expect(app.listening).toBe(true);
+    expect(app.place).toMatch(/^tcp:\/\/127\.0\.0\.1:[1-9]\d*$/);
+    await app.release();
+  });
+
+  it('gives the same promise twice, and claims once', async () => {
+    const transport = new ScriptedTransport();
+    const app = new Singleton({ transport });
+    const first = app.acquire();
+    expect(app.acquire()).toBe(first);
+    await first;
+    expect(app.acquire()).toBe(first);
+    expect(transport.steps.filter((step) => step === 'listen')).toHaveLength(1);
+  });
+});
+
+describe('acquire on a taken place', () => {
+  it('hands the arguments over and rejects with the receipt where strict is false', async () => {
+    const host = await startHost();
+    const { args } = hear(host);
+    const second = new Singleton({ port: portOf(host), args: ['a'], strict: false });
+    const error: unknown = await second.acquire().catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(MultipleSingletonsError);
+    expect(error).toMatchObject({ code: 'ERR_SINGLETON_ALREADY_RUNNING', receipt: { outcome: 'unconfirmed' } });
+    expect(error).toMatchObject({ message: expect.stringContaining(host.place) });
+    expect(args).toEqual([['a']]);
+    expect(second.listening).toBe(false);
+  });
+
+  it('exits with status 0 where strict is true, and not before the host has the arguments', async () => {
+    const exit = spyOnExit();
+    const host = await startHost();
+    const { args } = hear(host);
+    await expect(Singleton.acquire({ port: portOf(host), args: ['a'] })).rejects.toBe(exited);
+    expect(exit).toHaveBeenCalledExactlyOnceWith(0);
+    expect(args).toEqual([['a']]);
+  });
+
+  it('with client: false sends nothing, and exits or rejects all the same', async () => {
+    const exit = spyOnExit();
+    const host = await startHost();
+    const { order } = hear(host);
+    const options = { port: portOf(host), args: ['a'], client: false };
+    await expect(Singleton.acquire(options)).rejects.toBe(exited);
+    await expect(Singleton.acquire({ ...options, strict: false })).rejects.toMatchObject({
+      receipt: { outcome: 'skipped' },
+    });
+    expect(exit).toHaveBeenCalledOnce();
+    expect(order).toEqual([]);
+  });
+
+  it.each([true, false])('never exits on an error (strict: %s)', async (strict) => {
+    const exit = spyOnExit();
+    const host = await startHost();
+    await expect(Singleton.acquire({ port: portOf(host), args: ['\0'], strict })).rejects.toMatchObject({
+      code: 'ERR_SINGLETON_UNENCODABLE',
+    });
+    const transport = new ScriptedTransport({ listen: ['taken'], connect: ['silent'] });
+    await expect(Singleton.acquire({ transport, handOffTimeout: 10, strict })).rejects.toMatchObject({
+      code: 'ERR_SINGLETON_HOST_UNRESPONSIVE',
+    });
+    expect(exit).not.toHaveBeenCalled();
+  });
+
+  it('becomes host once the other has released', async () => {
+    const first = await startHost();
+    const port = portOf(first);
+    await first.release();
+    expect((await startHost({ port })).listening).toBe(true);
+  });
+});
+
+describe('acquire after a failure', () => {
+  it('tries again, and leaves no listener on the signal in between', async () => {
+    const { signal } = new AbortController();
+    const failure = new SingletonError('ERR_SINGLETON_PLACE_UNAVAILABLE', 'No.');
+    const app = new Singleton({ transport: new ScriptedTransport({ listen: [failure, 'free'] }), signal });
+    await expect(app.acquire()).rejects.toBe(failure);
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0);
+    expect((await app.acquire()).listening).toBe(true);
+  });
+
+  it('tries again after a hand-off too', async () => {
+    const transport = new ScriptedTransport({ listen: ['taken', 'free'] });
+    const app = new Singleton({ transport, strict: false });
+    await expect(app.acquire()).rejects.toMatchObject({ receipt: { outcome: 'unconfirmed' } });
+    expect((await app.acquire()).listening).toBe(true);
+  });
+});
+
+describe('an abort', () => {
+  it('before the claim is RELEASED with the reason as the cause, and nothing is tried', async () => {
+    const transport = new ScriptedTransport();
+    const signal = AbortSignal.abort('enough');
+    const app = new Singleton({ transport, signal });
+    await expect(app.acquire()).rejects.toMatchObject({ code: 'ERR_SINGLETON_RELEASED', cause: 'enough' });
+    await app.release();
+    expect(transport.steps).toEqual([]);
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0);
+  });
+
+  it.each([
+    ['listen', 'taken', 'host'],
+    ['listen', 'free', 'host'],
+    ['connect', 'taken', 'hanging'],
+    ['hand-off', 'taken', 'silent'],
+  ] as const)('at the %s of a place that is %s is RELEASED, and no release is told', async (step, listen, connect) => {
+    const controller = new AbortController();
+    const onStep = at(step, () => controller.abort('enough'));
+    const transport = new ScriptedTransport({ listen: [listen], connect: [connect], onStep });
+    const app = new Singleton({ transport, signal: controller.signal, strict: false });
+    const { order } = hear(app);
+    await expect(app.acquire()).rejects.toMatchObject({ code: 'ERR_SINGLETON_RELEASED', cause: 'enough' });
+    expect(app.listening).toBe(false);
+    expect(transport.listening).toBeUndefined();
+    expect(order).toEqual([]);
+    expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0);
+  });
+});

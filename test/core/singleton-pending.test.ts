@@ -1,0 +1,122 @@
+import { once } from 'node:events';
+import { setImmediate as turn } from 'node:timers/promises';
+import { expect, it, vi } from 'vitest';
+import { launch, startHost } from './hosting.ts';
+
+it('launches that come before a listener wait, and go to it in their order', async () => {
+  const app = await startHost();
+  for (const name of ['1', '2', '3']) await launch(app, [name]);
+  const calls: unknown[] = [];
+  app.on('args', (args, client) => calls.push([...args, client.number]));
+  await turn();
+  expect(calls).toEqual([
+    ['1', 1],
+    ['2', 2],
+    ['3', 3],
+  ]);
+  expect(app.arguments).toEqual([]);
+});
+
+it('launches that wait go to an observer', async () => {
+  const app = await startHost();
+  await launch(app, ['1']);
+  const calls: unknown[] = [];
+  app.trace((args) => calls.push(args));
+  await turn();
+  expect(calls).toEqual([['1']]);
+});
+
+it('everyone who comes in the same tick gets what waits', async () => {
+  const app = await startHost();
+  await launch(app, ['1']);
+  const calls: string[] = [];
+  app.trace(([arg]) => calls.push(`observer ${arg}`));
+  app.on('args', ([arg]) => calls.push(`first ${arg}`));
+  app.on('args', ([arg]) => calls.push(`second ${arg}`));
+  expect(calls).toEqual([]);
+  await turn();
+  expect(calls).toEqual(['observer 1', 'first 1', 'second 1']);
+});
+
+it('a listener for one event takes one launch, and the others wait on', async () => {
+  const app = await startHost();
+  for (const name of ['1', '2', '3']) await launch(app, [name]);
+  expect(await once(app, 'args')).toMatchObject([['1'], { number: 1 }]);
+  expect(app.arguments).toEqual([['2'], ['3']]);
+  expect(await once(app, 'args')).toMatchObject([['2'], { number: 2 }]);
+});
+
+it('a listener that is gone before the tick takes nothing', async () => {
+  const app = await startHost();
+  await launch(app, ['1']);
+  app.on('args', () => expect.fail());
+  app.removeAllListeners('args');
+  await turn();
+  expect(app.arguments).toEqual([['1']]);
+});
+
+it('a client listener does not take arguments', async () => {
+  const app = await startHost();
+  app.on('client', () => {});
+  await launch(app, ['1']);
+  expect(app.arguments).toEqual([['1']]);
+});
+
+it('a launch without arguments does not wait', async () => {
+  const app = await startHost();
+  await launch(app, []);
+  expect(app.arguments).toEqual([]);
+});
+
+it('arguments is a frozen snapshot of frozen lists', async () => {
+  const app = await startHost();
+  const before = app.arguments;
+  await launch(app, ['1']);
+  const after = app.arguments;
+  expect(before).toEqual([]);
+  expect(after).toEqual([['1']]);
+  expect([before, after, after[0]].every((one) => Object.isFrozen(one))).toBe(true);
+  app.on('args', () => {});
+  await turn();
+  expect(after).toEqual([['1']]);
+  expect(app.arguments).toEqual([]);
+});
+
+it('reading arguments takes nothing', async () => {
+  const app = await startHost();
+  await launch(app, ['1']);
+  expect(app.arguments).toEqual(app.arguments);
+  expect(await once(app, 'args')).toMatchObject([['1'], {}]);
+});
+
+it('a launch beyond maxPending is counted, dropped and a warning', async () => {
+  const app = await startHost({ maxPending: 2 });
+  const warnings: unknown[] = [];
+  app.on('warning', (warning) => warnings.push(warning));
+  for (const name of ['1', '2', '3']) await launch(app, [name]);
+  expect(app.arguments).toEqual([['1'], ['2']]);
+  expect(app.clients).toBe(3);
+  expect(warnings).toMatchObject([
+    { code: 'ERR_SINGLETON_BUSY', message: expect.stringMatching(/2 launches \(maxPending\)/) },
+  ]);
+});
+
+it('maxPending does not limit launches that a listener takes', async () => {
+  const app = await startHost({ maxPending: 1 });
+  const calls: unknown[] = [];
+  app.on('warning', (warning) => calls.push(warning));
+  app.on('args', (args) => calls.push(args));
+  for (const name of ['1', '2', '3']) await launch(app, [name]);
+  expect(calls).toEqual([['1'], ['2'], ['3']]);
+});
+
+it('a launch that comes after the last listener left waits again', async () => {
+  const app = await startHost();
+  const listener = vi.fn<(args: readonly string[]) => void>();
+  app.on('args', listener);
+  await launch(app, ['1']);
+  app.off('args', listener);
+  await launch(app, ['2']);
+  expect(app.arguments).toEqual([['2']]);
+  expect(listener).toHaveBeenCalledOnce();
+});

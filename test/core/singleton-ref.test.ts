@@ -1,0 +1,144 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Singleton } from '../../src/index.ts';
+import { ScriptedTransport } from './scripted-transport.ts';
+
+let transport = new ScriptedTransport();
+let app = new Singleton({ transport });
+
+beforeEach(async () => {
+  transport = new ScriptedTransport();
+  app = await new Singleton({ transport }).acquire();
+});
+
+afterEach(() => app.release());
+
+function listener(): void {}
+
+it('a host that nobody listens to does not keep the process alive', () => {
+  expect(transport.isRef).toBe(false);
+});
+
+describe.each(['args', 'client'] as const)('a listener for %s', (event) => {
+  it.each(['on', 'addListener', 'prependListener', 'once', 'prependOnceListener'] as const)(
+    'keeps the process alive from %s on',
+    (add) => {
+      app[add](event, listener);
+      expect(transport.isRef).toBe(true);
+    },
+  );
+
+  it.each(['off', 'removeListener'] as const)('lets it end after %s', (remove) => {
+    app.on(event, listener).on(event, listener);
+    app[remove](event, listener);
+    expect(transport.isRef).toBe(true);
+    app[remove](event, listener);
+    expect(transport.isRef).toBe(false);
+  });
+
+  it('lets it end after removeAllListeners with its name', () => {
+    app.on(event, listener).on('release', listener);
+    app.removeAllListeners('release');
+    expect(transport.isRef).toBe(true);
+    app.removeAllListeners(event);
+    expect(transport.isRef).toBe(false);
+  });
+
+  it('lets it end after removeAllListeners without a name', () => {
+    app.on(event, listener).removeAllListeners();
+    expect(transport.isRef).toBe(false);
+    expect(app.listenerCount(event)).toBe(0);
+  });
+
+  it('lets it end when it was for once and was called', async () => {
+    const called = new Promise((resolve) => app.once(event, resolve));
+    expect(transport.isRef).toBe(true);
+    const client = transport.dial();
+    client.push('a\0');
+    client.push(null);
+    await called;
+    expect(transport.isRef).toBe(false);
+  });
+
+  it('that was there before the claim keeps the process alive', async () => {
+    const early = new ScriptedTransport();
+    const host = await new Singleton({ transport: early }).once(event, listener).acquire();
+    expect(early.isRef).toBe(true);
+    await host.release();
+  });
+});
+
+it.each(['release', 'timeout', 'verifyFailed', 'warning'] as const)(
+  'a listener for %s does not keep the process alive',
+  (event) => {
+    app.on(event, listener);
+    expect(transport.isRef).toBe(false);
+  },
+);
+
+it('an observer keeps the process alive until it is untraced', () => {
+  app.trace(listener);
+  expect(transport.isRef).toBe(true);
+  app.untrace(listener);
+  expect(transport.isRef).toBe(false);
+});
+
+it('one of several keeps the process alive', () => {
+  app.on('args', listener).on('client', listener).trace(listener);
+  app.off('args', listener).untrace(listener);
+  expect(transport.isRef).toBe(true);
+  app.off('client', listener);
+  expect(transport.isRef).toBe(false);
+});
+
+describe('ref and unref', () => {
+  it('chain', () => {
+    expect(app.ref()).toBe(app);
+    expect(app.unref()).toBe(app);
+  });
+
+  it('ref keeps the process alive whoever listens', () => {
+    app.ref();
+    expect(transport.isRef).toBe(true);
+    app.on('args', listener).off('args', listener);
+    expect(transport.isRef).toBe(true);
+  });
+
+  it('unref lets it end whoever listens', () => {
+    app.on('args', listener).unref();
+    expect(transport.isRef).toBe(false);
+    app.on('client', listener).trace(listener);
+    expect(transport.isRef).toBe(false);
+  });
+
+  it('the last of the two counts', () => {
+    app.unref().ref();
+    expect(transport.isRef).toBe(true);
+    app.unref();
+    expect(transport.isRef).toBe(false);
+  });
+
+  it.each([
+    ['ref', true],
+    ['unref', false],
+  ] as const)('%s before the claim holds after it', async (method, expected) => {
+    const early = new ScriptedTransport();
+    const host = new Singleton({ transport: early })[method]();
+    if (!expected) host.on('args', listener);
+    await host.acquire();
+    expect(early.isRef).toBe(expected);
+    await host.release();
+  });
+
+  it('a release keeps the process alive until it is over', async () => {
+    app.unref();
+    await app.release();
+    expect(transport.steps.slice(-2)).toEqual(['ref', 'close']);
+  });
+
+  it('after a release they touch no listener', async () => {
+    await app.release();
+    const { length } = transport.steps;
+    app.unref().ref().on('args', listener);
+    expect(transport.steps).toHaveLength(length);
+  });
+});
