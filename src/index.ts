@@ -15,6 +15,7 @@ export type {
   Protocol,
   Reception,
   Terms,
+  Verified,
   VerifyFailureReason,
 } from './codecs/codec.ts';
 export { tcp, type TcpOptions } from './transports/tcp.ts';

@@ -3,7 +3,9 @@ import type { Receipt } from '../core/receipt.ts';
 
 /** How values become bytes, and how a connection that carries them goes. `T` is what a launch hands over. */
 export interface Codec<T> {
+  /** For people: it shows in string forms. */
   readonly name: string;
+  /** How a connection in this codec goes. */
   readonly protocol: Protocol<T>;
   /**
    * Looks at what this codec is to carry, when the options are read.
@@ -16,6 +18,7 @@ export interface Codec<T> {
 export interface Format<Message> {
   /** One whole message. @throws SingletonError `ERR_SINGLETON_UNENCODABLE` */
   encode(message: Message): Uint8Array;
+  /** A decoder for one connection. */
   createDecoder(limits: DecodeLimits): Decoder<Message>;
 }
 
@@ -24,12 +27,15 @@ export interface Format<Message> {
  * that one for ever.
  */
 export interface Decoder<Message> {
+  /** The messages that this chunk completes. @throws SingletonError */
   push(chunk: Uint8Array): Message[];
-  /** The stream is over: what it completed, or an error if it broke off in the middle. */
+  /** The stream is over: the messages that this completes. @throws SingletonError if it broke off in the middle */
   end(): Message[];
 }
 
+/** What a decoder refuses. */
 export interface DecodeLimits {
+  /** A longer message is refused before more of it is kept. */
   readonly maxMessageBytes: number;
 }
 
@@ -46,21 +52,34 @@ export interface Protocol<T> {
 
 /** What host and client agree on beforehand. */
 export interface Terms extends DecodeLimits {
+  /** What a client proves itself with, as bytes. */
   readonly secret: Uint8Array | undefined;
 }
 
 /** What a client hands over. */
 export interface Launch<T> {
+  /** Its arguments. */
   readonly args: T;
+  /** Its working directory, where the codec carries it. */
   readonly cwd?: string | undefined;
+  /** Its process id, where the codec carries it. */
   readonly pid?: number | undefined;
 }
 
-/** A launch that was complete and verified, or why it was not verified. */
-export type Reception<T> =
-  | { readonly verified: true; readonly launch: Launch<T> }
-  | { readonly verified: false; readonly reason: VerifyFailureReason };
+/** What a host received: a launch, complete and verified, or why it was not verified. */
+export type Reception<T> = Verified<T> | { readonly verified: false; readonly reason: VerifyFailureReason };
 
+/** A launch that a host may count. */
+export interface Verified<T> {
+  /** The secret was proven, or none is set. */
+  readonly verified: true;
+  /** What the client handed over. */
+  readonly launch: Launch<T>;
+  /** What it took on the wire; bounds what waits until somebody listens. */
+  readonly bytes: number;
+}
+
+/** What was wrong with the proof. */
 export type VerifyFailureReason = 'wrong-secret' | 'missing-secret';
 
 /** Resolves to `undefined` when the host went away before it could have taken the launch: try again. */

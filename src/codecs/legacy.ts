@@ -6,6 +6,9 @@ import { headLength, recognizeStranger } from './stranger.ts';
 
 const NUL = '\0';
 
+/** A part costs its host more than its bytes: a megabyte could hold a million. */
+const MAX_PARTS = 65_536;
+
 /** A codec for lists of strings; its messages are the parts between the NULs. */
 export interface LegacyCodec extends Codec<readonly string[]>, Format<readonly string[]> {}
 
@@ -21,7 +24,7 @@ export function legacy(): LegacyCodec {
     name: 'legacy',
     protocol: oneWay({ encode, createDecoder }),
     check({ args, secret }) {
-      if (!Array.isArray(args) || !args.every((arg) => typeof arg === 'string')) {
+      if (!Array.isArray(args) || !Array.from(args).every((arg) => typeof arg === 'string')) {
         throw invalidOption('args', 'an array of strings, which is what the legacy codec carries', args);
       }
       if (secret !== undefined && (!isUtf8(secret) || secret.includes(0) || recognizeStranger(secret))) {
@@ -38,9 +41,11 @@ export function legacy(): LegacyCodec {
 }
 
 function encode(parts: readonly string[]): Uint8Array {
+  if (parts.length > MAX_PARTS) throw unencodable(`there are more than ${MAX_PARTS}`);
   for (const [index, part] of parts.entries()) {
-    if (part.includes(NUL)) throw unencodable(`part ${index} contains a NUL, which separates arguments`);
-    if (!part.isWellFormed()) throw unencodable(`part ${index} has a lone surrogate, which UTF-8 does not have`);
+    if (part.includes(NUL)) throw unencodable(`part ${index} of the message has a NUL, which separates parts`);
+    if (!part.isWellFormed())
+      throw unencodable(`part ${index} of the message has a lone surrogate, which is not UTF-8`);
   }
   const bytes = Buffer.from(parts.join(NUL) + NUL);
   const stranger = recognizeStranger(bytes.subarray(0, headLength(bytes)));
@@ -51,7 +56,7 @@ function encode(parts: readonly string[]): Uint8Array {
 function unencodable(problem: string): SingletonError {
   return new SingletonError(
     'ERR_SINGLETON_UNENCODABLE',
-    `The legacy codec cannot carry these arguments: ${problem}. Change them, or use a structured codec.`,
+    `The legacy codec cannot carry these arguments: ${problem}. Change them.`,
   );
 }
 
@@ -96,6 +101,9 @@ class LegacyDecoder implements Decoder<readonly string[]> {
     if (!isUtf8(bytes)) {
       throw this.#die('ERR_SINGLETON_MALFORMED_MESSAGE', `Expected UTF-8; ${bytes.length} bytes came that are not.`);
     }
+    if (countNuls(bytes) > MAX_PARTS) {
+      throw this.#die('ERR_SINGLETON_MESSAGE_TOO_LARGE', `Expected at most ${MAX_PARTS} arguments; more came.`);
+    }
     const text = bytes.toString('utf8', 0, bytes.length - 1);
     this.#isOver = true;
     return [Object.freeze(text === '' ? [] : text.split(NUL))];
@@ -133,4 +141,11 @@ class LegacyDecoder implements Decoder<readonly string[]> {
     this.#bytes = new Uint8Array(0);
     return this.#dead;
   }
+}
+
+/** Up to one more than there may be. */
+function countNuls(bytes: Uint8Array): number {
+  let count = 0;
+  for (let at = bytes.indexOf(0); at !== -1 && count <= MAX_PARTS; at = bytes.indexOf(0, at + 1)) count += 1;
+  return count;
 }

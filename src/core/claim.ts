@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { HandOff } from '../codecs/codec.ts';
 import { deliver, prepare, unresponsive } from './client.ts';
 import { Deadline } from './deadline.ts';
@@ -6,10 +5,6 @@ import { SingletonError } from './errors.ts';
 import type { Host } from './host.ts';
 import type { ResolvedOptions } from './options.ts';
 import type { Receipt } from './receipt.ts';
-
-/** Milliseconds between two tries: too short to be felt, and uneven, so that launches do not march in step. */
-const MIN_PAUSE = 5;
-const MAX_PAUSE = 40;
 
 /**
  * Host or client? Resolves to `undefined` when `host` got the place, else to the receipt of the hand-off. Of any number
@@ -32,18 +27,15 @@ export async function claim<T>(
       handOff ??= prepare(options);
       isReached = true;
       try {
-        const receipt = await deliver(options.transport, handOff, deadline.signal);
-        if (receipt) return receipt;
+        const result = await deliver(options.transport, handOff, deadline.signal);
+        if (typeof result === 'object') return result;
+        isReached = result === 'cut-off';
       } catch (error) {
         // Nothing is sent twice; but where the host went away, this launch may follow it.
         if (isBroken(error) && (await host.listen(deadline.signal))) return undefined;
         throw error;
       }
-      isReached = false;
-      const pause = MIN_PAUSE + Math.random() * (MAX_PAUSE - MIN_PAUSE);
-      // A try that the deadline would cut short could not tell a silent host from nobody.
-      if (deadline.remaining < pause + MIN_PAUSE) throw unanswered(options);
-      await sleep(pause);
+      if (!(await deadline.pause())) throw expired();
     }
   } finally {
     deadline.clear();
@@ -58,7 +50,6 @@ function unanswered<T>({ transport, handOffTimeout }: ResolvedOptions<T>): Singl
   return new SingletonError(
     'ERR_SINGLETON_PLACE_UNAVAILABLE',
     `Expected ${transport.place} to be free, or a host there to take the launch, within ${handOffTimeout} ms ` +
-      '(handOffTimeout). The host may be too busy (maxConnections), or an outgoing connection may hold the port: ' +
-      'choose one from 10000 to 32767.',
+      '(handOffTimeout); neither was so. An outgoing connection may hold the port: choose one from 10000 to 32767.',
   );
 }

@@ -5,21 +5,28 @@ import { SingletonError } from './errors.ts';
 import type { ResolvedOptions } from './options.ts';
 import type { Receipt } from './receipt.ts';
 
-/** One hand-off to a host that must be there. */
+/** A hand-off to a host that must be there. */
 export async function send<T>(options: ResolvedOptions<T>): Promise<Receipt> {
   const { transport } = options;
   const handOff = prepare(options);
   const deadline = new Deadline(options.handOffTimeout, () => unresponsive(options), options.signal);
   try {
-    const receipt = await deliver(transport, handOff, deadline.signal);
-    if (receipt) return receipt;
-    throw new SingletonError(
-      'ERR_SINGLETON_NO_HOST',
-      `Expected a host at ${transport.place}; nobody took the launch. Start the program first.`,
-    );
+    for (;;) {
+      const result = await deliver(transport, handOff, deadline.signal);
+      if (typeof result === 'object') return result;
+      if (result === 'nobody') throw noHost(options);
+      if (!(await deadline.pause())) throw unresponsive(options);
+    }
   } finally {
     deadline.clear();
   }
+}
+
+function noHost<T>({ transport }: ResolvedOptions<T>): SingletonError {
+  return new SingletonError(
+    'ERR_SINGLETON_NO_HOST',
+    `Expected a host at ${transport.place}; nobody is there. Start the program first.`,
+  );
 }
 
 /** @throws SingletonError when the launch cannot be encoded */
@@ -28,25 +35,26 @@ export function prepare<T>(options: ResolvedOptions<T>): HandOff {
 }
 
 /**
- * Connects and sees the launch through to its receipt. Resolves to `undefined` where nobody took it, rejects with the
- * signal's reason when that aborts.
+ * Connects and sees the launch through to its receipt. Where that may be tried again, resolves to why it failed: `nobody`
+ * is there, or it was `cut-off` before the host took it. Rejects with the signal's reason when that aborts.
  */
 export async function deliver(
   transport: Transport,
   handOff: HandOff,
   signal: AbortSignal,
-): Promise<Receipt | undefined> {
+): Promise<Receipt | 'nobody' | 'cut-off'> {
   signal.throwIfAborted();
   const connection = await transport.connect({ signal });
-  if (!connection) return undefined;
+  if (!connection) return 'nobody';
   connection.on('error', () => {});
   const cut = (): void => abort(connection);
   signal.addEventListener('abort', cut, { once: true });
   try {
     signal.throwIfAborted();
     const receipt = await handOff(connection);
-    if (!receipt) signal.throwIfAborted();
-    return receipt;
+    if (receipt) return receipt;
+    signal.throwIfAborted();
+    return 'cut-off';
   } catch (error) {
     signal.throwIfAborted();
     throw error;
@@ -60,6 +68,6 @@ export function unresponsive<T>({ transport, handOffTimeout }: ResolvedOptions<T
   return new SingletonError(
     'ERR_SINGLETON_HOST_UNRESPONSIVE',
     `Expected the host at ${transport.place} to take the launch within ${handOffTimeout} ms (handOffTimeout); ` +
-      'it holds the place and does not answer. It may be frozen, or another program.',
+      'it holds the place and did not. It may be frozen, too busy (maxConnections), or another program.',
   );
 }

@@ -1,4 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { SingletonError } from './errors.ts';
+
+/** Milliseconds between two tries: too short to be felt, and uneven, so that launches do not march in step. */
+const MIN_PAUSE = 5;
+const MAX_PAUSE = 40;
 
 /** A signal that aborts after a time, or as soon as the user's does. */
 export class Deadline {
@@ -20,8 +25,15 @@ export class Deadline {
     return this.#controller.signal;
   }
 
-  get remaining(): number {
-    return this.#end - performance.now();
+  /**
+   * Waits a moment before the next try. Resolves to `false`, at once, where the deadline would cut that try short: it
+   * could not tell a silent host from nobody.
+   */
+  async pause(): Promise<boolean> {
+    const pause = MIN_PAUSE + Math.random() * (MAX_PAUSE - MIN_PAUSE);
+    if (this.#end - performance.now() < pause + MIN_PAUSE) return false;
+    await sleep(pause);
+    return true;
   }
 
   /** The wait is over: lets go of the timer and of the user's signal. */

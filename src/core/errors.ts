@@ -1,6 +1,6 @@
 import type { Receipt } from './receipt.ts';
 
-/** Every way in which a claim, a hand-off or a connection can fail. */
+/** Every way in which a claim, a hand-off or a connection can fail; which of them occur is up to the codec. */
 export type SingletonErrorCode =
   | 'ERR_SINGLETON_INVALID_OPTION'
   | 'ERR_SINGLETON_ALREADY_RUNNING'
@@ -27,6 +27,7 @@ export class SingletonError extends Error {
     this.prototype.name = 'SingletonError';
   }
 
+  /** What failed. */
   readonly code: SingletonErrorCode;
 
   constructor(code: SingletonErrorCode, message: string, options?: ErrorOptions) {
@@ -41,6 +42,7 @@ export class MultipleSingletonsError extends SingletonError {
     this.prototype.name = 'MultipleSingletonsError';
   }
 
+  /** Always the same. */
   declare readonly code: 'ERR_SINGLETON_ALREADY_RUNNING';
   /** What became of this launch's arguments. */
   readonly receipt: Receipt;

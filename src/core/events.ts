@@ -21,8 +21,11 @@ export type SingletonEvents<T = readonly string[]> = {
 export interface Client {
   /** 1 for the first client that was counted. */
   readonly number: number;
+  /** The working directory of the launch. */
   readonly cwd: string | undefined;
+  /** The process id of the launch. */
   readonly pid: number | undefined;
+  /** The address it came from. */
   readonly remoteAddress: string | undefined;
 }
 
@@ -31,7 +34,10 @@ export type ReleaseReason = 'manual' | 'timeout' | 'threshold' | 'aborted' | 'lo
 
 /** Who tried to get in, without a byte of what they sent. */
 export interface VerifyFailure {
+  /** What was wrong with the proof. */
   readonly reason: VerifyFailureReason;
+  /** The address it came from. */
   readonly remoteAddress: string | undefined;
+  /** When it was refused. */
   readonly time: Date;
 }

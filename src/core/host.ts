@@ -1,4 +1,4 @@
-import type { Launch, Reception } from '../codecs/codec.ts';
+import type { Reception, Verified } from '../codecs/codec.ts';
 import { abort, type Connection, type Listener } from '../transports/transport.ts';
 import { orAborted } from './deadline.ts';
 import { SingletonError } from './errors.ts';
@@ -8,7 +8,7 @@ import type { ResolvedOptions } from './options.ts';
 /** What a host reports; none of it may throw. */
 export interface HostReports<T> {
   /** A launch was complete and verified. */
-  readonly launched: (launch: Launch<T>, remoteAddress: string | undefined) => void;
+  readonly launched: (reception: Verified<T>, remoteAddress: string | undefined) => void;
   readonly verifyFailed: (failure: VerifyFailure) => void;
   readonly warning: (warning: SingletonError) => void;
   readonly lost: () => void;
@@ -44,9 +44,7 @@ export class Host<T> {
 
   /** Takes the place; `false` when somebody has it. A place that is got after the signal aborted is given back. */
   async listen(signal: AbortSignal): Promise<boolean> {
-    const { transport, maxConnections } = this.#options;
-    const listening = transport.listen((connection) => void this.#serve(connection), {
-      maxConnections,
+    const listening = this.#options.transport.listen((connection) => void this.#serve(connection), {
       onWarning: this.#reports.warning,
       onLost: this.#reports.lost,
     });
@@ -91,6 +89,7 @@ export class Host<T> {
 
   async #serve(connection: Connection): Promise<void> {
     connection.on('error', () => {});
+    this.#makeRoom();
     this.#open.add(connection);
     connection.once('close', () => this.#open.delete(connection));
     try {
@@ -98,7 +97,7 @@ export class Host<T> {
       if (this.#isCut) throw released();
       if (connection.isGone?.()) throw gaveUp();
       const { remoteAddress } = connection;
-      if (reception.verified) this.#reports.launched(reception.launch, remoteAddress);
+      if (reception.verified) this.#reports.launched(reception, remoteAddress);
       else this.#reports.verifyFailed({ reason: reception.reason, remoteAddress, time: new Date() });
       connection.end();
     } catch (error) {
@@ -109,13 +108,26 @@ export class Host<T> {
     }
   }
 
+  /** A launch takes a moment: of too many connections, the one that has been incomplete the longest is reset. */
+  #makeRoom(): void {
+    const { maxConnections } = this.#options;
+    if (this.#open.size < maxConnections) return;
+    for (const [connection, fail] of this.#receiving) {
+      abort(connection);
+      fail(busy(maxConnections));
+      return;
+    }
+  }
+
   /** One reception under one absolute deadline: an idle timer would be reset by a trickle. */
   async #receive(connection: Connection): Promise<Reception<T>> {
     const { codec, receiveTimeout } = this.#options;
     let deadline: NodeJS.Timeout | undefined;
     const broken = new Promise<never>((_, fail) => {
       this.#receiving.set(connection, fail);
-      deadline = setTimeout(() => fail(tooSlow(receiveTimeout)), receiveTimeout).unref();
+      const expire = (): void => fail(tooSlow(receiveTimeout));
+      // After a blocked turn, timers come before what arrived meanwhile: one turn reads its bytes, one more its end.
+      deadline = setTimeout(() => setImmediate(() => setImmediate(expire)), receiveTimeout).unref();
     });
     try {
       return await Promise.race([codec.protocol.receive(connection, this.#options), broken]);
@@ -137,6 +149,13 @@ function gaveUp(): SingletonError {
   return new SingletonError(
     'ERR_SINGLETON_CONNECTION_FAILED',
     'A launch was dropped: its client gave up before the host came to it.',
+  );
+}
+
+function busy(maxConnections: number): SingletonError {
+  return new SingletonError(
+    'ERR_SINGLETON_BUSY',
+    `A connection was cut off: expected at most ${maxConnections} at a time (maxConnections); it was the oldest.`,
   );
 }
 

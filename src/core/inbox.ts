@@ -1,24 +1,42 @@
-/** Launches that wait, in order, until somebody listens. */
-export class Inbox<Entry> {
-  readonly #max: number;
-  #entries: Entry[] = [];
+export interface InboxLimits {
+  readonly maxPending: number;
+  readonly maxMessageBytes: number;
+}
 
-  constructor(max: number) {
-    this.#max = max;
+/** Together, the entries that wait may have the bytes of this many messages of the largest size. */
+const MAX_LARGEST = 16;
+
+/** Launches that wait, in order, until somebody listens: so many at most, and so many bytes. */
+export class Inbox<Entry> {
+  readonly #maxEntries: number;
+  readonly #maxBytes: number;
+  readonly #waiting: { readonly entry: Entry; readonly bytes: number }[] = [];
+  #bytes = 0;
+
+  constructor({ maxPending, maxMessageBytes }: InboxLimits) {
+    this.#maxEntries = maxPending;
+    this.#maxBytes = MAX_LARGEST * maxMessageBytes;
   }
 
-  /** `false` when it is full: the entry was not taken. */
-  put(entry: Entry): boolean {
-    if (this.#entries.length >= this.#max) return false;
-    this.#entries.push(entry);
+  /** `bytes` is what the entry had on the wire. `false` when it is full: the entry was not taken. */
+  put(entry: Entry, bytes: number): boolean {
+    if (this.#waiting.length >= this.#maxEntries || this.#bytes + bytes > this.#maxBytes) return false;
+    this.#waiting.push({ entry, bytes });
+    this.#bytes += bytes;
     return true;
   }
 
   take(): Entry | undefined {
-    return this.#entries.shift();
+    const first = this.#waiting.shift();
+    this.#bytes -= first?.bytes ?? 0;
+    return first?.entry;
   }
 
   get entries(): readonly Entry[] {
-    return this.#entries;
+    return this.#waiting.map(({ entry }) => entry);
+  }
+
+  get size(): number {
+    return this.#waiting.length;
   }
 }

@@ -81,23 +81,32 @@ export interface HostOptions<T> extends HandOffOptions<T> {
    */
   readonly receiveTimeout?: number | undefined;
   /**
-   * Connections that the host serves at a time.
+   * Connections that the host serves at a time; beyond it, the oldest whose launch is not complete is reset.
    * @default 512
    */
   readonly maxConnections?: number | undefined;
   /**
-   * Launches that wait until somebody listens.
+   * Launches that wait until somebody listens; together, 16 times `maxMessageBytes` at most.
    * @default 1024
    */
   readonly maxPending?: number | undefined;
 }
 
-/**
- * What a launch hands over. Where `T` is a list of strings, `process.argv.slice(2)` is the default.
- */
+/** `args`, with a default only where `T` is a list of strings. */
 export type ArgsOption<T> = readonly string[] extends T
-  ? { readonly args?: NoInfer<T> | undefined }
-  : { readonly args: NoInfer<T>; readonly codec: Codec<T> };
+  ? {
+      /**
+       * What this launch hands over.
+       * @default process.argv.slice(2)
+       */
+      readonly args?: NoInfer<T> | undefined;
+    }
+  : {
+      /** What this launch hands over. */
+      readonly args: NoInfer<T>;
+      /** How arguments travel; it gives `T`. Host and client need the same. */
+      readonly codec: Codec<T>;
+    };
 
 /** All options of `Singleton`. */
 export type SingletonOptions<T = readonly string[]> = HostOptions<T> & ArgsOption<T>;
@@ -128,9 +137,10 @@ export interface ResolvedOptions<T> {
 
 /** @throws SingletonError `ERR_SINGLETON_INVALID_OPTION` */
 export function resolveOptions<T>(given: HostOptions<T> & { readonly args?: T | undefined } = {}): ResolvedOptions<T> {
-  if (typeof given !== 'object' || given === null) throw invalidOption('options', 'an object', given);
+  if (typeof given !== 'object' || given === null || Array.isArray(given))
+    throw invalidOption('options', 'an object', given);
   const { codec = defaults.codec(), args = defaults.args() } = given;
-  checkObject('codec', codec, 'a codec, such as legacy()', 'protocol');
+  checkMethods('codec', codec?.protocol, ['receive', 'prepare'], 'a codec, such as legacy()', codec);
   const secret = resolveSecret(given.secret);
   codec.check?.({ args, secret });
   return {
@@ -170,7 +180,7 @@ function resolveTransport({
   port,
 }: Pick<HandOffOptions<unknown>, 'transport' | 'address' | 'port'>): Transport {
   if (transport === undefined) return tcp({ address, port });
-  checkObject('transport', transport, 'a transport, such as tcp()', 'listen');
+  checkMethods('transport', transport, ['listen', 'connect'], 'a transport, such as tcp()', transport);
   if (address !== undefined) throw invalidOption('address', 'nothing beside transport, which has the address', address);
   if (port !== undefined) throw invalidOption('port', 'nothing beside transport, which has the port', port);
   return transport;
@@ -198,8 +208,9 @@ function resolveSignal(signal: unknown): AbortSignal | undefined {
   throw invalidOption('signal', 'an AbortSignal', signal);
 }
 
-function checkObject(name: string, value: object, expected: string, member: string): void {
-  if (typeof value !== 'object' || value === null || !(member in value)) throw invalidOption(name, expected, value);
+function checkMethods(name: string, on: unknown, methods: readonly string[], expected: string, given: unknown): void {
+  const has = (method: string): boolean => typeof Object(on)[method] === 'function';
+  if (!methods.every(has)) throw invalidOption(name, expected, given);
 }
 
 function bool(name: string, value: unknown, preset: boolean): boolean {

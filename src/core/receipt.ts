@@ -13,5 +13,6 @@ export type Outcome =
 
 /** What a launch knows of its hand-off. */
 export interface Receipt {
+  /** What became of the launch. */
   readonly outcome: Outcome;
 }

@@ -1,5 +1,5 @@
 import { inspect, type InspectOptions } from 'node:util';
-import type { Launch } from '../codecs/codec.ts';
+import type { Verified } from '../codecs/codec.ts';
 import { admit } from './admission.ts';
 import { claim } from './claim.ts';
 import { send } from './client.ts';
@@ -11,6 +11,10 @@ import { Inbox } from './inbox.ts';
 import { Observers, type Observer } from './observers.ts';
 import { resolveOptions, type ResolvedOptions, type SendOptions, type SingletonOptions } from './options.ts';
 import type { Receipt } from './receipt.ts';
+import { printFailure, printWarning } from './verbose.ts';
+
+/** `any`, because the overloads let only lists of strings come without options. */
+const NONE: any = {};
 
 type Events<T> = SingletonEvents<T>;
 type Name = keyof SingletonEvents<never>;
@@ -26,7 +30,7 @@ export class Singleton<T = readonly string[]> extends TypedEmitter<SingletonEven
    */
   static async acquire(options?: SingletonOptions): Promise<Singleton>;
   static async acquire<T>(options: SingletonOptions<T>): Promise<Singleton<T>>;
-  static async acquire<T>(options?: SingletonOptions<T>): Promise<Singleton<T>> {
+  static async acquire<T>(options: SingletonOptions<T> = NONE): Promise<Singleton<T>> {
     return new Singleton<T>(options).acquire();
   }
 
@@ -56,12 +60,12 @@ export class Singleton<T = readonly string[]> extends TypedEmitter<SingletonEven
    * Checks the options and touches nothing.
    * @throws SingletonError `ERR_SINGLETON_INVALID_OPTION`
    */
-  constructor(options: SingletonOptions<T> | undefined);
+  constructor(options: SingletonOptions<T>);
   constructor(...none: readonly string[] extends T ? [] : [options: SingletonOptions<T>]);
   constructor(options?: SingletonOptions<T>) {
     super();
     this.#options = resolveOptions(options);
-    this.#inbox = new Inbox(this.#options.maxPending);
+    this.#inbox = new Inbox(this.#options);
     this.#observers = new Observers(this.#warn);
     this.#host = new Host(this.#options, {
       launched: this.#admit,
@@ -104,7 +108,7 @@ export class Singleton<T = readonly string[]> extends TypedEmitter<SingletonEven
 
   /**
    * Gives the place up; it is free at once. Resolves when launches that were on their way are served, after a second at
-   * the latest, and `release` was emitted. A Singleton that was released stays so.
+   * the latest, and `release` was emitted. A Singleton that was released stays so; one that claimed nothing is left as it is.
    */
   release(): Promise<void> {
     return this.#claiming || this.#ending ? this.#end('manual') : Promise.resolve();
@@ -158,10 +162,12 @@ export class Singleton<T = readonly string[]> extends TypedEmitter<SingletonEven
     return (event === undefined ? super.removeAllListeners() : super.removeAllListeners(event)).#listened();
   }
 
+  /** `release()`, at the end of an `await using` block. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.release();
   }
 
+  /** Frees the place at the end of a `using` block, without waiting for launches on their way. */
   [Symbol.dispose](): void {
     void this.release();
   }
@@ -181,7 +187,7 @@ export class Singleton<T = readonly string[]> extends TypedEmitter<SingletonEven
   #describe(options: InspectOptions): string {
     const { transport: _, codec, secret, ...rest } = this.#options;
     const { place, listening, clients } = this;
-    const pending = this.#inbox.entries.length;
+    const pending = this.#inbox.size;
     const state = { place, listening, clients, pending, codec: codec.name, secret: secret && '***', ...rest };
     return `Singleton ${inspect(state, options)}`;
   }
@@ -238,7 +244,7 @@ export class Singleton<T = readonly string[]> extends TypedEmitter<SingletonEven
   };
 
   /** One launch, complete and verified: counted, told, then released, ignored or published. */
-  readonly #admit = ({ args, cwd, pid }: Launch<T>, remoteAddress: string | undefined): void => {
+  readonly #admit = ({ launch: { args, cwd, pid }, bytes }: Verified<T>, remoteAddress: string | undefined): void => {
     const client: Client = Object.freeze({ number: ++this.#clients, cwd, pid, remoteAddress });
     this.#emit('client', client);
     const admission = admit(client.number, this.#options);
@@ -247,19 +253,18 @@ export class Singleton<T = readonly string[]> extends TypedEmitter<SingletonEven
       this.#host.cut();
     } else if (admission === 'publish' && !isEmpty(args)) {
       this.#drain();
-      if (this.#inbox.put({ args, client })) this.#drain();
+      if (this.#inbox.put({ args, client }, bytes)) this.#drain();
       else this.#warn(full(this.#options));
     }
   };
 
   readonly #refuse = (failure: VerifyFailure): void => {
-    if (this.#options.verbose)
-      print(`a client was refused: ${failure.reason}, from ${failure.remoteAddress ?? 'an unknown address'}`);
+    if (this.#options.verbose) printFailure(failure);
     this.#emit('verifyFailed', failure);
   };
 
   readonly #warn = (warning: SingletonError): void => {
-    if (this.#options.verbose) print(`${warning.code}: ${warning.message}${causeOf(warning)}`);
+    if (this.#options.verbose) printWarning(warning);
     this.#emit('warning', warning);
   };
 
@@ -284,7 +289,7 @@ export class Singleton<T = readonly string[]> extends TypedEmitter<SingletonEven
   /** Somebody came or went. What waits is handed over a tick later, so that all who come together get it. */
   #listened(): this {
     if (this.listening) this.#host.keepAlive(this.#isRef ?? (this.#hasTaker || this.listenerCount('client') > 0));
-    if (this.#hasTaker && this.#inbox.entries.length > 0) process.nextTick(() => this.#drain());
+    if (this.#hasTaker && this.#inbox.size > 0) process.nextTick(() => this.#drain());
     return this;
   }
 }
@@ -299,18 +304,9 @@ function isOver(signal: AbortSignal | undefined): SingletonError {
   return new SingletonError('ERR_SINGLETON_RELEASED', message, signal?.aborted ? { cause: signal.reason } : undefined);
 }
 
-function causeOf({ cause }: SingletonError): string {
-  if (cause === undefined) return '';
-  return ` Cause: ${cause instanceof Error ? cause.message : inspect(cause)}`;
-}
-
-function print(line: string): void {
-  process.stderr.write(`socket-singleton: ${line}\n`);
-}
-
 function full<T>({ maxPending }: ResolvedOptions<T>): SingletonError {
   return new SingletonError(
     'ERR_SINGLETON_BUSY',
-    `Arguments were dropped: ${maxPending} launches (maxPending) wait already, and nobody listens to "args".`,
+    `Arguments were dropped: too much waits already (maxPending is ${maxPending}), and nobody listens to "args".`,
   );
 }

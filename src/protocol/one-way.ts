@@ -22,18 +22,24 @@ async function receive(
   connection: Duplex,
   terms: Terms,
 ): Promise<Reception<readonly string[]>> {
-  const parts = await readMessage(connection, format, terms);
-  if (terms.secret === undefined) return { verified: true, launch: { args: parts } };
+  const { parts, bytes } = await readMessage(connection, format, terms);
+  if (terms.secret === undefined) return { verified: true, launch: { args: parts }, bytes };
   const [proof, ...args] = parts;
   if (proof === undefined) return { verified: false, reason: 'missing-secret' };
   if (!isSame(Buffer.from(proof), terms.secret)) return { verified: false, reason: 'wrong-secret' };
-  return { verified: true, launch: { args: Object.freeze(args) } };
+  return { verified: true, launch: { args: Object.freeze(args) }, bytes };
 }
 
-function readMessage(connection: Duplex, format: Format<readonly string[]>, terms: Terms): Promise<readonly string[]> {
+function readMessage(
+  connection: Duplex,
+  format: Format<readonly string[]>,
+  terms: Terms,
+): Promise<{ readonly parts: readonly string[]; readonly bytes: number }> {
   return new Promise((resolve, reject) => {
     const decoder = format.createDecoder(terms);
+    let bytes = 0;
     connection.on('data', (chunk: Uint8Array) => {
+      bytes += chunk.length;
       try {
         decoder.push(chunk);
       } catch (error) {
@@ -45,8 +51,8 @@ function readMessage(connection: Duplex, format: Format<readonly string[]>, term
     connection.once('end', () => {
       connection.off('close', onClose);
       try {
-        const [message] = decoder.end();
-        if (message) resolve(message);
+        const [parts] = decoder.end();
+        if (parts) resolve({ parts, bytes });
         else reject(failed('The stream ended without a message'));
       } catch (error) {
         reject(error);

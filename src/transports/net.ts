@@ -1,6 +1,6 @@
 import { createConnection, createServer, type NetConnectOpts, type Server, type Socket } from 'node:net';
 import { SingletonError } from '../core/errors.ts';
-import { abort, type ConnectOptions, type Listener, type ListenOptions } from './transport.ts';
+import type { ConnectOptions, Listener, ListenOptions } from './transport.ts';
 
 /** How a transport names what it listens on. */
 export interface Naming {
@@ -13,17 +13,11 @@ export function listen(
   where: { readonly host: string; readonly port: number },
   { placeOf, unavailable }: Naming,
   onSocket: (socket: Socket) => void,
-  { maxConnections, onWarning }: ListenOptions,
+  { onWarning }: ListenOptions,
 ): Promise<Listener | undefined> {
   const sockets = new Set<Socket>();
   let isRef = true;
   const server = createServer({ allowHalfOpen: true }, (socket) => {
-    if (sockets.size >= maxConnections) {
-      // By a reset: the server's own `maxConnections` would end it as if it had been served.
-      abort(socket.on('error', () => {}));
-      onWarning(busy(maxConnections));
-      return;
-    }
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
     if (!isRef) socket.unref();
@@ -84,13 +78,6 @@ export function connect(where: NetConnectOpts, { signal }: ConnectOptions): Prom
 }
 
 const NOBODY_THERE: ReadonlySet<string | undefined> = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE']);
-
-function busy(maxConnections: number): SingletonError {
-  return new SingletonError(
-    'ERR_SINGLETON_BUSY',
-    `Expected at most ${maxConnections} connections at a time (maxConnections); one more was reset.`,
-  );
-}
 
 function failed(what: string, cause: Error): SingletonError {
   return new SingletonError('ERR_SINGLETON_CONNECTION_FAILED', `${what}: ${cause.message}.`, { cause });

@@ -1,8 +1,9 @@
-import { isIPv6, type Server, type Socket } from 'node:net';
+import { isIP, isIPv6, type Server, type Socket } from 'node:net';
 import { invalidOption, SingletonError } from '../core/errors.ts';
 import { connect, listen, type Naming } from './net.ts';
 import { abort, type Transport } from './transport.ts';
 
+/** Where a TCP place is. */
 export interface TcpOptions {
   /**
    * The address to bind: one of this machine, better a literal than a name (`localhost` may be two places).
@@ -21,7 +22,9 @@ export interface TcpOptions {
  * @throws SingletonError `ERR_SINGLETON_INVALID_OPTION`
  */
 export function tcp({ address = '127.0.0.1', port = 1337 }: TcpOptions = {}): Transport {
-  if (typeof address !== 'string' || address === '') throw invalidOption('address', 'an IP address', address);
+  if (typeof address !== 'string' || !(isIP(address) || HOST_NAME.test(address))) {
+    throw invalidOption('address', 'an IP address or a host name', address);
+  }
   if (!Number.isInteger(port) || port < 0 || port > 65_535) {
     throw invalidOption('port', 'an integer from 0 to 65535', port);
   }
@@ -52,6 +55,8 @@ export function tcp({ address = '127.0.0.1', port = 1337 }: TcpOptions = {}): Tr
 function isGone(this: Socket): boolean {
   return this.remoteAddress === undefined;
 }
+
+const HOST_NAME = /^[a-z\d]([a-z\d.-]*[a-z\d])?$/i;
 
 function placeAt(address: string, port: number): string {
   return `tcp://${isIPv6(address) ? `[${address}]` : address}:${port}`;

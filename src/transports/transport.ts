@@ -17,16 +17,17 @@ export interface Transport {
   connect(options: ConnectOptions): Promise<Connection | undefined>;
 }
 
+/** Whom a listener tells. */
 export interface ListenOptions {
-  /** Connections at a time; what comes beyond is reset and reported to `onWarning`. */
-  readonly maxConnections: number;
   /** A connection failed before `onConnection` saw it. */
   readonly onWarning: (warning: SingletonError) => void;
   /** The place was taken away from the listener. */
   readonly onLost: () => void;
 }
 
+/** What bounds a connect. */
 export interface ConnectOptions {
+  /** Ends the attempt. */
   readonly signal: AbortSignal;
 }
 
@@ -38,11 +39,13 @@ export interface Listener {
   close(): Promise<void>;
   /** Whether the listener and its connections keep the process alive, as on `net.Server`. A new one does. */
   ref(): void;
+  /** The opposite of `ref`. */
   unref(): void;
 }
 
 /** Any `Duplex`; a `net.Socket` is one. Half-open: an end of the one side is not an end of the other. */
 export interface Connection extends Duplex {
+  /** The other side's address, where it has one. */
   readonly remoteAddress?: string | undefined;
   /** Whether the other side has given up, which after its end no event tells. */
   isGone?(): boolean;

@@ -68,6 +68,17 @@ describe('encoding', () => {
   });
 });
 
+describe('the number of parts', () => {
+  const most = 65_536;
+
+  test('can be 65,536 and not one more', () => {
+    const bytes = codec.encode(Array<string>(most).fill(''));
+    expect(decode(codec, [bytes])[0]).toHaveLength(most);
+    expect(() => codec.encode(Array<string>(most + 1).fill(''))).toThrow(/more than 65536/);
+    expect(codeOf(() => decode(codec, [Buffer.alloc(most + 1)]))).toBe('ERR_SINGLETON_MESSAGE_TOO_LARGE');
+  });
+});
+
 describe('decoding', () => {
   test.each([
     ['\0\0', ['', '']],

@@ -71,12 +71,17 @@ it('a connect that hangs until the deadline is HOST_UNRESPONSIVE', async () => {
 });
 
 it('nobody until the deadline is PLACE_UNAVAILABLE', async () => {
-  const { transport, result } = begin({ listen: ['taken'], connect: ['nobody', 'reset'] }, { handOffTimeout: 300 });
+  const { transport, result } = begin({ listen: ['taken'], connect: ['reset', 'nobody'] }, { handOffTimeout: 300 });
   await expect(result).rejects.toMatchObject({
     code: 'ERR_SINGLETON_PLACE_UNAVAILABLE',
     message: expect.stringMatching(/scripted:\/\/place.* 300 ms \(handOffTimeout\)/),
   });
   expect(transport.steps.filter((step) => step === 'connect').length).toBeGreaterThan(2);
+});
+
+it('a host that resets until the deadline is HOST_UNRESPONSIVE', async () => {
+  const { result } = begin({ listen: ['taken'], connect: ['nobody', 'reset'] }, { handOffTimeout: 100 });
+  await expect(result).rejects.toMatchObject({ code: 'ERR_SINGLETON_HOST_UNRESPONSIVE' });
 });
 
 it('a deadline that passes while a taken place is tried is PLACE_UNAVAILABLE, and nothing is sent', async () => {

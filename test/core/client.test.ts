@@ -33,13 +33,26 @@ describe('send', () => {
     expect(transport.connections).toMatchObject([{ received: 's\0' }]);
   });
 
-  it.each(['nobody', 'reset'] as const)('a place with %s is NO_HOST, after one try', async (connect) => {
-    const transport = place(connect);
+  it('a place with nobody is NO_HOST, after one try', async () => {
+    const transport = place('nobody');
     await expect(send(optionsFor(transport))).rejects.toMatchObject({
       code: 'ERR_SINGLETON_NO_HOST',
       message: expect.stringContaining('scripted://place'),
     });
     expect(transport.steps.filter((step) => step === 'connect')).toHaveLength(1);
+  });
+
+  it('a host that resets is tried again, until it takes the launch', async () => {
+    const transport = new ScriptedTransport({ connect: ['reset', 'reset', 'host'] });
+    expect(await send(optionsFor(transport))).toEqual({ outcome: 'unconfirmed' });
+    expect(transport.steps.filter((step) => step === 'connect')).toHaveLength(3);
+  });
+
+  it('a host that resets until the deadline is HOST_UNRESPONSIVE', async () => {
+    const transport = place('reset');
+    await expect(send(optionsFor(transport, { handOffTimeout: 100 }))).rejects.toMatchObject({
+      code: 'ERR_SINGLETON_HOST_UNRESPONSIVE',
+    });
   });
 
   it.each(['silent', 'hanging'] as const)(
@@ -102,9 +115,12 @@ describe('send', () => {
 describe('deliver', () => {
   const { signal } = new AbortController();
 
-  it('resolves to undefined where nobody is', async () => {
-    const transport = place('nobody');
-    expect(await deliver(transport, prepare(optionsFor(transport)), signal)).toBeUndefined();
+  it.each([
+    ['nobody', 'nobody'],
+    ['reset', 'cut-off'],
+  ] as const)('resolves to why it may be tried again: %s is %s', async (answer, why) => {
+    const transport = place(answer);
+    expect(await deliver(transport, prepare(optionsFor(transport)), signal)).toBe(why);
   });
 
   it('closes a connection that the hand-off left open', async () => {

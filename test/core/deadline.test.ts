@@ -32,13 +32,19 @@ it('asks for the reason when the time is over, not before', () => {
   deadline.clear();
 });
 
-it('says how many milliseconds remain', () => {
-  const deadline = new Deadline(100, () => late, undefined);
-  expect(deadline.remaining).toBe(100);
-  vi.advanceTimersByTime(30);
-  expect(deadline.remaining).toBe(70);
-  vi.advanceTimersByTime(90);
-  expect(deadline.remaining).toBe(-20);
+it('pauses between two tries', async () => {
+  vi.useRealTimers();
+  const deadline = new Deadline(1000, () => late, undefined);
+  const before = performance.now();
+  expect(await deadline.pause()).toBe(true);
+  expect(performance.now() - before).toBeGreaterThan(3);
+  deadline.clear();
+});
+
+it('does not pause where the next try would be cut short', async () => {
+  const deadline = new Deadline(9, () => late, undefined);
+  expect(await deadline.pause()).toBe(false);
+  deadline.clear();
 });
 
 it('aborts as soon as the parent does, with RELEASED and the reason of the parent as the cause', () => {

@@ -21,7 +21,7 @@ async function listen() {
   const reports: unknown[] = [];
   const transport = new ScriptedTransport();
   const host = new Host<Strings>(resolveOptions<Strings>({ transport, args: [] }), {
-    launched: ({ args }) => reports.push(args),
+    launched: ({ launch }) => reports.push(launch.args),
     verifyFailed: () => reports.push('verifyFailed'),
     warning: ({ code }) => reports.push(code),
     lost: () => reports.push('lost'),

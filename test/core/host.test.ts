@@ -21,7 +21,7 @@ async function listen(options: HostOptions<Strings> = {}, transport = new Script
   const reports: unknown[] = [];
   const warnings: SingletonError[] = [];
   const to: HostReports<Strings> = {
-    launched: ({ args }, remoteAddress) => reports.push(['launched', args, remoteAddress]),
+    launched: ({ launch, bytes }, remoteAddress) => reports.push(['launched', launch.args, bytes, remoteAddress]),
     verifyFailed: (failure) => reports.push(['verifyFailed', failure]),
     warning: (warning) => {
       warnings.push(warning);
@@ -32,6 +32,12 @@ async function listen(options: HostOptions<Strings> = {}, transport = new Script
   const host = new Host<Strings>(resolveOptions<Strings>({ transport, args: [], ...options }), to);
   const isHost = await host.listen(new AbortController().signal);
   return { host, transport, reports, warnings, isHost };
+}
+
+/** Time, and then the two turns in which a host reads what came before its deadline. */
+async function pass(milliseconds: number): Promise<void> {
+  await vi.advanceTimersByTimeAsync(milliseconds);
+  for (let turns = 0; turns < 3; turns++) await turn();
 }
 
 describe('listen', () => {
@@ -45,12 +51,11 @@ describe('listen', () => {
     expect([isHost, host.isListening, host.place]).toEqual([false, false, 'scripted://place']);
   });
 
-  it('passes maxConnections on, and reports what the listener warns of and that the place is lost', async () => {
-    const { transport, reports } = await listen({ maxConnections: 3 });
-    const { maxConnections, onWarning, onLost } = transport.listening?.options ?? expect.fail();
+  it('reports what the listener warns of and that the place is lost', async () => {
+    const { transport, reports } = await listen();
+    const { onWarning, onLost } = transport.listening?.options ?? expect.fail();
     onWarning(new SingletonError('ERR_SINGLETON_BUSY', 'Too many.'));
     onLost();
-    expect(maxConnections).toBe(3);
     expect(reports).toEqual([['warning', 'ERR_SINGLETON_BUSY'], ['lost']]);
   });
 });
@@ -62,7 +67,7 @@ describe('a connection', () => {
     client.push('a\0b\0');
     client.push(null);
     await turn();
-    expect(reports).toEqual([['launched', ['a', 'b'], '127.0.0.9']]);
+    expect(reports).toEqual([['launched', ['a', 'b'], 4, '127.0.0.9']]);
     expect(client).toMatchObject({ writableFinished: true, destroyed: true, wasReset: false, received: '' });
   });
 
@@ -85,7 +90,7 @@ describe('a connection', () => {
       await vi.advanceTimersByTimeAsync(1);
     }
     expect([client.wasReset, reports]).toEqual([false, []]);
-    await vi.advanceTimersByTimeAsync(1);
+    await pass(1);
     expect([client.wasReset, reports]).toEqual([true, [['warning', 'ERR_SINGLETON_CONNECTION_FAILED']]]);
   });
 
@@ -97,7 +102,18 @@ describe('a connection', () => {
     client.push(null);
     await turn();
     await vi.advanceTimersByTimeAsync(100);
-    expect(reports).toEqual([['launched', ['a'], undefined]]);
+    expect(reports).toEqual([['launched', ['a'], 2, undefined]]);
+  });
+
+  it('is served when its bytes come in the turn after the deadline, and its end one later', async () => {
+    const { transport, reports } = await listen({ receiveTimeout: 100 });
+    const client = transport.dial();
+    vi.advanceTimersByTime(100);
+    client.push('a\0');
+    setImmediate(() => client.push(null));
+    for (let turns = 0; turns < 4; turns++) await turn();
+    expect(reports).toEqual([['launched', ['a'], 2, undefined]]);
+    expect(client.wasReset).toBe(false);
   });
 
   it('has a deadline of its own', async () => {
@@ -105,9 +121,9 @@ describe('a connection', () => {
     const first = transport.dial();
     await vi.advanceTimersByTimeAsync(50);
     const second = transport.dial();
-    await vi.advanceTimersByTimeAsync(50);
+    await pass(50);
     expect([first.wasReset, second.wasReset]).toEqual([true, false]);
-    await vi.advanceTimersByTimeAsync(50);
+    await pass(50);
     expect(second.wasReset).toBe(true);
   });
 
@@ -140,7 +156,7 @@ describe('a connection', () => {
 
   it.each([
     [true, [['warning', 'ERR_SINGLETON_CONNECTION_FAILED']]],
-    [false, [['launched', ['a'], undefined]]],
+    [false, [['launched', ['a'], 2, undefined]]],
   ])('whose client gave up after its end (%s) is dropped with a warning, else served', async (isGone, expected) => {
     const { transport, reports } = await listen();
     const client = Object.assign(transport.dial(), { isGone: () => isGone });
@@ -178,6 +194,37 @@ describe('a connection', () => {
     broken.destroy();
     await turn();
     expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
+describe('maxConnections', () => {
+  it('makes the oldest connection that is not complete give way to the next', async () => {
+    const { transport, reports } = await listen({ maxConnections: 2 });
+    const [first, second, third] = [transport.dial(), transport.dial(), transport.dial()];
+    expect([first.wasReset, second.wasReset]).toEqual([true, false]);
+    for (const client of [second, third]) {
+      client.push('a\0');
+      client.push(null);
+    }
+    await turn();
+    expect(reports).toEqual([
+      ['warning', 'ERR_SINGLETON_BUSY'],
+      ['launched', ['a'], 2, undefined],
+      ['launched', ['a'], 2, undefined],
+    ]);
+  });
+
+  it('does not touch a connection whose launch is complete', async () => {
+    const { transport, reports } = await listen({ maxConnections: 1 });
+    const [complete] = [transport.dial()];
+    complete.isStuck = true;
+    complete.push('a\0');
+    complete.push(null);
+    await turn();
+    const next = transport.dial();
+    expect([complete.wasReset, next.wasReset]).toEqual([false, false]);
+    expect(reports).toEqual([['launched', ['a'], 2, undefined]]);
+    complete.destroy();
   });
 });
 

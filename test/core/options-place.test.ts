@@ -9,6 +9,8 @@ describe('address and port', () => {
     [{ address: undefined, port: undefined }, 'tcp://127.0.0.1:1337'],
     [{ address: '127.0.0.2' }, 'tcp://127.0.0.2:1337'],
     [{ address: '::1', port: 21_337 }, 'tcp://[::1]:21337'],
+    [{ address: 'localhost' }, 'tcp://localhost:1337'],
+    [{ address: 'fe80::1%eth0' }, 'tcp://[fe80::1%eth0]:1337'],
     [{ port: 0 }, 'tcp://127.0.0.1:0'],
     [{ port: 65_535 }, 'tcp://127.0.0.1:65535'],
   ])('%j is the place %s', (options, place) => {
@@ -16,9 +18,11 @@ describe('address and port', () => {
   });
 
   it.each([
-    [{ address: '' }, 'Option "address": expected an IP address, got "" (string).'],
-    [{ address: 1 }, 'Option "address": expected an IP address, got 1 (number).'],
-    [{ address: null }, 'Option "address": expected an IP address, got null.'],
+    [{ address: '' }, 'Option "address": expected an IP address or a host name, got "" (string).'],
+    [{ address: ' ' }, 'Option "address": expected an IP address or a host name, got " " (string).'],
+    [{ address: 'http://x' }, 'Option "address": expected an IP address or a host name, got "http://x" (string).'],
+    [{ address: 1 }, 'Option "address": expected an IP address or a host name, got 1 (number).'],
+    [{ address: null }, 'Option "address": expected an IP address or a host name, got null.'],
     [{ port: -1 }, 'Option "port": expected an integer from 0 to 65535, got -1 (number).'],
     [{ port: 65_536 }, 'Option "port": expected an integer from 0 to 65535, got 65536 (number).'],
     [{ port: 1.5 }, 'Option "port": expected an integer from 0 to 65535, got 1.5 (number).'],
@@ -50,6 +54,7 @@ describe('transport', () => {
     [null, 'null'],
     ['tcp', '"tcp" (string)'],
     [{}, 'a value of type object'],
+    [{ listen: 5, connect: 5 }, 'a value of type object'],
     [tcp, 'a function'],
   ])('cannot be %s', (value, described) => {
     expect(refusal({ transport: value })).toBe(

@@ -96,9 +96,17 @@ it('a launch beyond maxPending is counted, dropped and a warning', async () => {
   for (const name of ['1', '2', '3']) await launch(app, [name]);
   expect(app.arguments).toEqual([['1'], ['2']]);
   expect(app.clients).toBe(3);
-  expect(warnings).toMatchObject([
-    { code: 'ERR_SINGLETON_BUSY', message: expect.stringMatching(/2 launches \(maxPending\)/) },
-  ]);
+  expect(warnings).toMatchObject([{ code: 'ERR_SINGLETON_BUSY', message: expect.stringMatching(/maxPending is 2/) }]);
+});
+
+it('what waits is bounded in bytes too: 16 messages of the largest size', async () => {
+  const app = await startHost({ maxMessageBytes: 10 });
+  const warnings: string[] = [];
+  app.on('warning', ({ code }) => warnings.push(code));
+  for (let count = 0; count < 17; count++) await launch(app, ['123456789']);
+  expect(app.arguments).toHaveLength(16);
+  expect(app.clients).toBe(17);
+  expect(warnings).toEqual(['ERR_SINGLETON_BUSY']);
 });
 
 it('maxPending does not limit launches that a listener takes', async () => {

@@ -17,7 +17,11 @@ describe('receiving', () => {
   test('a launch without a secret is verified where none is set', async () => {
     const { host, client } = await pair();
     client.end('a\0\0b\0');
-    expect(await protocol.receive(host, open)).toStrictEqual({ verified: true, launch: { args: ['a', '', 'b'] } });
+    expect(await protocol.receive(host, open)).toStrictEqual({
+      verified: true,
+      launch: { args: ['a', '', 'b'] },
+      bytes: 5,
+    });
   });
 
   test.each([{ args: [] }, { args: [''] }, { args: ['a', ''] }])(
@@ -25,7 +29,7 @@ describe('receiving', () => {
     async ({ args }) => {
       const { host, client } = await pair();
       client.end(codec.encode([SECRET, ...args]));
-      expect(await protocol.receive(host, guarded)).toStrictEqual({ verified: true, launch: { args } });
+      expect(await protocol.receive(host, guarded)).toMatchObject({ verified: true, launch: { args } });
     },
   );
 
@@ -64,7 +68,7 @@ describe('receiving', () => {
     client.write(`${SECRET}\0a\0`);
     await once(host, 'data');
     client.end('b\0');
-    expect(await reception).toStrictEqual({ verified: true, launch: { args: ['a', 'b'] } });
+    expect(await reception).toStrictEqual({ verified: true, launch: { args: ['a', 'b'] }, bytes: 19 });
   });
 
   test('nothing is sent and the connection stays open', async () => {
@@ -167,7 +171,7 @@ describe('handing over', () => {
         protocol.receive(host, guarded).finally(() => host.end()),
         handOff(client),
       ]);
-      expect(reception).toStrictEqual({ verified: true, launch: { args: ['a'] } });
+      expect(reception).toStrictEqual({ verified: true, launch: { args: ['a'] }, bytes: 17 });
     }
   });
 

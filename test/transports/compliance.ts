@@ -1,6 +1,5 @@
 import { EventEmitter, once } from 'node:events';
 import { expect, onTestFinished, test } from 'vitest';
-import type { SingletonError } from '../../src/core/errors.ts';
 import {
   abort,
   type Connection,
@@ -139,30 +138,6 @@ export function testTransport({ create, abilities }: TransportUnderTest): void {
     expect(String(await readAll(host))).toBe('still here');
   });
 
-  test('a connection beyond maxConnections is cut off and reported as busy, and the others go on', async () => {
-    const warnings: SingletonError[] = [];
-    const { host, client, accepted, transports } = await connected(never(), {
-      maxConnections: 1,
-      onWarning: (warning) => warnings.push(warning),
-    });
-    const refused = await transports[1].connect({ signal: never() });
-    if (refused) expect(await over(refused)).toBe(reset ? 'reset' : 'ended');
-    expect(warnings).toMatchObject([{ code: 'ERR_SINGLETON_BUSY' }]);
-    expect(accepted).toHaveLength(1);
-    client.end('still here');
-    expect(String(await readAll(host))).toBe('still here');
-  });
-
-  test('a connection that closes makes room for another', async () => {
-    const { host, client, nextAccepted, transports } = await connected(never(), { maxConnections: 1 });
-    const closed = once(host, 'close');
-    for (const side of [host, client]) side.resume().end();
-    await closed;
-    const next = nextAccepted();
-    await open(transports[1]);
-    expect(await next).not.toBe(host);
-  });
-
   test(`a connection that is cut off ${reset ? 'was reset' : 'ended'} for the other side`, async () => {
     const { host, client } = await connected();
     const outcome = over(client);
@@ -282,7 +257,7 @@ export function never(): AbortSignal {
 }
 
 export function options(): ListenOptions {
-  return { maxConnections: 512, onWarning: unexpected, onLost: unexpected };
+  return { onWarning: unexpected, onLost: unexpected };
 }
 
 export function unexpected(what?: unknown): never {

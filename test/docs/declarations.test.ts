@@ -1,0 +1,49 @@
+import { fileURLToPath } from 'node:url';
+import ts from 'typescript';
+import { expect, test } from 'vitest';
+
+const FILE = fileURLToPath(new URL('../../dist/index.d.ts', import.meta.url));
+
+/** The one base class that is not ours. */
+const INHERITED = 'TypedEventEmitter';
+
+test('an editor finds a comment on every export and on every member of one', () => {
+  const program = ts.createProgram([FILE], { module: ts.ModuleKind.NodeNext, types: ['node'] });
+  const checker = program.getTypeChecker();
+  const source = program.getSourceFile(FILE);
+  const module = source && checker.getSymbolAtLocation(source);
+  const exported = module ? checker.getExportsOfModule(module) : [];
+  const symbols = exported.map((symbol) => checker.getAliasedSymbol(symbol));
+  const found = [...symbols, ...symbols.flatMap((symbol) => membersOf(symbol, checker))];
+  expect(found.length).toBeGreaterThan(100);
+  expect(found.filter((symbol) => symbol.getDocumentationComment(checker).length === 0).map(nameOf)).toEqual([]);
+});
+
+/** What is declared in our file, prototypes and other people's members left out. */
+function membersOf(symbol: ts.Symbol, checker: ts.TypeChecker): ts.Symbol[] {
+  const type = checker.getDeclaredTypeOfSymbol(symbol);
+  return type
+    .getProperties()
+    .filter(
+      (member) =>
+        member.declarations?.some(
+          (node) => node.getSourceFile().fileName === FILE && nameOfParent(node) !== INHERITED && !isOverride(node),
+        ) && !member.name.includes('#'),
+    );
+}
+
+function isOverride(node: ts.Declaration): boolean {
+  return (
+    ts.canHaveModifiers(node) &&
+    (ts.getModifiers(node) ?? []).some(({ kind }) => kind === ts.SyntaxKind.OverrideKeyword)
+  );
+}
+
+function nameOfParent({ parent }: ts.Node): string | undefined {
+  return ts.isInterfaceDeclaration(parent) ? parent.name.text : undefined;
+}
+
+function nameOf(symbol: ts.Symbol): string {
+  const parent = symbol.declarations?.[0] && nameOfParent(symbol.declarations[0]);
+  return parent === undefined ? symbol.name : `${parent}.${symbol.name}`;
+}

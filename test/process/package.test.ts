@@ -1,0 +1,158 @@
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { inherited } from './program.ts';
+
+const project = fileURLToPath(new URL('../..', import.meta.url));
+const NAME = 'socket-singleton';
+
+/** Where the packed package lies, and in `app` who installed it. */
+let folder: string;
+let app: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), `${NAME}-`));
+  app = join(folder, 'app');
+  await mkdir(app);
+  // No scripts: what was built before the tests is what is packed.
+  await npm('pack', project, '--pack-destination', folder, '--ignore-scripts');
+  // Offline: whoever installs it needs nothing else from anywhere.
+  await npm('install', await tarball(), '--prefix', app, '--offline', '--no-audit', '--no-fund');
+}, 60_000);
+
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+test('the packed package holds the build, the documents and the licences, and nothing else', async () => {
+  const installed = join(app, 'node_modules', NAME);
+  const files = await readdir(installed, { recursive: true });
+  expect(new Set(files.map((file) => file.replaceAll('\\', '/')))).toEqual(
+    new Set([
+      'CHANGELOG.md',
+      'LICENSE',
+      'README.md',
+      'SECURITY.md',
+      'THIRD-PARTY-NOTICES.md',
+      'dist',
+      'dist/index.d.ts',
+      'dist/index.js',
+      'docs',
+      'docs/from-python.md',
+      'package.json',
+    ]),
+  );
+});
+
+test('installing it into an empty folder brings exactly one package', async () => {
+  const names = await readdir(join(app, 'node_modules'));
+  expect(names.filter((name) => !name.startsWith('.'))).toEqual([NAME]);
+});
+
+describe('an installed package', () => {
+  const print = 'console.log(JSON.stringify(Object.keys(library).sort()), new library.Singleton().place);\n';
+  const printed = '["MultipleSingletonsError","Singleton","SingletonError","legacy","tcp"] tcp://127.0.0.1:1337\n';
+
+  test('is imported by an ES module', async () => {
+    await writeFile(join(app, 'main.mjs'), `import * as library from '${NAME}';\n${print}`);
+    expect(await node('main.mjs')).toEqual({ stdout: printed, stderr: '' });
+  });
+
+  test('is required by a CommonJS module, without a warning', async () => {
+    await writeFile(join(app, 'main.cjs'), `const library = require('${NAME}');\n${print}`);
+    expect(await node('main.cjs')).toEqual({ stdout: printed, stderr: '' });
+  });
+
+  test('keeps what is not exported to itself', async () => {
+    await writeFile(join(app, 'inside.mjs'), `import '${NAME}/dist/index.js';\n`);
+    await expect(node('inside.mjs')).rejects.toThrow('ERR_PACKAGE_PATH_NOT_EXPORTED');
+  });
+
+  test('has types that hold under nodenext and bundler in a strict program that checks libraries too', async () => {
+    const configs = { nodenext: { module: 'nodenext' }, bundler: { module: 'esnext', moduleResolution: 'bundler' } };
+    for (const [name, resolution] of Object.entries(configs)) {
+      const compilerOptions = {
+        ...resolution,
+        target: 'es2022',
+        lib: ['es2022'],
+        strict: true,
+        skipLibCheck: false,
+        noEmit: true,
+        types: ['node'],
+        typeRoots: [join(project, 'node_modules', '@types')],
+      };
+      await writeFile(join(app, `${name}.json`), JSON.stringify({ compilerOptions, files: ['consumer.mts'] }));
+    }
+    await writeFile(join(app, 'consumer.mts'), CONSUMER);
+    const tsc = join(project, 'node_modules', 'typescript', 'bin', 'tsc');
+    // It prints what is wrong, and then its status is not 0. One process for both: it takes half the time.
+    const built = await node(tsc, '--build', 'nodenext.json', 'bundler.json').catch((error: unknown) => error);
+    expect(built).toEqual({ stdout: '', stderr: '' });
+  }, 60_000);
+});
+
+const CONSUMER = `
+import {
+  MultipleSingletonsError, Singleton, SingletonError, tcp,
+  type Client, type Receipt, type ReleaseReason, type SingletonErrorCode, type SingletonOptions,
+} from '${NAME}';
+
+const options: SingletonOptions = { port: 21337, secret: 'secret', strict: false };
+const app: Singleton = await Singleton.acquire(options);
+app.on('args', (args, client) => {
+  const all: readonly string[] = args;
+  const who: Client = client;
+  console.log(all, who.number.toFixed());
+  // @ts-expect-error what came is not changed
+  args.push('more');
+  // @ts-expect-error there is no such field
+  console.log(client.nothing);
+});
+app.once('release', (reason) => {
+  const why: ReleaseReason = reason;
+  // @ts-expect-error no such reason
+  if (reason === 'boredom') console.log(why);
+});
+// @ts-expect-error there is no such event
+app.on('error', () => {});
+// @ts-expect-error a port is a number
+new Singleton({ port: '1337' });
+app.trace((args, prefix) => console.log(prefix.toUpperCase(), args.length), 'prefix').unref();
+
+const receipt: Receipt = await Singleton.send({ transport: tcp({ port: 1337 }), args: ['a'] });
+// @ts-expect-error no such outcome
+if (receipt.outcome === 'lost') console.log(receipt);
+try {
+  await new Singleton(options).acquire();
+} catch (error) {
+  if (error instanceof MultipleSingletonsError) console.log(error.receipt.outcome);
+  if (error instanceof SingletonError) {
+    const code: SingletonErrorCode = error.code;
+    // @ts-expect-error no such code
+    if (error.code === 'ERR_NOTHING') console.log(code);
+  }
+}
+`;
+
+const execute = promisify(execFile);
+
+async function npm(...args: readonly string[]): Promise<void> {
+  // On Windows npm is a script of the shell.
+  await execute('npm', [...args, '--cache', join(folder, 'cache')], {
+    cwd: folder,
+    env: inherited(),
+    shell: process.platform === 'win32',
+  });
+}
+
+function node(...args: readonly string[]): Promise<{ stdout: string; stderr: string }> {
+  return execute(process.execPath, args, { cwd: app, env: inherited() });
+}
+
+async function tarball(): Promise<string> {
+  const name = (await readdir(folder)).find((file) => file.endsWith('.tgz'));
+  if (name === undefined) throw new Error('Expected "npm pack" to leave a .tgz file; there is none.');
+  return join(folder, name);
+}

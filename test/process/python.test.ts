@@ -1,0 +1,143 @@
+import { spawnSync } from 'node:child_process';
+import { describe, expect, test } from 'vitest';
+import { fixture, freePort, hostOf, launch, published, run, type Program } from './program.ts';
+
+const python = ['python3', 'python'].find((name) =>
+  String(spawnSync(name, ['--version']).stdout).startsWith('Python 3.'),
+);
+
+if (python === undefined) {
+  console.warn('No Python 3 here: NOT TESTED is whether the legacy wire reaches the Python package and back.');
+}
+
+const secret = 's3cret-Ω';
+
+/** Longer than what a Python host reads, and what the command line of Windows holds. */
+const SHORT = [1025, 2000, 20_000];
+
+const LAUNCHES: readonly (readonly string[])[] = [
+  [],
+  ['foo', 'bar', 'baz'],
+  ['hello\nworld', 'two words', '\ttab'],
+  ['naïve', '日本語', '🚀 launch'],
+  ['foo', '', 'bar'],
+];
+
+describe.skipIf(python === undefined)('a Python client', () => {
+  test.each([
+    ['without a secret', []],
+    ['with a secret', ['--secret', secret]],
+  ] as const)('hands its exact arguments to our host %s', async (_, flags) => {
+    const port = await freePort();
+    const options = flags.length > 0 ? { port, secret } : { port };
+    const host = await hostOf(options);
+    for (const args of LAUNCHES) expect((await peer('client', port, ...flags, ...args).exited()).code).toBe(0);
+
+    expect(await published(host, options)).toEqual(LAUNCHES.filter((args) => args.length > 0));
+    expect(host.all('client')).toHaveLength(LAUNCHES.length + 1);
+    expect(host.all('warning')).toEqual([]);
+    expect(host.all('verifyFailed')).toEqual([]);
+  });
+
+  test('with the wrong secret, or none, is refused by our host and not counted', async () => {
+    const options = { port: await freePort(), secret };
+    const host = await hostOf(options);
+    await peer('client', options.port, '--secret', 'another', 'foo').exited();
+    await peer('client', options.port, 'foo').exited();
+    await peer('client', options.port).exited();
+    expect(await published(host, options)).toEqual([]);
+    expect(host.all('client')).toHaveLength(1);
+    expect(host.all('verifyFailed').map(({ reason }) => reason)).toEqual([
+      'wrong-secret',
+      'wrong-secret',
+      'missing-secret',
+    ]);
+  });
+});
+
+describe.skipIf(python === undefined)('our client', () => {
+  test('hands its arguments to a Python host, which drops empty ones', async () => {
+    const port = await freePort();
+    const host = await pythonHost(port);
+    for (const args of LAUNCHES) {
+      expect(await launch({ options: { port } }, ...args).exited()).toEqual({ code: 0, signal: null });
+    }
+    await host.line('args', () => host.all('args').length === LAUNCHES.length);
+    expect(host.all('args').map(({ args }) => args)).toEqual(LAUNCHES.map((args) => args.filter((arg) => arg !== '')));
+  });
+
+  test('proves the secret to a Python host', async () => {
+    const port = await freePort();
+    const host = await pythonHost(port, '--secret', secret);
+    expect((await launch({ options: { port, secret: 'another' } }, 'foo').exited()).code).toBe(0);
+    expect((await launch({ options: { port, secret } }, 'foo', 'bar').exited()).code).toBe(0);
+    expect((await host.line('args'))['args']).toEqual(['foo', 'bar']);
+    expect(host.lines.map(({ event }) => event)).toEqual(['host', 'refused', 'args']);
+  });
+
+  test.each(process.platform === 'win32' ? SHORT : [...SHORT, 60_000, 1_000_000])(
+    'that hands %i bytes to a Python host, which reads 1024, says CONNECTION_FAILED and is received once at most',
+    async (bytes) => {
+      const port = await freePort();
+      const host = await pythonHost(port);
+      // No argument is longer than a system takes, and all end in NUL.
+      const full = Array.from({ length: Math.ceil(bytes / 100) - 1 }, () => 'x'.repeat(99));
+      const args = [...full, 'y'.repeat(bytes - 100 * full.length - 1)];
+
+      const second = launch({ options: { port, handOffTimeout: 2000 } }, ...args);
+
+      expect(await second.line('rejected')).toMatchObject({ code: 'ERR_SINGLETON_CONNECTION_FAILED' });
+      expect((await second.exited()).code).toBe(1);
+      expect((await launch({ options: { port } }, 'last').exited()).code).toBe(0);
+      await host.line('args', ({ args: got }) => Array.isArray(got) && got[0] === 'last');
+      const ofSecond = host.all('args').slice(0, -1);
+      expect(ofSecond.length).toBeLessThanOrEqual(1);
+    },
+  );
+
+  test('hands exactly 1024 bytes to a Python host', async () => {
+    const port = await freePort();
+    const host = await pythonHost(port);
+    expect((await launch({ options: { port } }, 'x'.repeat(1023)).exited()).code).toBe(0);
+    expect((await host.line('args'))['args']).toEqual(['x'.repeat(1023)]);
+  });
+});
+
+describe.skipIf(python === undefined)('a Python host', () => {
+  // It binds without SO_REUSEADDR: one connection that our host had closed first would lock it out for a minute.
+  test('takes the port right after our host released it, whatever clients that had', async () => {
+    const options = { port: await freePort(), secret };
+    const host = await hostOf(options, { steps: ['acquire', 'wait', 'release'] });
+    expect((await launch({ options }, 'ours').exited()).code).toBe(0);
+    expect((await launch({ options: { ...options, secret: 'another' } }, 'ours').exited()).code).toBe(0);
+    expect((await peer('client', options.port, '--secret', secret, 'theirs').exited()).code).toBe(0);
+    expect((await peer('client', options.port, '--secret', 'another', 'theirs').exited()).code).toBe(0);
+    expect(await published(host, options)).toEqual([['ours'], ['theirs']]);
+
+    host.tell();
+    expect((await host.exited()).code).toBe(0);
+
+    const next = await pythonHost(options.port, '--secret', secret);
+    expect((await launch({ options }, 'again').exited()).code).toBe(0);
+    expect((await next.line('args'))['args']).toEqual(['again']);
+  });
+
+  test('takes the port right after a client of ours tripped the threshold of our host', async () => {
+    const options = { port: await freePort(), releaseThreshold: 1 };
+    const host = await hostOf(options);
+    expect((await launch({ options }, 'ours').exited()).code).toBe(0);
+    expect((await host.exited()).code).toBe(0);
+    await pythonHost(options.port);
+  });
+});
+
+async function pythonHost(port: number, ...args: readonly string[]): Promise<Program> {
+  const host = peer('host', port, ...args);
+  await host.line('host');
+  return host;
+}
+
+function peer(role: 'host' | 'client', port: number, ...args: readonly string[]): Program {
+  if (python === undefined) throw new Error('Expected Python 3; none was found.');
+  return run(python, [fixture('peer.py'), role, String(port), ...args]);
+}
