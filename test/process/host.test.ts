@@ -1,5 +1,6 @@
-import { randomInt } from 'node:crypto';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { brokenStreams } from '../property/arbitraries.ts';
 import { dial, freePort, gone, hostOf, isFree, launch, published, until, type Program } from './program.ts';
 
 test('SIGKILL of the host frees the place at once, whatever connections it had', async () => {
@@ -186,7 +187,7 @@ describe('peers that mean no good', () => {
   test('60 random streams neither publish nor count', async () => {
     const options = { port: await freePort() };
     const host = await hostOf(options);
-    const streams = Array.from({ length: 60 }, randomStream);
+    const streams = fc.sample(brokenStreams(), 60);
 
     await Promise.all(
       streams.map(async (bytes) => {
@@ -196,7 +197,7 @@ describe('peers that mean no good', () => {
       }),
     );
 
-    const detail = streams.map((bytes) => bytes.toString('base64')).join('\n');
+    const detail = streams.map((bytes) => Buffer.from(bytes).toString('base64')).join('\n');
     expect(await published(host, options), detail).toEqual([]);
     expect(host.all('client'), detail).toHaveLength(1);
     await host.line('warning', () => host.all('warning').length >= streams.length);
@@ -319,13 +320,4 @@ async function served(port: number): Promise<number> {
 
 function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
-}
-
-/** No launch, since its last byte is no NUL: bytes, text, the starts of known protocols, or nothing. */
-function randomStream(_: unknown, index: number): Buffer {
-  const starts = ['', 'a\0b\0', 'GET / HTTP/1.1\r\n\r\n', '\x16\x03\x01', 'SSH-2.0-x\r\n', '\0'];
-  const start = Buffer.from(starts[index % starts.length] ?? '', 'latin1');
-  if (index === 0) return start;
-  const noise = Buffer.from(Array.from({ length: randomInt(3000) }, () => randomInt(256)));
-  return Buffer.concat([start, noise, Buffer.from([randomInt(1, 256)])]);
 }

@@ -55,6 +55,17 @@ export function launchLists(): fc.Arbitrary<readonly string[]> {
   return fc.array(legacyTexts(), { maxLength: 3 });
 }
 
+/** No launch, whatever it starts like, since its last byte is no NUL. */
+export function brokenStreams(): fc.Arbitrary<Uint8Array> {
+  return fc
+    .tuple(
+      fc.oneof(fc.constant(new Uint8Array()), legacyBytes(), startsOfOthers()),
+      fc.uint8Array({ maxLength: 3000, size: 'max' }),
+      fc.integer({ min: 1, max: 255 }),
+    )
+    .map(([start, noise, last]) => Buffer.concat([start, noise, Buffer.of(last)]));
+}
+
 function startsOfOthers(): fc.Arbitrary<Uint8Array> {
   return fc
     .constantFrom('GET / HTTP/1.1\r\n', 'PRI * HTTP/2.0\n', 'SSH-2.0-x\r\n', '\u{16}\u{3}\u{1}\0', '\u{f5}SSL\r\n')
