@@ -31,8 +31,8 @@ export async function claim<T>(
         if (typeof result === 'object') return result;
         isReached = result === 'cut-off';
       } catch (error) {
-        // Nothing is sent twice; but where the host went away, this launch may follow it.
-        if (isBroken(error) && (await host.listen(deadline.signal))) return undefined;
+        // Nothing is sent twice; but where the host died, this launch may follow it. Its connections go before its place.
+        if (isBroken(error) && (await deadline.pause()) && (await host.listen(deadline.signal))) return undefined;
         throw error;
       }
       if (!(await deadline.pause())) throw expired();
