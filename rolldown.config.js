@@ -9,9 +9,32 @@ const commentsOnLinesOfTheirOwn = {
     fileName.endsWith('.d.ts') ? code.replaceAll(/([{;]) (\/\*\*)/g, '$1\n  $2') : null,
 };
 
-export default defineConfig({
-  input: { index: 'src/index.ts' },
-  platform: 'node',
-  plugins: [dts({ oxc: true }), commentsOnLinesOfTheirOwn],
-  output: { dir: 'dist', cleanDir: true, comments: false },
-});
+/** What the other entries share with index.js they take from there, so that there is one class of errors, and one of each type. */
+const sharedWithIndex = {
+  name: 'shared-with-index',
+  /** @param {string} source */
+  resolveId: (source) =>
+    /(core\/errors|core\/receipt|\/codec)\.ts$/.test(source) ? { id: '../index.js', external: true } : null,
+};
+
+const plugins = [dts({ oxc: true }), commentsOnLinesOfTheirOwn];
+
+export default defineConfig([
+  {
+    input: { index: 'src/index.ts' },
+    platform: 'node',
+    plugins,
+    output: { dir: 'dist', cleanDir: true, comments: false },
+  },
+  {
+    input: {
+      json: 'src/codecs/json.ts',
+      msgpack: 'src/codecs/msgpack.ts',
+      'length-prefixed': 'src/codecs/length-prefixed.ts',
+    },
+    external: ['msgpackr/pack'],
+    platform: 'node',
+    plugins: [sharedWithIndex, ...plugins],
+    output: { dir: 'dist/codecs', cleanDir: true, comments: false },
+  },
+]);

@@ -1,19 +1,36 @@
 export { Singleton } from './core/singleton.ts';
 export { MultipleSingletonsError, SingletonError, type SingletonErrorCode } from './core/errors.ts';
 export type { Client, ReleaseReason, SingletonEvents, VerifyFailure } from './core/events.ts';
-export type { Outcome, Receipt } from './core/receipt.ts';
+export { generateSecret } from './core/secret.ts';
+export type { Schema } from './core/schema.ts';
+export type { HostInfo, Outcome, Receipt } from './core/receipt.ts';
 export type { Observer } from './core/observers.ts';
-export type { ArgsOption, HandOffOptions, HostOptions, SendOptions, SingletonOptions } from './core/options.ts';
+export type {
+  ArgsOption,
+  HandOffOptions,
+  HostOptions,
+  SchemaOption,
+  SendOptions,
+  SingletonOptions,
+  ValidatedOptions,
+  ValidatedSendOptions,
+} from './core/options.ts';
 export { legacy, type LegacyCodec } from './codecs/legacy.ts';
 export type {
+  Answer,
   Codec,
+  CodecOptions,
+  Confirmation,
+  ConfirmedOutcome,
   DecodeLimits,
   Decoder,
+  Exchange,
   Format,
   HandOff,
   Launch,
   Protocol,
   Reception,
+  RefusalCode,
   Terms,
   Verified,
   VerifyFailureReason,

@@ -1,17 +1,28 @@
 import type { Duplex } from 'node:stream';
+import type { SingletonError } from '../core/errors.ts';
 import type { Receipt } from '../core/receipt.ts';
 
 /** How values become bytes, and how a connection that carries them goes. `T` is what a launch hands over. */
 export interface Codec<T> {
-  /** For people: it shows in string forms. */
+  /** Shows in string forms; a conversation compares it, so that both sides use one codec. */
   readonly name: string;
   /** How a connection in this codec goes. */
   readonly protocol: Protocol<T>;
   /**
-   * Looks at what this codec is to carry, when the options are read.
+   * Looks at what this codec is to carry, when the options are read. Returns advice, which a host emits as a `warning`.
    * @throws SingletonError `ERR_SINGLETON_INVALID_OPTION`
    */
-  check?(options: { readonly args: unknown; readonly secret: Uint8Array | undefined }): void;
+  check?(options: CodecOptions): SingletonError | undefined;
+}
+
+/** The options that a codec may look at. */
+export interface CodecOptions {
+  /** What this launch hands over. */
+  readonly args: unknown;
+  /** As bytes. */
+  readonly secret: Uint8Array | undefined;
+  /** The application's name. */
+  readonly name: string;
 }
 
 /** The wire format of one message. */
@@ -41,19 +52,21 @@ export interface DecodeLimits {
 
 /** How a connection goes, from its first byte to its last. A protocol knows neither places nor counts. */
 export interface Protocol<T> {
-  /** Host: reads one launch. Rejects with a `SingletonError` when what came is not one. */
-  receive(connection: Duplex, terms: Terms): Promise<Reception<T>>;
+  /** Host: reads one launch. */
+  receive(connection: Duplex, terms: Terms): Exchange<T>;
   /**
    * Client: encodes the launch, once, and returns what hands it over, once a connection.
    * @throws SingletonError when the launch cannot be encoded or is too large; nothing was sent then
    */
-  prepare(launch: Launch<T>, terms: Terms): HandOff;
+  prepare(launch: Launch<T>, terms: Terms): HandOff | Promise<HandOff>;
 }
 
 /** What host and client agree on beforehand. */
 export interface Terms extends DecodeLimits {
-  /** What a client proves itself with, as bytes. */
+  /** What both sides prove themselves with, as bytes. */
   readonly secret: Uint8Array | undefined;
+  /** The application's name; '' is one too. */
+  readonly name: string;
 }
 
 /** What a client hands over. */
@@ -64,6 +77,14 @@ export interface Launch<T> {
   readonly cwd?: string | undefined;
   /** Its process id, where the codec carries it. */
   readonly pid?: number | undefined;
+}
+
+/** The host's side of one connection. */
+export interface Exchange<T> {
+  /** Rejects with a `SingletonError` when what came is no launch, or the client broke off. */
+  readonly reception: Promise<Reception<T>>;
+  /** What can be said to the client; `undefined` on a wire that has no answer. */
+  readonly answer?: Answer | undefined;
 }
 
 /** What a host received: a launch, complete and verified, or why it was not verified. */
@@ -79,8 +100,45 @@ export interface Verified<T> {
   readonly bytes: number;
 }
 
-/** What was wrong with the proof. */
-export type VerifyFailureReason = 'wrong-secret' | 'missing-secret';
+/** The end of a conversation, said once: later calls do nothing. The client closes the connection. */
+export interface Answer {
+  /** Whether the client is still there to hear it. A launch whose client gave up is not run. */
+  readonly isAwaited: boolean;
+  /** The launch was dispatched. */
+  confirm(confirmation: Confirmation): void;
+  /** The launch will not be dispatched, now or later, and why. */
+  refuse(reason: RefusalCode): void;
+  /** The launch was not taken: the client may hand it to the next host. */
+  dismiss(): void;
+}
+
+/** What a host tells a client whose launch it has dispatched. */
+export interface Confirmation {
+  /** What became of the launch. */
+  readonly outcome: ConfirmedOutcome;
+  /** The client's number. */
+  readonly client: number;
+  /** When the host took its place: milliseconds since 1970. */
+  readonly since: number;
+}
+
+/** The outcomes that a host knows of. */
+export type ConfirmedOutcome = Extract<Receipt['outcome'], 'delivered' | 'throttled' | 'released'>;
+
+/** The errors that a host tells a client. */
+export type RefusalCode = Extract<
+  SingletonError['code'],
+  | 'ERR_SINGLETON_INVALID_ARGS'
+  | 'ERR_SINGLETON_MESSAGE_TOO_LARGE'
+  | 'ERR_SINGLETON_MALFORMED_MESSAGE'
+  | 'ERR_SINGLETON_BUSY'
+>;
+
+/**
+ * What was wrong with the proof. `replayed-handshake`: the greeting was good, and what followed was not made for this
+ * connection, so it was recorded earlier or changed on its way.
+ */
+export type VerifyFailureReason = 'wrong-secret' | 'missing-secret' | 'unexpected-secret' | 'replayed-handshake';
 
 /** Resolves to `undefined` when the host went away before it could have taken the launch: try again. */
 export type HandOff = (connection: Duplex) => Promise<Receipt | undefined>;

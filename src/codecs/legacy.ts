@@ -1,5 +1,7 @@
 import { Buffer, isUtf8 } from 'node:buffer';
-import { invalidOption, SingletonError, type SingletonErrorCode } from '../core/errors.ts';
+import { SingletonError, type SingletonErrorCode } from '../core/errors.ts';
+import { invalidOption } from '../core/invalid-option.ts';
+import { GrowingBuffer } from '../protocol/growing-buffer.ts';
 import { oneWay } from '../protocol/one-way.ts';
 import type { Codec, DecodeLimits, Decoder, Format } from './codec.ts';
 import { headLength, recognizeStranger } from './stranger.ts';
@@ -23,7 +25,7 @@ export function legacy(): LegacyCodec {
   return {
     name: 'legacy',
     protocol: oneWay({ encode, createDecoder }),
-    check({ args, secret }) {
+    check({ args, secret, name }) {
       if (!Array.isArray(args) || !Array.from(args).every((arg) => typeof arg === 'string')) {
         throw invalidOption('args', 'an array of strings, which is what the legacy codec carries', args);
       }
@@ -34,6 +36,8 @@ export function legacy(): LegacyCodec {
             'carries no other.',
         );
       }
+      if (name !== '') throw invalidOption('name', 'nothing beside the legacy codec, which cannot carry it', name);
+      return undefined;
     },
     encode,
     createDecoder,
@@ -66,8 +70,7 @@ function createDecoder(limits: DecodeLimits): Decoder<readonly string[]> {
 
 class LegacyDecoder implements Decoder<readonly string[]> {
   readonly #maxMessageBytes: number;
-  #bytes = new Uint8Array(0);
-  #length = 0;
+  readonly #message = new GrowingBuffer();
   #isHeadKnown = false;
   #isOver = false;
   #dead: SingletonError | undefined;
@@ -78,8 +81,10 @@ class LegacyDecoder implements Decoder<readonly string[]> {
 
   push(chunk: Uint8Array): [] {
     this.#requireLife();
-    const room = this.#maxMessageBytes - this.#length;
-    this.#append(chunk.subarray(0, room));
+    const start = this.#message.length;
+    const room = this.#maxMessageBytes - start;
+    this.#message.append(chunk.subarray(0, room), this.#maxMessageBytes);
+    if (!this.#isHeadKnown) this.#inspectHead(headLength(chunk.subarray(0, room)), start);
     if (chunk.length > room) {
       throw this.#die(
         'ERR_SINGLETON_MESSAGE_TOO_LARGE',
@@ -91,7 +96,8 @@ class LegacyDecoder implements Decoder<readonly string[]> {
 
   end(): [readonly string[]] {
     this.#requireLife();
-    const bytes = Buffer.from(this.#bytes.buffer, 0, this.#length);
+    const message = this.#message.take();
+    const bytes = Buffer.from(message.buffer, 0, message.length);
     if (bytes.at(-1) !== 0) {
       throw this.#die(
         'ERR_SINGLETON_TRUNCATED_MESSAGE',
@@ -115,30 +121,17 @@ class LegacyDecoder implements Decoder<readonly string[]> {
       throw this.#die('ERR_SINGLETON_MALFORMED_MESSAGE', 'Expected nothing after the end of the stream.');
   }
 
-  /** Into one buffer that doubles: as a list of chunks, a message that comes byte by byte would cost a hundredfold. */
-  #append(chunk: Uint8Array): void {
-    const start = this.#length;
-    this.#length += chunk.length;
-    if (this.#length > this.#bytes.length) {
-      const grown = new Uint8Array(Math.max(this.#length, Math.min(2 * this.#bytes.length, this.#maxMessageBytes)));
-      grown.set(this.#bytes.subarray(0, start));
-      this.#bytes = grown;
-    }
-    this.#bytes.set(chunk, start);
-    if (!this.#isHeadKnown) this.#inspectHead(headLength(chunk), start);
-  }
-
   #inspectHead(length: number | undefined, start: number): void {
     if (length === undefined) return;
     this.#isHeadKnown = true;
-    const stranger = recognizeStranger(this.#bytes.subarray(0, start + length));
+    const stranger = recognizeStranger(this.#message.bytes.subarray(0, start + length));
     if (stranger === undefined) return;
     throw this.#die('ERR_SINGLETON_MALFORMED_MESSAGE', `Expected arguments; what came is ${stranger}.`);
   }
 
   #die(code: SingletonErrorCode, message: string): SingletonError {
     this.#dead = new SingletonError(code, message);
-    this.#bytes = new Uint8Array(0);
+    this.#message.clear();
     return this.#dead;
   }
 }

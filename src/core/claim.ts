@@ -1,6 +1,6 @@
 import type { HandOff } from '../codecs/codec.ts';
 import { deliver, prepare, unresponsive } from './client.ts';
-import { Deadline } from './deadline.ts';
+import { Deadline, orAborted } from './deadline.ts';
 import { SingletonError } from './errors.ts';
 import type { Host } from './host.ts';
 import type { ResolvedOptions } from './options.ts';
@@ -24,7 +24,7 @@ export async function claim<T>(
       deadline.signal.throwIfAborted();
       if (await host.listen(deadline.signal)) return undefined;
       if (!options.client) return { outcome: 'skipped' };
-      handOff ??= prepare(options);
+      handOff ??= await orAborted(prepare(options), deadline.signal);
       isReached = true;
       try {
         const result = await deliver(options.transport, handOff, deadline.signal);

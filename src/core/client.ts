@@ -1,6 +1,6 @@
 import type { HandOff } from '../codecs/codec.ts';
 import { abort, type Transport } from '../transports/transport.ts';
-import { Deadline } from './deadline.ts';
+import { Deadline, orAborted } from './deadline.ts';
 import { SingletonError } from './errors.ts';
 import type { ResolvedOptions } from './options.ts';
 import type { Receipt } from './receipt.ts';
@@ -8,9 +8,9 @@ import type { Receipt } from './receipt.ts';
 /** A hand-off to a host that must be there. */
 export async function send<T>(options: ResolvedOptions<T>): Promise<Receipt> {
   const { transport } = options;
-  const handOff = prepare(options);
   const deadline = new Deadline(options.handOffTimeout, () => unresponsive(options), options.signal);
   try {
+    const handOff = await orAborted(prepare(options), deadline.signal);
     for (;;) {
       const result = await deliver(transport, handOff, deadline.signal);
       if (typeof result === 'object') return result;
@@ -29,9 +29,19 @@ function noHost<T>({ transport }: ResolvedOptions<T>): SingletonError {
   );
 }
 
-/** @throws SingletonError when the launch cannot be encoded */
-export function prepare<T>(options: ResolvedOptions<T>): HandOff {
-  return options.codec.protocol.prepare({ args: options.args, cwd: process.cwd(), pid: process.pid }, options);
+/** Rejects with a SingletonError when the launch cannot be encoded. */
+export async function prepare<T>(options: ResolvedOptions<T>): Promise<HandOff> {
+  const { codec, args } = options;
+  return codec.protocol.prepare({ args, cwd: workingDirectory(), pid: process.pid }, options);
+}
+
+/** `undefined` where it was deleted. */
+function workingDirectory(): string | undefined {
+  try {
+    return process.cwd();
+  } catch {
+    return undefined;
+  }
 }
 
 /**

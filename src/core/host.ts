@@ -1,4 +1,4 @@
-import type { Reception, Verified } from '../codecs/codec.ts';
+import type { Answer, Confirmation, Exchange, Reception, Verified } from '../codecs/codec.ts';
 import { abort, type Connection, type Listener } from '../transports/transport.ts';
 import { orAborted } from './deadline.ts';
 import { SingletonError } from './errors.ts';
@@ -7,26 +7,35 @@ import type { ResolvedOptions } from './options.ts';
 
 /** What a host reports; none of it may throw. */
 export interface HostReports<T> {
-  /** A launch was complete and verified. */
-  readonly launched: (reception: Verified<T>, remoteAddress: string | undefined) => void;
+  /** A launch was complete and verified. Returns what becomes of it; `undefined` where it had to be dropped. */
+  readonly launched: (reception: Verified<T>, remoteAddress: string | undefined) => Dispatched | undefined;
   readonly verifyFailed: (failure: VerifyFailure) => void;
   readonly warning: (warning: SingletonError) => void;
   readonly lost: () => void;
 }
 
-/** Milliseconds that connections accepted before a release have to complete their launch. */
+export type Dispatched = Omit<Confirmation, 'since'>;
+
+/** Milliseconds that connections have to complete their launch after a release, and to close after their answer. */
 const GRACE = 1000;
+
+interface Receiving {
+  readonly answer: Answer | undefined;
+  /** Ends the wait for the launch. */
+  readonly fail: (reason: SingletonError) => void;
+}
 
 /** Holds the place and reads launches from its connections. */
 export class Host<T> {
   readonly #options: ResolvedOptions<T>;
   readonly #reports: HostReports<T>;
   readonly #open = new Set<Connection>();
-  /** Connections whose launch is not complete, and how to end the wait for it. */
-  readonly #receiving = new Map<Connection, (reason: SingletonError) => void>();
+  /** Connections whose launch is not complete. */
+  readonly #receiving = new Map<Connection, Receiving>();
   #isCut = false;
   #listener: Listener | undefined;
   #place: string;
+  #since = 0;
 
   constructor(options: ResolvedOptions<T>, reports: HostReports<T>) {
     this.#options = options;
@@ -54,6 +63,7 @@ export class Host<T> {
     });
     if (!this.#listener) return false;
     this.#place = this.#listener.place;
+    this.#since = Date.now();
     return true;
   }
 
@@ -78,11 +88,11 @@ export class Host<T> {
     clearTimeout(timer);
   }
 
-  /** From here on no launch is complete: resets all that are on their way, so that their clients claim the place anew. */
+  /** From here on no launch is complete: cuts off all that are on their way, so that their clients claim the place anew. */
   cut(): void {
     this.#isCut = true;
-    for (const [connection, fail] of this.#receiving) {
-      abort(connection);
+    for (const [connection, { answer, fail }] of this.#receiving) {
+      if (!answer) abort(connection);
       fail(released());
     }
   }
@@ -92,50 +102,74 @@ export class Host<T> {
     this.#makeRoom();
     this.#open.add(connection);
     connection.once('close', () => this.#open.delete(connection));
+    let answer: Answer | undefined;
     try {
-      const reception = await this.#receive(connection);
-      if (this.#isCut) throw released();
-      if (connection.isGone?.()) throw gaveUp();
-      const { remoteAddress } = connection;
-      if (reception.verified) this.#reports.launched(reception, remoteAddress);
-      else this.#reports.verifyFailed({ reason: reception.reason, remoteAddress, time: new Date() });
-      connection.end();
+      const exchange = this.#options.codec.protocol.receive(connection, this.#options);
+      answer = exchange.answer;
+      this.#report(await this.#receive(connection, exchange), connection, answer);
+      if (!answer) connection.end();
     } catch (error) {
       this.#reports.warning(asSingletonError(error));
+      answer?.dismiss();
       // Who has ended waits for our end; who has not is reset, so that the port is not left in TIME_WAIT.
-      if (connection.readableEnded && !this.#isCut) connection.end();
-      else abort(connection);
+      if (!answer && connection.readableEnded && !this.#isCut) connection.end();
+      else if (!answer) abort(connection);
     }
+    if (answer) leave(connection);
   }
 
-  /** A launch takes a moment: of too many connections, the one that has been incomplete the longest is reset. */
+  #report(reception: Reception<T>, connection: Connection, answer: Answer | undefined): void {
+    const { remoteAddress } = connection;
+    if (!reception.verified) {
+      this.#reports.verifyFailed({ reason: reception.reason, remoteAddress, time: new Date() });
+      return;
+    }
+    if (this.#isCut) throw released();
+    if (connection.isGone?.() || answer?.isAwaited === false) throw gaveUp();
+    const dispatched = this.#reports.launched(reception, remoteAddress);
+    if (dispatched) answer?.confirm({ ...dispatched, since: this.#since });
+    else answer?.refuse('ERR_SINGLETON_BUSY');
+  }
+
+  /** A launch takes a moment: of too many connections, the one that has been incomplete the longest is cut off. */
   #makeRoom(): void {
     const { maxConnections } = this.#options;
     if (this.#open.size < maxConnections) return;
-    for (const [connection, fail] of this.#receiving) {
-      abort(connection);
+    for (const [connection, { answer, fail }] of this.#receiving) {
+      answer?.dismiss();
+      if (answer) connection.destroy();
+      else abort(connection);
       fail(busy(maxConnections));
       return;
     }
   }
 
   /** One reception under one absolute deadline: an idle timer would be reset by a trickle. */
-  async #receive(connection: Connection): Promise<Reception<T>> {
-    const { codec, receiveTimeout } = this.#options;
+  async #receive(connection: Connection, { reception, answer }: Exchange<T>): Promise<Reception<T>> {
+    const { receiveTimeout } = this.#options;
     let deadline: NodeJS.Timeout | undefined;
     const broken = new Promise<never>((_, fail) => {
-      this.#receiving.set(connection, fail);
+      this.#receiving.set(connection, { answer, fail });
       const expire = (): void => fail(tooSlow(receiveTimeout));
       // After a blocked turn, timers come before what arrived meanwhile: one turn reads its bytes, one more its end.
       deadline = setTimeout(() => setImmediate(() => setImmediate(expire)), receiveTimeout).unref();
     });
     try {
-      return await Promise.race([codec.protocol.receive(connection, this.#options), broken]);
+      return await Promise.race([reception, broken]);
     } finally {
       clearTimeout(deadline);
       this.#receiving.delete(connection);
     }
   }
+}
+
+/** Who has an answer closes first, so that this side has no TIME_WAIT, and is reset when it does not. */
+function leave(connection: Connection): void {
+  const end = (): void => void connection.end();
+  const timer = setTimeout(() => abort(connection), GRACE).unref();
+  connection.once('close', () => clearTimeout(timer));
+  if (connection.readableEnded) end();
+  else connection.once('end', end).resume();
 }
 
 function released(): SingletonError {

@@ -2,7 +2,9 @@ import type { Codec } from '../codecs/codec.ts';
 import { legacy } from '../codecs/legacy.ts';
 import { tcp } from '../transports/tcp.ts';
 import type { Transport } from '../transports/transport.ts';
-import { invalidOption, SingletonError } from './errors.ts';
+import { SingletonError } from './errors.ts';
+import { invalidOption } from './invalid-option.ts';
+import { validated, type Schema } from './schema.ts';
 
 /** What both a launch and `Singleton.send` take. */
 export interface HandOffOptions<T> {
@@ -26,7 +28,15 @@ export interface HandOffOptions<T> {
    * @default legacy()
    */
   readonly codec?: Codec<T> | undefined;
-  /** What a client proves itself with; host and client need the same. Not empty. With `legacy()` it travels in the clear. */
+  /**
+   * The application's name: with a codec that can tell, a launch of another one on the same place is refused.
+   * @default ''
+   */
+  readonly name?: string | undefined;
+  /**
+   * What both sides prove themselves with; host and client need the same. Not empty; `generateSecret()` makes a good one.
+   * With `legacy()` it travels in the clear.
+   */
   readonly secret?: string | Uint8Array | undefined;
   /**
    * Milliseconds, 1 to 2147483647: one deadline for all that a launch does until its receipt.
@@ -108,11 +118,27 @@ export type ArgsOption<T> = readonly string[] extends T
       readonly codec: Codec<T>;
     };
 
+/** Arguments that are validated: `Input` is what a launch is given, `Output` what a listener gets. */
+export type SchemaOption<Input, Output> = {
+  /** A Standard Schema (zod, valibot, arktype, …): validates arguments before they are sent, and before they are published. */
+  readonly schema: Schema<Input, Output>;
+  /** What this launch hands over. */
+  readonly args: NoInfer<Input>;
+  /** How arguments travel. Host and client need the same. */
+  readonly codec: Codec<unknown>;
+};
+
 /** All options of `Singleton`. */
 export type SingletonOptions<T = readonly string[]> = HostOptions<T> & ArgsOption<T>;
 
+/** All options of `Singleton` with a `schema`. */
+export type ValidatedOptions<Input, Output> = HostOptions<unknown> & SchemaOption<Input, Output>;
+
 /** All options of `Singleton.send`. */
 export type SendOptions<T = readonly string[]> = HandOffOptions<T> & ArgsOption<T>;
+
+/** All options of `Singleton.send` with a `schema`. */
+export type ValidatedSendOptions<Input> = HandOffOptions<unknown> & SchemaOption<Input, unknown>;
 
 /** The options as the code uses them: complete, checked, and not the caller's object. */
 export interface ResolvedOptions<T> {
@@ -125,6 +151,9 @@ export interface ResolvedOptions<T> {
   readonly releaseThreshold: number;
   readonly maxClients: number;
   readonly verbose: boolean;
+  readonly name: string;
+  /** What is allowed but unwise. */
+  readonly advice: SingletonError | undefined;
   /** As bytes: UTF-8 of a string. */
   readonly secret: Uint8Array | undefined;
   readonly handOffTimeout: number;
@@ -135,18 +164,26 @@ export interface ResolvedOptions<T> {
   readonly signal: AbortSignal | undefined;
 }
 
+/** What a caller without types may give. */
+type Given<T> = HostOptions<T> & { readonly args?: T | undefined; readonly schema?: Schema<unknown, T> | undefined };
+
 /** @throws SingletonError `ERR_SINGLETON_INVALID_OPTION` */
-export function resolveOptions<T>(given: HostOptions<T> & { readonly args?: T | undefined } = {}): ResolvedOptions<T> {
+export function resolveOptions<T>(given: Given<T> = {}): ResolvedOptions<T> {
   if (typeof given !== 'object' || given === null || Array.isArray(given))
     throw invalidOption('options', 'an object', given);
-  const { codec = defaults.codec(), args = defaults.args() } = given;
+  const { codec = defaults.codec(), args = defaults.args(), schema, name = '' } = given;
   checkMethods('codec', codec?.protocol, ['receive', 'prepare'], 'a codec, such as legacy()', codec);
+  if (schema !== undefined)
+    checkMethods('schema', Object(schema)['~standard'], ['validate'], 'a Standard Schema', schema);
+  if (typeof name !== 'string') throw invalidOption('name', 'a string', name);
   const secret = resolveSecret(given.secret);
-  codec.check?.({ args, secret });
+  const advice = codec.check?.({ args, secret, name });
   return {
     transport: resolveTransport(given),
-    codec,
+    codec: schema === undefined ? codec : validated(codec, schema),
     args,
+    name,
+    advice,
     client: bool('client', given.client, true),
     strict: bool('strict', given.strict, true),
     timeout: integer('timeout', given.timeout, 0, 0, MAX_TIMER),

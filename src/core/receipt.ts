@@ -15,4 +15,16 @@ export type Outcome =
 export interface Receipt {
   /** What became of the launch. */
   readonly outcome: Outcome;
+  /** The number that the host gave this launch; only a codec with an answer tells it. */
+  readonly client?: number;
+  /** The host that took the launch; only a codec with an answer tells it. */
+  readonly host?: HostInfo;
+}
+
+/** What a host says of itself. */
+export interface HostInfo {
+  /** Its process id. */
+  readonly pid: number;
+  /** When it took the place. */
+  readonly since: Date;
 }

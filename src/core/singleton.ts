@@ -6,10 +6,18 @@ import { send } from './client.ts';
 import { callEach, TypedEmitter } from './emitter.ts';
 import { MultipleSingletonsError, SingletonError } from './errors.ts';
 import type { Client, ReleaseReason, SingletonEvents, VerifyFailure } from './events.ts';
-import { Host } from './host.ts';
+import { Host, type Dispatched } from './host.ts';
 import { Inbox } from './inbox.ts';
 import { Observers, type Observer } from './observers.ts';
-import { resolveOptions, type ResolvedOptions, type SendOptions, type SingletonOptions } from './options.ts';
+import {
+  resolveOptions,
+  type ResolvedOptions,
+  type SendOptions,
+  type SingletonOptions,
+  type ValidatedOptions,
+  type ValidatedSendOptions,
+} from './options.ts';
+import { RateLimit } from './rate-limit.ts';
 import type { Receipt } from './receipt.ts';
 import { printFailure, printWarning } from './verbose.ts';
 
@@ -29,6 +37,7 @@ export class Singleton<T = readonly string[]> extends TypedEmitter<SingletonEven
    * @throws SingletonError `ERR_SINGLETON_INVALID_OPTION`
    */
   static async acquire(options?: SingletonOptions): Promise<Singleton>;
+  static async acquire<Input, Output>(options: ValidatedOptions<Input, Output>): Promise<Singleton<Output>>;
   static async acquire<T>(options: SingletonOptions<T>): Promise<Singleton<T>>;
   static async acquire<T>(options: SingletonOptions<T> = NONE): Promise<Singleton<T>> {
     return new Singleton<T>(options).acquire();
@@ -39,6 +48,7 @@ export class Singleton<T = readonly string[]> extends TypedEmitter<SingletonEven
    * @throws SingletonError `ERR_SINGLETON_NO_HOST` where there is none
    */
   static async send(options?: SendOptions): Promise<Receipt>;
+  static async send<Input>(options: ValidatedSendOptions<Input>): Promise<Receipt>;
   static async send<T>(options: SendOptions<T>): Promise<Receipt>;
   static async send<T>(options?: SendOptions<T>): Promise<Receipt> {
     return send(resolveOptions(options));
@@ -48,6 +58,8 @@ export class Singleton<T = readonly string[]> extends TypedEmitter<SingletonEven
   readonly #host: Host<T>;
   readonly #observers: Observers<T>;
   readonly #inbox: Inbox<{ readonly args: T; readonly client: Client }>;
+  readonly #warned = new RateLimit((count) => this.#tell(leftOut(count, 'warnings were not emitted')));
+  readonly #printed = new RateLimit((count) => this.#warn(leftOut(count, 'refused clients were not printed')));
   /** Aborts the claim; from then on this Singleton is over. */
   readonly #over = new AbortController();
   #claiming: Promise<this> | undefined;
@@ -60,6 +72,7 @@ export class Singleton<T = readonly string[]> extends TypedEmitter<SingletonEven
    * Checks the options and touches nothing.
    * @throws SingletonError `ERR_SINGLETON_INVALID_OPTION`
    */
+  constructor(options: ValidatedOptions<unknown, T>);
   constructor(options: SingletonOptions<T>);
   constructor(...none: readonly string[] extends T ? [] : [options: SingletonOptions<T>]);
   constructor(options?: SingletonOptions<T>) {
@@ -185,7 +198,7 @@ export class Singleton<T = readonly string[]> extends TypedEmitter<SingletonEven
   }
 
   #describe(options: InspectOptions): string {
-    const { transport: _, codec, secret, ...rest } = this.#options;
+    const { transport: _, advice: __, codec, secret, ...rest } = this.#options;
     const { place, listening, clients } = this;
     const pending = this.#inbox.size;
     const state = { place, listening, clients, pending, codec: codec.name, secret: secret && '***', ...rest };
@@ -193,7 +206,7 @@ export class Singleton<T = readonly string[]> extends TypedEmitter<SingletonEven
   }
 
   async #acquire(): Promise<this> {
-    const { signal, strict, timeout } = this.#options;
+    const { advice, signal, strict, timeout } = this.#options;
     signal?.addEventListener('abort', this.#abort, { once: true });
     if (signal?.aborted) this.#abort();
     try {
@@ -209,6 +222,8 @@ export class Singleton<T = readonly string[]> extends TypedEmitter<SingletonEven
       this.#claiming = undefined;
       throw error;
     }
+    // A tick later, so that who waits for the claim hears it.
+    if (advice) process.nextTick(() => this.#warn(advice));
     if (timeout > 0) this.#timer = setTimeout(this.#expire, timeout).unref();
     return this.#listened();
   }
@@ -232,6 +247,8 @@ export class Singleton<T = readonly string[]> extends TypedEmitter<SingletonEven
       this.#warn(new SingletonError('ERR_SINGLETON_CONNECTION_FAILED', 'The place could not be freed.', { cause }));
     });
     this.#observers.clear();
+    this.#warned.end();
+    this.#printed.end();
     if (wasHost) this.#emit('release', reason);
     else await claiming?.catch(() => {});
   }
@@ -244,29 +261,43 @@ export class Singleton<T = readonly string[]> extends TypedEmitter<SingletonEven
   };
 
   /** One launch, complete and verified: counted, told, then released, ignored or published. */
-  readonly #admit = ({ launch: { args, cwd, pid }, bytes }: Verified<T>, remoteAddress: string | undefined): void => {
+  readonly #admit = (
+    { launch: { args, cwd, pid }, bytes }: Verified<T>,
+    remoteAddress: string | undefined,
+  ): Dispatched | undefined => {
     const client: Client = Object.freeze({ number: ++this.#clients, cwd, pid, remoteAddress });
     this.#emit('client', client);
     const admission = admit(client.number, this.#options);
     if (admission === 'release') {
       void this.#end('threshold');
       this.#host.cut();
-    } else if (admission === 'publish' && !isEmpty(args)) {
-      this.#drain();
-      if (this.#inbox.put({ args, client }, bytes)) this.#drain();
-      else this.#warn(full(this.#options));
+      return { outcome: 'released', client: client.number };
     }
+    if (admission === 'throttle') return { outcome: 'throttled', client: client.number };
+    if (!isEmpty(args)) {
+      this.#drain();
+      if (!this.#inbox.put({ args, client }, bytes)) {
+        this.#warn(full(this.#options));
+        return undefined;
+      }
+      this.#drain();
+    }
+    return { outcome: 'delivered', client: client.number };
   };
 
   readonly #refuse = (failure: VerifyFailure): void => {
-    if (this.#options.verbose) printFailure(failure);
+    if (this.#options.verbose) this.#printed.pass(() => printFailure(failure));
     this.#emit('verifyFailed', failure);
   };
 
   readonly #warn = (warning: SingletonError): void => {
+    this.#warned.pass(() => this.#tell(warning));
+  };
+
+  #tell(warning: SingletonError): void {
     if (this.#options.verbose) printWarning(warning);
     this.#emit('warning', warning);
-  };
+  }
 
   /** Hands what waits to who listens. */
   #drain(): void {
@@ -309,4 +340,8 @@ function full<T>({ maxPending }: ResolvedOptions<T>): SingletonError {
     'ERR_SINGLETON_BUSY',
     `Arguments were dropped: too much waits already (maxPending is ${maxPending}), and nobody listens to "args".`,
   );
+}
+
+function leftOut(count: number, what: string): SingletonError {
+  return new SingletonError('ERR_SINGLETON_BUSY', `Too much came at once: ${count} more ${what}.`);
 }

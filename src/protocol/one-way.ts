@@ -12,7 +12,7 @@ const READ_AT_ONCE_BYTES = 1024;
  */
 export function oneWay(format: Format<readonly string[]>): Protocol<readonly string[]> {
   return {
-    receive: (connection, terms) => receive(format, connection, terms),
+    receive: (connection, terms) => ({ reception: receive(format, connection, terms) }),
     prepare: (launch, terms) => prepare(format, launch, terms),
   };
 }

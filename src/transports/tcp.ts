@@ -1,5 +1,6 @@
 import { isIP, isIPv6, type Server, type Socket } from 'node:net';
-import { invalidOption, SingletonError } from '../core/errors.ts';
+import { SingletonError } from '../core/errors.ts';
+import { invalidOption } from '../core/invalid-option.ts';
 import { connect, listen, type Naming } from './net.ts';
 import { abort, type Transport } from './transport.ts';
 

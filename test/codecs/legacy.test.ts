@@ -130,6 +130,8 @@ describe('decoding', () => {
 });
 
 describe('what the options hold is checked', () => {
+  const none = { args: [], secret: undefined, name: '' };
+
   test.each([
     ['a string', 'a b'],
     ['nothing', undefined],
@@ -137,22 +139,26 @@ describe('what the options hold is checked', () => {
     ['a list with a number', ['a', 1]],
     ['a list with nothing in it', [undefined]],
   ])('args that are %s are refused', (_, args) => {
-    expect(codeOf(() => codec.check?.({ args, secret: undefined }))).toBe('ERR_SINGLETON_INVALID_OPTION');
+    expect(codeOf(() => codec.check?.({ ...none, args }))).toBe('ERR_SINGLETON_INVALID_OPTION');
   });
 
   test.each([
     ['has a NUL', bytesOf(MARKER, 0)],
     ['is not UTF-8', bytesOf(MARKER, 0xff)],
   ])('a secret that %s is refused and not shown', (_, secret) => {
-    const check = (): void => codec.check?.({ args: [], secret });
+    const check = (): unknown => codec.check?.({ ...none, secret });
     expect(codeOf(check)).toBe('ERR_SINGLETON_INVALID_OPTION');
     expect(check).not.toThrow(MARKER);
   });
 
+  test('a name is refused, since nothing carries it', () => {
+    expect(codeOf(() => codec.check?.({ ...none, name: 'editor' }))).toBe('ERR_SINGLETON_INVALID_OPTION');
+  });
+
   test('any list of strings and a UTF-8 secret pass', () => {
     for (const args of [[], [''], ['a', 'b\0']]) {
-      expect(codeOf(() => codec.check?.({ args, secret: bytesOf('s3cret-Ω') }))).toBeUndefined();
-      expect(codeOf(() => codec.check?.({ args, secret: undefined }))).toBeUndefined();
+      expect(codeOf(() => codec.check?.({ ...none, args, secret: bytesOf('s3cret-Ω') }))).toBeUndefined();
+      expect(codeOf(() => codec.check?.({ ...none, args }))).toBeUndefined();
     }
   });
 });

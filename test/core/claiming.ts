@@ -21,7 +21,7 @@ export function begin(
   const transport = new ScriptedTransport(script);
   const resolved = resolveOptions<Strings>({ transport, args: ['a', 'b'], ...options });
   const host = new Host<Strings>(resolved, {
-    launched: () => {},
+    launched: () => ({ outcome: 'delivered', client: 1 }),
     verifyFailed: () => {},
     warning: () => {},
     lost: () => {},

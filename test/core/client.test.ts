@@ -120,7 +120,7 @@ describe('deliver', () => {
     ['reset', 'cut-off'],
   ] as const)('resolves to why it may be tried again: %s is %s', async (answer, why) => {
     const transport = place(answer);
-    expect(await deliver(transport, prepare(optionsFor(transport)), signal)).toBe(why);
+    expect(await deliver(transport, await prepare(optionsFor(transport)), signal)).toBe(why);
   });
 
   it('closes a connection that the hand-off left open', async () => {
@@ -166,23 +166,23 @@ describe('deliver', () => {
       controller.abort('enough');
       return connection;
     });
-    const delivery = deliver(transport, prepare(optionsFor(transport)), controller.signal);
+    const delivery = deliver(transport, await prepare(optionsFor(transport)), controller.signal);
     await expect(delivery).rejects.toBe('enough');
     expect(transport.connections).toMatchObject([{ destroyed: true }]);
   }, 2000);
 
   it('leaves no listener on its signal', async () => {
     const transport = place('host');
-    await deliver(transport, prepare(optionsFor(transport)), signal);
+    await deliver(transport, await prepare(optionsFor(transport)), signal);
     expect(getEventListeners(signal, 'abort')).toHaveLength(0);
   });
 });
 
 describe('prepare', () => {
-  it('hands the codec the arguments, the directory and the process', () => {
+  it('hands the codec the arguments, the directory and the process', async () => {
     const options = optionsFor(place('host'));
     const spy = vi.spyOn(options.codec.protocol, 'prepare');
-    prepare(options);
+    await prepare(options);
     expect(spy).toHaveBeenCalledExactlyOnceWith({ args: ['a'], cwd: process.cwd(), pid: process.pid }, options);
   });
 });

@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { invalidOption, MultipleSingletonsError, SingletonError } from '../../src/core/errors.ts';
+import { MultipleSingletonsError, SingletonError } from '../../src/core/errors.ts';
+import { invalidOption } from '../../src/core/invalid-option.ts';
 
 describe('SingletonError', () => {
   const cause = new Error('below');

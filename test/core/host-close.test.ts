@@ -21,7 +21,10 @@ async function listen() {
   const reports: unknown[] = [];
   const transport = new ScriptedTransport();
   const host = new Host<Strings>(resolveOptions<Strings>({ transport, args: [] }), {
-    launched: ({ launch }) => reports.push(launch.args),
+    launched: ({ launch }) => {
+      reports.push(launch.args);
+      return { outcome: 'delivered', client: 1 };
+    },
     verifyFailed: () => reports.push('verifyFailed'),
     warning: ({ code }) => reports.push(code),
     lost: () => reports.push('lost'),

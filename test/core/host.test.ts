@@ -21,7 +21,10 @@ async function listen(options: HostOptions<Strings> = {}, transport = new Script
   const reports: unknown[] = [];
   const warnings: SingletonError[] = [];
   const to: HostReports<Strings> = {
-    launched: ({ launch, bytes }, remoteAddress) => reports.push(['launched', launch.args, bytes, remoteAddress]),
+    launched: ({ launch, bytes }, remoteAddress) => {
+      reports.push(['launched', launch.args, bytes, remoteAddress]);
+      return { outcome: 'delivered', client: 1 };
+    },
     verifyFailed: (failure) => reports.push(['verifyFailed', failure]),
     warning: (warning) => {
       warnings.push(warning);
@@ -169,7 +172,7 @@ describe('a connection', () => {
 
   it('whose protocol fails with a foreign error is a warning with that as the cause', async () => {
     const boom = new Error('boom');
-    const protocol = { ...legacy().protocol, receive: () => Promise.reject(boom) };
+    const protocol = { ...legacy().protocol, receive: () => ({ reception: Promise.reject(boom) }) };
     const { transport, warnings } = await listen({ codec: { name: 'broken', protocol } });
     transport.dial();
     await turn();

@@ -80,10 +80,14 @@ describe('codec', () => {
   });
 
   it('is taken as it is, and sees the arguments and the secret as bytes', () => {
-    const check = vi.fn<(options: object) => void>();
+    const check = vi.fn<(options: object) => undefined>();
     const codec = { ...legacy(), check };
     expect(resolveOptions({ codec, args: ['a'], secret: 'é' }).codec).toBe(codec);
-    expect(check).toHaveBeenCalledExactlyOnceWith({ args: ['a'], secret: new Uint8Array([0xc3, 0xa9]) });
+    expect(check).toHaveBeenCalledExactlyOnceWith({
+      args: ['a'],
+      secret: new Uint8Array([0xc3, 0xa9]),
+      name: '',
+    });
   });
 
   it('may have nothing to check', () => {

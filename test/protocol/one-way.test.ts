@@ -10,14 +10,14 @@ import { readAll } from '../transports/compliance.ts';
 const codec = legacy();
 const { protocol } = codec;
 const SECRET = 'open-sesame-Ω';
-const open: Terms = { secret: undefined, maxMessageBytes: 65_536 };
+const open: Terms = { secret: undefined, maxMessageBytes: 65_536, name: '' };
 const guarded: Terms = { ...open, secret: Buffer.from(SECRET) };
 
 describe('receiving', () => {
   test('a launch without a secret is verified where none is set', async () => {
     const { host, client } = await pair();
     client.end('a\0\0b\0');
-    expect(await protocol.receive(host, open)).toStrictEqual({
+    expect(await protocol.receive(host, open).reception).toStrictEqual({
       verified: true,
       launch: { args: ['a', '', 'b'] },
       bytes: 5,
@@ -29,7 +29,7 @@ describe('receiving', () => {
     async ({ args }) => {
       const { host, client } = await pair();
       client.end(codec.encode([SECRET, ...args]));
-      expect(await protocol.receive(host, guarded)).toMatchObject({ verified: true, launch: { args } });
+      expect(await protocol.receive(host, guarded).reception).toMatchObject({ verified: true, launch: { args } });
     },
   );
 
@@ -40,7 +40,7 @@ describe('receiving', () => {
   ])('the arguments are frozen %s', async (_, terms, text) => {
     const { host, client } = await pair();
     client.end(text);
-    expect(await protocol.receive(host, terms)).toSatisfy(
+    expect(await protocol.receive(host, terms).reception).toSatisfy(
       (reception) => reception.verified && Object.isFrozen(reception.launch.args),
     );
   });
@@ -53,18 +53,21 @@ describe('receiving', () => {
   ])('%s first part in place of the secret is a wrong secret', async (_, text) => {
     const { host, client } = await pair();
     client.end(text);
-    expect(await protocol.receive(host, guarded)).toStrictEqual({ verified: false, reason: 'wrong-secret' });
+    expect(await protocol.receive(host, guarded).reception).toStrictEqual({ verified: false, reason: 'wrong-secret' });
   });
 
   test('a launch without any part has no secret', async () => {
     const { host, client } = await pair();
     client.end('\0');
-    expect(await protocol.receive(host, guarded)).toStrictEqual({ verified: false, reason: 'missing-secret' });
+    expect(await protocol.receive(host, guarded).reception).toStrictEqual({
+      verified: false,
+      reason: 'missing-secret',
+    });
   });
 
   test('a launch is not complete before the end of stream', async () => {
     const { host, client } = await pair();
-    const reception = protocol.receive(host, guarded);
+    const reception = protocol.receive(host, guarded).reception;
     client.write(`${SECRET}\0a\0`);
     await once(host, 'data');
     client.end('b\0');
@@ -74,7 +77,7 @@ describe('receiving', () => {
   test('nothing is sent and the connection stays open', async () => {
     const { host, client } = await pair();
     client.end('a\0');
-    await protocol.receive(host, open);
+    await protocol.receive(host, open).reception;
     expect([host.bytesWritten, host.writableEnded, host.destroyed]).toStrictEqual([0, false, false]);
   });
 
@@ -84,12 +87,12 @@ describe('receiving', () => {
   ])('a launch that ends %s is truncated', async (_, text) => {
     const { host, client } = await pair();
     client.end(text);
-    await expectFailure(protocol.receive(host, guarded), 'ERR_SINGLETON_TRUNCATED_MESSAGE');
+    await expectFailure(protocol.receive(host, guarded).reception, 'ERR_SINGLETON_TRUNCATED_MESSAGE');
   });
 
   test('a launch that is too large is refused while its stream is open', async () => {
     const { host, client } = await pair();
-    const reception = protocol.receive(host, { ...guarded, maxMessageBytes: 100 });
+    const reception = protocol.receive(host, { ...guarded, maxMessageBytes: 100 }).reception;
     client.write(`${SECRET}\0${'x'.repeat(100)}`);
     await expectFailure(reception, 'ERR_SINGLETON_MESSAGE_TOO_LARGE');
     expect(host.isPaused()).toBe(true);
@@ -98,12 +101,12 @@ describe('receiving', () => {
   test('a launch that is not UTF-8 is malformed', async () => {
     const { host, client } = await pair();
     client.end(Buffer.concat([Buffer.from(SECRET), Buffer.of(0, 0xff, 0)]));
-    await expectFailure(protocol.receive(host, guarded), 'ERR_SINGLETON_MALFORMED_MESSAGE');
+    await expectFailure(protocol.receive(host, guarded).reception, 'ERR_SINGLETON_MALFORMED_MESSAGE');
   });
 
   test('a client that resets in the middle is a failed connection with its cause', async () => {
     const { host, client } = await pair();
-    const reception = protocol.receive(host, guarded);
+    const reception = protocol.receive(host, guarded).reception;
     client.write(`${SECRET}\0a\0`);
     await once(host, 'data');
     client.resetAndDestroy();
@@ -113,7 +116,7 @@ describe('receiving', () => {
 
   test('a connection that this side closes in the middle has failed', async () => {
     const { host, client } = await pair();
-    const reception = protocol.receive(host, guarded);
+    const reception = protocol.receive(host, guarded).reception;
     client.write(`${SECRET}\0a\0`);
     await once(host, 'data');
     host.destroy();
@@ -143,7 +146,7 @@ describe('handing over', () => {
     'sends the arguments %s and ends; a host that reads all and ends leaves it unconfirmed',
     async (_, terms, parts) => {
       const { host, client } = await pair();
-      const receipt = protocol.prepare({ args: ['a', '', 'b'] }, terms)(client);
+      const receipt = (await protocol.prepare({ args: ['a', '', 'b'] }, terms))(client);
       expect(await readAll(host)).toStrictEqual(Buffer.from(codec.encode(parts)));
       host.end();
       expect(await receipt).toStrictEqual({ outcome: 'unconfirmed' });
@@ -154,7 +157,7 @@ describe('handing over', () => {
   test('is not over before the host has ended', async () => {
     const { host, client } = await pair();
     const order: string[] = [];
-    const receipt = protocol.prepare({ args: ['a'] }, open)(client);
+    const receipt = (await protocol.prepare({ args: ['a'] }, open))(client);
     const told = receipt.then(() => order.push('receipt'));
     await readAll(host);
     order.push('host ends');
@@ -164,11 +167,11 @@ describe('handing over', () => {
   });
 
   test('can be done again on another connection', async () => {
-    const handOff = protocol.prepare({ args: ['a'] }, guarded);
+    const handOff = await protocol.prepare({ args: ['a'] }, guarded);
     for (let round = 0; round < 2; round += 1) {
       const { host, client } = await pair();
       const [reception] = await Promise.all([
-        protocol.receive(host, guarded).finally(() => host.end()),
+        protocol.receive(host, guarded).reception.finally(() => host.end()),
         handOff(client),
       ]);
       expect(reception).toStrictEqual({ verified: true, launch: { args: ['a'] }, bytes: 17 });
@@ -177,7 +180,7 @@ describe('handing over', () => {
 
   test('to a program that answers fails, and closes the connection', async () => {
     const { host, client } = await pair();
-    const receipt = protocol.prepare({ args: ['a'] }, guarded)(client);
+    const receipt = (await protocol.prepare({ args: ['a'] }, guarded))(client);
     host.write('220 welcome\r\n');
     await expectFailure(receipt, 'ERR_SINGLETON_FOREIGN_HOST');
     expect(client.destroyed).toBe(true);
@@ -186,12 +189,12 @@ describe('handing over', () => {
   test('to a host that resets before it was sent is for another try', async () => {
     const { host, client } = await pair();
     host.resetAndDestroy();
-    expect(await protocol.prepare({ args: ['a'] }, guarded)(client)).toBeUndefined();
+    expect(await (await protocol.prepare({ args: ['a'] }, guarded))(client)).toBeUndefined();
   });
 
   test('to a host that resets after 1024 bytes is for another try', async () => {
     const { host, client } = await pair();
-    const receipt = protocol.prepare({ args: ['x'.repeat(1023)] }, open)(client);
+    const receipt = (await protocol.prepare({ args: ['x'.repeat(1023)] }, open))(client);
     await once(client, 'finish');
     host.resetAndDestroy();
     expect(await receipt).toBeUndefined();
@@ -201,7 +204,7 @@ describe('handing over', () => {
     const { host, client } = await pair();
     const args = ['x'.repeat(1024 - SECRET.length - 2)];
     expect(codec.encode([SECRET, ...args])).toHaveLength(1025);
-    const receipt = protocol.prepare({ args }, guarded)(client);
+    const receipt = (await protocol.prepare({ args }, guarded))(client);
     await once(client, 'finish');
     host.resetAndDestroy();
     const error = await expectFailure(receipt, 'ERR_SINGLETON_CONNECTION_FAILED');

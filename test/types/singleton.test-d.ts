@@ -74,7 +74,9 @@ app.on('timeout', (...none) => expectTypeOf(none).toEqualTypeOf<[]>());
 app.on('verifyFailed', (failure) => expectTypeOf(failure).toEqualTypeOf<VerifyFailure>());
 app.on('warning', (warning) => expectTypeOf(warning).toEqualTypeOf<SingletonError>());
 expectTypeOf<ReleaseReason>().toEqualTypeOf<'manual' | 'timeout' | 'threshold' | 'aborted' | 'lost'>();
-expectTypeOf<VerifyFailure['reason']>().toEqualTypeOf<'wrong-secret' | 'missing-secret'>();
+expectTypeOf<VerifyFailure['reason']>().toEqualTypeOf<
+  'wrong-secret' | 'missing-secret' | 'unexpected-secret' | 'replayed-handshake'
+>();
 void once(app, 'args');
 // @ts-expect-error there is no such event
 app.on('error', () => {});

@@ -1,0 +1,62 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import type { Answer, Codec, Reception } from '../codecs/codec.ts';
+import { SingletonError } from './errors.ts';
+
+/** Any schema of the Standard Schema specification: of zod, valibot, arktype and others. */
+export type Schema<Input = unknown, Output = Input> = StandardSchemaV1<Input, Output>;
+
+/**
+ * A codec whose arguments are validated: on the client before anything is sent, which is then what was given, and on the
+ * host before anything is counted, which publishes what the schema makes of it.
+ */
+export function validated<T>(codec: Codec<unknown>, schema: Schema<unknown, T>): Codec<T> {
+  const { protocol } = codec;
+  return {
+    ...codec,
+    protocol: {
+      receive(connection, terms) {
+        const { reception, answer } = protocol.receive(connection, terms);
+        return { reception: receive(reception, answer, schema), answer };
+      },
+      async prepare(launch, terms) {
+        const result = await schema['~standard'].validate(launch.args);
+        if (result.issues)
+          throw invalidArgs(`Expected arguments that the schema allows: ${describe(result.issues)}.`, result);
+        return protocol.prepare(launch, terms);
+      },
+    },
+  };
+}
+
+async function receive<T>(
+  reception: Promise<Reception<unknown>>,
+  answer: Answer | undefined,
+  schema: Schema<unknown, T>,
+): Promise<Reception<T>> {
+  const received = await reception;
+  if (!received.verified) return received;
+  try {
+    const result = await schema['~standard'].validate(received.launch.args);
+    // What the issues say may quote the client.
+    if (result.issues) throw invalidArgs('A launch was refused: the schema does not allow its arguments.', result);
+    return { ...received, launch: { ...received.launch, args: result.value } };
+  } catch (error) {
+    answer?.refuse('ERR_SINGLETON_INVALID_ARGS');
+    if (error instanceof SingletonError) throw error;
+    throw invalidArgs('A launch was refused: the schema threw.', error);
+  }
+}
+
+function invalidArgs(message: string, cause: unknown): SingletonError {
+  return new SingletonError('ERR_SINGLETON_INVALID_ARGS', message, { cause });
+}
+
+/** The first issues, each with its place. */
+function describe(issues: readonly StandardSchemaV1.Issue[]): string {
+  const lines = issues.slice(0, 3).map(({ path = [], message }) => {
+    const keys = path.map((segment) => String(typeof segment === 'object' ? segment.key : segment));
+    return `${['args', ...keys].join('.')}: ${message}`;
+  });
+  if (issues.length > lines.length) lines.push(`and ${issues.length - lines.length} more`);
+  return lines.join('; ');
+}

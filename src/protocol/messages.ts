@@ -1,0 +1,108 @@
+import { isUtf8 } from 'node:buffer';
+import type { Confirmation, ConfirmedOutcome, Launch, RefusalCode } from '../codecs/codec.ts';
+import { SingletonError } from '../core/errors.ts';
+
+/** What one frame carries. */
+export interface Frame {
+  readonly kind: number;
+  readonly body: Uint8Array;
+}
+
+/** The kinds of frames. */
+export const KIND = { launch: 1, receipt: 2, refusal: 3 } as const;
+
+/** A launch whose arguments are still as the serializer made them. */
+export type PackedLaunch = Launch<Uint8Array>;
+
+const NO_FLAGS = 0;
+const LAUNCH_HEAD = 7;
+
+/**
+ *     flags u8 = 0 | pid u32 | n u16 | cwd, n bytes of UTF-8 | arguments, in the codec        pid 0, n 0: not told
+ */
+export function encodeLaunch({ args, cwd = '', pid = 0 }: PackedLaunch): Frame {
+  const path = Buffer.from(cwd);
+  // A path that no system has is as good as none.
+  const told = path.length > 0xffff ? Buffer.alloc(0) : path;
+  const head = Buffer.alloc(LAUNCH_HEAD);
+  head.writeUInt8(NO_FLAGS, 0);
+  head.writeUInt32BE(pid, 1);
+  head.writeUInt16BE(told.length, 5);
+  return { kind: KIND.launch, body: Buffer.concat([head, told, args]) };
+}
+
+/** @throws SingletonError `ERR_SINGLETON_MALFORMED_MESSAGE` */
+export function decodeLaunch({ kind, body }: Frame): PackedLaunch {
+  if (kind !== KIND.launch) throw malformed(`a launch (kind ${KIND.launch}), got a frame of kind ${kind}`);
+  const bytes = Buffer.from(body.buffer, body.byteOffset, body.length);
+  if (bytes.length < LAUNCH_HEAD) throw malformed(`a launch of ${LAUNCH_HEAD} bytes or more, got ${bytes.length}`);
+  if (bytes.readUInt8(0) !== NO_FLAGS) throw malformed('a launch without flags; one is set');
+  const pid = bytes.readUInt32BE(1);
+  const end = LAUNCH_HEAD + bytes.readUInt16BE(5);
+  const cwd = bytes.subarray(LAUNCH_HEAD, end);
+  if (end > bytes.length || !isUtf8(cwd))
+    throw malformed('a working directory in UTF-8; what came is longer than the launch, or not UTF-8');
+  return { args: body.subarray(end), cwd: cwd.toString() || undefined, pid: pid || undefined };
+}
+
+/** What a host says of a launch that it has dispatched. */
+export interface PackedReceipt extends Confirmation {
+  readonly pid: number;
+}
+
+const OUTCOMES: Readonly<Record<ConfirmedOutcome, number>> = { delivered: 1, throttled: 2, released: 3 };
+const RECEIPT_BYTES = 17;
+
+/**
+ *     outcome u8 (1 delivered, 2 throttled, 3 released) | client u32 | host's pid u32 | since f64, milliseconds since 1970
+ */
+export function encodeReceipt({ outcome, client, pid, since }: PackedReceipt): Frame {
+  const body = Buffer.alloc(RECEIPT_BYTES);
+  body.writeUInt8(OUTCOMES[outcome], 0);
+  body.writeUInt32BE(client, 1);
+  body.writeUInt32BE(pid, 5);
+  body.writeDoubleBE(since, 9);
+  return { kind: KIND.receipt, body };
+}
+
+/** @throws SingletonError `ERR_SINGLETON_MALFORMED_MESSAGE` */
+export function decodeReceipt({ body }: Frame): PackedReceipt {
+  const bytes = Buffer.from(body.buffer, body.byteOffset, body.length);
+  const outcome = keyOf(OUTCOMES, bytes[0]);
+  if (bytes.length !== RECEIPT_BYTES || !outcome) throw malformed('a receipt of 17 bytes with an outcome from 1 to 3');
+  return { outcome, client: bytes.readUInt32BE(1), pid: bytes.readUInt32BE(5), since: bytes.readDoubleBE(9) };
+}
+
+/** Why a launch was not dispatched: the code of an error, or `not-taken`, after which it may be handed over again. */
+export type Refusal = RefusalCode | 'not-taken';
+
+const REFUSALS: Readonly<Record<Refusal, number>> = {
+  ERR_SINGLETON_INVALID_ARGS: 1,
+  ERR_SINGLETON_MESSAGE_TOO_LARGE: 2,
+  ERR_SINGLETON_MALFORMED_MESSAGE: 3,
+  ERR_SINGLETON_BUSY: 4,
+  'not-taken': 5,
+};
+
+/**
+ *     reason u8 (1 invalid arguments, 2 too large, 3 malformed, 4 busy, 5 not taken)
+ */
+export function encodeRefusal(refusal: Refusal): Frame {
+  return { kind: KIND.refusal, body: Uint8Array.of(REFUSALS[refusal]) };
+}
+
+/** @throws SingletonError `ERR_SINGLETON_MALFORMED_MESSAGE` */
+export function decodeRefusal({ body }: Frame): Refusal {
+  const refusal = keyOf(REFUSALS, body[0]);
+  if (body.length !== 1 || !refusal) throw malformed('a refusal of one byte from 1 to 5');
+  return refusal;
+}
+
+function keyOf<Key extends string>(codes: Readonly<Record<Key, number>>, code: number | undefined): Key | undefined {
+  for (const key in codes) if (codes[key] === code) return key;
+  return undefined;
+}
+
+export function malformed(expected: string): SingletonError {
+  return new SingletonError('ERR_SINGLETON_MALFORMED_MESSAGE', `Expected ${expected}.`);
+}

@@ -1,0 +1,231 @@
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  createSecretKey,
+  diffieHellman,
+  hkdfSync,
+  randomBytes,
+  type KeyObject,
+} from 'node:crypto';
+
+/**
+ * `Noise_NNpsk0_25519_AESGCM_SHA256` of the Noise protocol framework, revision 34 (noiseprotocol.org): bytes in, bytes
+ * out. Names are the specification's.
+ *
+ *     -> psk, e          32 bytes of e | payload | 16 bytes of tag
+ *     <- e, ee           the same
+ */
+const PROTOCOL_NAME = Buffer.from('Noise_NNpsk0_25519_AESGCM_SHA256');
+
+/** Bytes of a handshake message around its payload. */
+export const HANDSHAKE_OVERHEAD = 48;
+/** Bytes of a tag, which every ciphertext has behind it. */
+export const TAG_BYTES = 16;
+/** The longest message that Noise allows, tag included. */
+export const MAX_MESSAGE_BYTES = 65_535;
+
+const KEY_BYTES = 32;
+const EMPTY = Buffer.alloc(0);
+
+export interface HandshakeOptions {
+  readonly role: 'initiator' | 'responder';
+  /** 32 bytes that both sides know. */
+  readonly psk: Uint8Array;
+  /** What both sides have seen before; the handshake fails where they have not seen the same. */
+  readonly prologue: Uint8Array;
+  /** A private key of 32 bytes for tests with fixed results. A new one else. */
+  readonly ephemeral?: Uint8Array | undefined;
+}
+
+/** What both sides have after the handshake. */
+export interface Session {
+  readonly send: CipherState;
+  readonly receive: CipherState;
+  /** Differs for each session, and is known to both sides. */
+  readonly handshakeHash: Uint8Array;
+}
+
+/** One side's handshake. The initiator writes, then reads; the responder reads, then writes. */
+export class Handshake {
+  readonly #isInitiator: boolean;
+  readonly #symmetric: SymmetricState;
+  readonly #ephemeral: KeyObject;
+  readonly #psk: Uint8Array;
+  #shared: Uint8Array | undefined;
+
+  constructor({ role, psk, prologue, ephemeral = randomBytes(KEY_BYTES) }: HandshakeOptions) {
+    this.#isInitiator = role === 'initiator';
+    this.#psk = psk;
+    this.#ephemeral = privateKey(ephemeral);
+    this.#symmetric = new SymmetricState(prologue);
+  }
+
+  write(payload: Uint8Array = EMPTY): Uint8Array {
+    if (this.#isInitiator) this.#symmetric.mixKeyAndHash(this.#psk);
+    const e = publicBytes(this.#ephemeral);
+    this.#symmetric.mixHash(e);
+    this.#symmetric.mixKey(e);
+    if (!this.#isInitiator) this.#mixEe();
+    return Buffer.concat([e, this.#symmetric.encryptAndHash(payload)]);
+  }
+
+  /** The payload; `undefined` where the message was not made with the same psk and prologue, or is not whole. */
+  tryRead(message: Uint8Array): Uint8Array | undefined {
+    if (message.length < HANDSHAKE_OVERHEAD) return undefined;
+    if (!this.#isInitiator) this.#symmetric.mixKeyAndHash(this.#psk);
+    const e = message.subarray(0, KEY_BYTES);
+    this.#symmetric.mixHash(e);
+    this.#symmetric.mixKey(e);
+    if (this.#isInitiator) {
+      this.#shared = tryAgree(this.#ephemeral, e);
+      if (!this.#shared) return undefined;
+      this.#mixEe();
+    }
+    const payload = this.#symmetric.tryDecryptAndHash(message.subarray(KEY_BYTES));
+    // Whoever lacks the psk does not cost the responder this.
+    if (!this.#isInitiator && payload) this.#shared = tryAgree(this.#ephemeral, e);
+    return this.#shared && payload;
+  }
+
+  /** After both messages. */
+  split(): Session {
+    const [first, second] = this.#symmetric.split();
+    const handshakeHash = this.#symmetric.hash;
+    return this.#isInitiator
+      ? { send: first, receive: second, handshakeHash }
+      : { send: second, receive: first, handshakeHash };
+  }
+
+  #mixEe(): void {
+    if (!this.#shared) throw new Error('the initiator writes first, the responder reads first');
+    this.#symmetric.mixKey(this.#shared);
+  }
+}
+
+/** A key and the number of the next message. */
+export class CipherState {
+  readonly #key: KeyObject;
+  readonly #nonce = Buffer.alloc(12);
+  #next = 0;
+
+  constructor(key: Uint8Array) {
+    this.#key = createSecretKey(key);
+  }
+
+  /** Ciphertext and tag, in the parts that come to hand. */
+  encrypt(plaintext: Uint8Array, ad: Uint8Array = EMPTY): readonly [Uint8Array, Uint8Array] {
+    const cipher = createCipheriv('aes-256-gcm', this.#key, this.#takeNonce()).setAAD(ad);
+    const ciphertext = cipher.update(plaintext);
+    cipher.final();
+    return [ciphertext, cipher.getAuthTag()];
+  }
+
+  /** The plaintext; `undefined` where it was not the next message that the other side encrypted. */
+  tryDecrypt(message: Uint8Array, ad: Uint8Array = EMPTY): Uint8Array | undefined {
+    const end = message.length - TAG_BYTES;
+    if (end < 0) return undefined;
+    const decipher = createDecipheriv('aes-256-gcm', this.#key, this.#takeNonce(), { authTagLength: TAG_BYTES });
+    decipher.setAAD(ad).setAuthTag(message.subarray(end));
+    const plaintext = decipher.update(message.subarray(0, end));
+    try {
+      decipher.final();
+      return plaintext;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Four zero bytes, then the number, big-endian. */
+  #takeNonce(): Buffer {
+    this.#nonce.writeUIntBE(this.#next, 6, 6);
+    this.#next += 1;
+    return this.#nonce;
+  }
+}
+
+class SymmetricState {
+  #chainingKey: Uint8Array = PROTOCOL_NAME;
+  #hash: Uint8Array = PROTOCOL_NAME;
+  #cipher: CipherState | undefined;
+
+  constructor(prologue: Uint8Array) {
+    this.mixHash(prologue);
+  }
+
+  get hash(): Uint8Array {
+    return this.#hash;
+  }
+
+  mixHash(data: Uint8Array): void {
+    this.#hash = createHash('sha256').update(this.#hash).update(data).digest();
+  }
+
+  mixKey(keyMaterial: Uint8Array): void {
+    const [chainingKey, key] = this.#derive(keyMaterial, 2);
+    this.#chainingKey = chainingKey;
+    this.#cipher = new CipherState(key);
+  }
+
+  mixKeyAndHash(keyMaterial: Uint8Array): void {
+    const [chainingKey, hash, key] = this.#derive(keyMaterial, 3);
+    this.#chainingKey = chainingKey;
+    this.mixHash(hash);
+    this.#cipher = new CipherState(key);
+  }
+
+  encryptAndHash(plaintext: Uint8Array): Uint8Array {
+    const ciphertext = Buffer.concat(this.#key.encrypt(plaintext, this.#hash));
+    this.mixHash(ciphertext);
+    return ciphertext;
+  }
+
+  tryDecryptAndHash(ciphertext: Uint8Array): Uint8Array | undefined {
+    const plaintext = this.#key.tryDecrypt(ciphertext, this.#hash);
+    this.mixHash(ciphertext);
+    return plaintext;
+  }
+
+  split(): readonly [CipherState, CipherState] {
+    const [first, second] = this.#derive(EMPTY, 2);
+    return [new CipherState(first), new CipherState(second)];
+  }
+
+  get #key(): CipherState {
+    if (!this.#cipher) throw new Error('a message has a key before its payload');
+    return this.#cipher;
+  }
+
+  /** Noise's HKDF is that of RFC 5869 without info. */
+  #derive(keyMaterial: Uint8Array, count: 2 | 3): readonly [Uint8Array, Uint8Array, Uint8Array] {
+    const bytes = new Uint8Array(hkdfSync('sha256', keyMaterial, this.#chainingKey, EMPTY, count * KEY_BYTES));
+    return [bytes.subarray(0, 32), bytes.subarray(32, 64), bytes.subarray(64)];
+  }
+}
+
+// What stands before the 32 bytes of an X25519 key in DER (RFC 8410).
+const PRIVATE_PREFIX = Buffer.from('302e020100300506032b656e04220420', 'hex');
+const PUBLIC_PREFIX = Buffer.from('302a300506032b656e032100', 'hex');
+
+function privateKey(bytes: Uint8Array): KeyObject {
+  return createPrivateKey({ key: Buffer.concat([PRIVATE_PREFIX, bytes]), format: 'der', type: 'pkcs8' });
+}
+
+function publicKey(bytes: Uint8Array): KeyObject {
+  return createPublicKey({ key: Buffer.concat([PUBLIC_PREFIX, bytes]), format: 'der', type: 'spki' });
+}
+
+/** `undefined` for a point of low order: no honest side sends one. */
+function tryAgree(ours: KeyObject, theirs: Uint8Array): Uint8Array | undefined {
+  try {
+    return diffieHellman({ privateKey: ours, publicKey: publicKey(theirs) });
+  } catch {
+    return undefined;
+  }
+}
+
+function publicBytes(key: KeyObject): Uint8Array {
+  return createPublicKey(key).export({ format: 'der', type: 'spki' }).subarray(PUBLIC_PREFIX.length);
+}

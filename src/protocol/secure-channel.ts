@@ -1,0 +1,132 @@
+import { Duplex } from 'node:stream';
+import { SingletonError, type SingletonErrorCode } from '../core/errors.ts';
+import { GrowingBuffer } from './growing-buffer.ts';
+import { MAX_MESSAGE_BYTES, TAG_BYTES, type Session } from './noise.ts';
+
+const LENGTH_BYTES = 2;
+const MAX_PLAINTEXT = MAX_MESSAGE_BYTES - TAG_BYTES;
+const EMPTY = Buffer.alloc(0);
+
+/**
+ * A `Duplex` over a `Duplex`: what is written arrives at the other side unread and unchanged, or as an error.
+ *
+ *     u16 length, big-endian | ciphertext | 16 bytes of tag         length counts ciphertext and tag
+ *
+ * An empty record is the sender's end; a stream that ends without one was cut off.
+ */
+export class SecureChannel extends Duplex {
+  readonly #connection: Duplex;
+  readonly #session: Session;
+  readonly #part = new GrowingBuffer();
+  #wanted = LENGTH_BYTES;
+  #isLength = true;
+  #hasEnded = false;
+
+  constructor(connection: Duplex, session: Session) {
+    super();
+    this.#connection = connection;
+    this.#session = session;
+    connection
+      .on('data', (chunk: Uint8Array) => this.#receive(chunk))
+      .once('end', () => this.#requireEnd())
+      .once('close', () => this.#closed())
+      .once('error', (error: Error) => this.destroy(error))
+      .pause();
+  }
+
+  override _read(): void {
+    this.#connection.resume();
+  }
+
+  override _write(chunk: Uint8Array, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
+    this.#connection.cork();
+    let isWanted = true;
+    for (let at = 0; at < chunk.length; at += MAX_PLAINTEXT) {
+      isWanted = this.#send(chunk.subarray(at, at + MAX_PLAINTEXT));
+    }
+    this.#connection.uncork();
+    if (isWanted) done();
+    else this.#connection.once('drain', done);
+  }
+
+  override _final(done: (error?: Error | null) => void): void {
+    this.#send(EMPTY);
+    this.#connection.end(done);
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    this.#part.clear();
+    this.#connection.destroy();
+    done(error);
+  }
+
+  #send(plaintext: Uint8Array): boolean {
+    const [ciphertext, tag] = this.#session.send.encrypt(plaintext);
+    const length = Buffer.allocUnsafe(LENGTH_BYTES);
+    length.writeUInt16BE(ciphertext.length + tag.length);
+    this.#connection.write(length);
+    this.#connection.write(ciphertext);
+    return this.#connection.write(tag);
+  }
+
+  #receive(chunk: Uint8Array): void {
+    for (let rest = chunk; rest.length > 0 && !this.destroyed;) {
+      if (this.#hasEnded)
+        return this.#fail('ERR_SINGLETON_MALFORMED_MESSAGE', 'Expected nothing after the end; more came');
+      const room = this.#wanted - this.#part.length;
+      this.#part.append(rest.subarray(0, room), this.#wanted);
+      rest = rest.subarray(room);
+      if (this.#part.length === this.#wanted) this.#takePart(this.#part.take());
+    }
+  }
+
+  #takePart(part: Uint8Array): void {
+    if (this.#isLength) {
+      this.#wanted = new DataView(part.buffer, part.byteOffset).getUint16(0);
+      this.#isLength = false;
+      if (this.#wanted < TAG_BYTES) {
+        this.#fail(
+          'ERR_SINGLETON_MALFORMED_MESSAGE',
+          `Expected a record of ${TAG_BYTES} bytes or more; a shorter one came`,
+        );
+      }
+    } else {
+      this.#wanted = LENGTH_BYTES;
+      this.#isLength = true;
+      this.#takeRecord(part);
+    }
+  }
+
+  #takeRecord(record: Uint8Array): void {
+    const plaintext = this.#session.receive.tryDecrypt(record);
+    if (!plaintext) {
+      this.#fail(
+        'ERR_SINGLETON_VERIFICATION_FAILED',
+        'Expected a record that was encrypted for this connection; what came was changed, replayed or made by somebody else',
+      );
+    } else if (plaintext.length === 0) {
+      this.#hasEnded = true;
+      this.push(null);
+    } else if (!this.push(plaintext)) {
+      this.#connection.pause();
+    }
+  }
+
+  #requireEnd(): void {
+    if (this.#hasEnded) return;
+    this.#fail(
+      'ERR_SINGLETON_TRUNCATED_MESSAGE',
+      'Expected the end of the channel; the connection broke off before it',
+    );
+  }
+
+  #closed(): void {
+    this.#requireEnd();
+    if (this.writableFinished) this.destroy();
+    else this.#fail('ERR_SINGLETON_CONNECTION_FAILED', 'The connection was closed before all was written');
+  }
+
+  #fail(code: SingletonErrorCode, message: string): void {
+    this.destroy(new SingletonError(code, `${message}.`));
+  }
+}
