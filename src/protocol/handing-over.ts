@@ -114,7 +114,10 @@ function readAnswer(format: Format<Frame>, stream: Duplex): Promise<Frame> {
     });
     stream.once('end', () => reject(brokenOff()));
     stream.once('close', () => reject(brokenOff()));
-    stream.on('error', (cause) => reject(cause instanceof SingletonError ? cause : brokenOff(cause)));
+    stream.on('error', (cause) => {
+      const isTold = cause instanceof SingletonError && cause.code !== 'ERR_SINGLETON_TRUNCATED_MESSAGE';
+      reject(isTold ? cause : brokenOff(cause));
+    });
   });
 }
 

@@ -135,8 +135,9 @@ export class Receiving<T> implements Answer {
       const gone = (): void => fail(launch ? gaveUp() : truncated());
       stream.once('end', gone).once('close', gone);
       stream.once('error', (error) => {
-        const isProof = error instanceof SingletonError && error.code === 'ERR_SINGLETON_VERIFICATION_FAILED';
-        if (isProof && bytes === 0) resolve(undefined);
+        const code = error instanceof SingletonError && error.code;
+        if (code === 'ERR_SINGLETON_VERIFICATION_FAILED' && bytes === 0) resolve(undefined);
+        if (code === 'ERR_SINGLETON_TRUNCATED_MESSAGE') gone();
         fail(error);
       });
     });

@@ -15,7 +15,6 @@ import {
   stranger,
   until,
   type Line,
-  type Program,
 } from './program.ts';
 
 const isLinux = process.platform === 'linux';
@@ -260,7 +259,7 @@ describe.skipIf(isWindows)('a frozen host', () => {
   test('gives HOST_UNRESPONSIVE by handOffTimeout, and once it goes on the launch that gave up is not published', async () => {
     const options = { port: await freePort() };
     const host = await hostOf(options);
-    await freeze(host);
+    await host.freeze();
 
     const second = launch({ options: { ...options, handOffTimeout } }, 'gave up');
     const rejected = await second.line('rejected');
@@ -279,7 +278,7 @@ describe.skipIf(isWindows)('a frozen host', () => {
     const client = await dial(options.port);
     // Connections are accepted in the order in which they came: when this launch is served, that one is accepted.
     expect((await launch({ options }, 'first').exited()).code).toBe(0);
-    await freeze(host);
+    await host.freeze();
 
     client.end('gave up\0');
     await once(client, 'finish');
@@ -295,7 +294,7 @@ describe.skipIf(isWindows)('a frozen host', () => {
   test.runIf(isLinux)('that goes on in time gets the launch that waits', async () => {
     const options = { port: await freePort() };
     const host = await hostOf(options);
-    await freeze(host);
+    await host.freeze();
     const second = launch({ options }, 'patient');
     await queued(options.port);
 
@@ -343,16 +342,6 @@ function expectInTime({ ms }: Line): void {
   // Where a further try would be cut short the claim gives up a pause early, 40 ms at most.
   expect(ms).toBeGreaterThan(handOffTimeout - 100);
   expect(ms).toBeLessThan(handOffTimeout + ALLOWANCE);
-}
-
-/** Stops a process, and returns when it is stopped. */
-async function freeze(program: Program): Promise<void> {
-  program.signal('SIGSTOP');
-  // Elsewhere nothing tells; a launch takes longer to start than a signal to arrive.
-  if (!isLinux) return;
-  await until('the process to be stopped', async () =>
-    /^\d+ \(.*\) T /.test(await readFile(`/proc/${program.pid}/stat`, 'utf8')),
-  );
 }
 
 /** Returns when a whole message, its end included, waits for a listener that does not accept. */

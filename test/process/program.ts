@@ -1,6 +1,7 @@
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -124,6 +125,16 @@ export class Program {
 
   signal(name: NodeJS.Signals): void {
     this.#child.kill(name);
+  }
+
+  /** Stops it, and returns when it is stopped; SIGCONT lets it go on. Not on Windows, which has no such signal. */
+  async freeze(): Promise<void> {
+    this.signal('SIGSTOP');
+    // Elsewhere nothing tells; a launch takes longer to start than a signal to arrive.
+    if (process.platform !== 'linux') return;
+    await until('the process to be stopped', async () =>
+      /^\d+ \(.*\) T /.test(await readFile(`/proc/${this.pid}/stat`, 'utf8')),
+    );
   }
 
   async kill(): Promise<Exit> {

@@ -1,0 +1,77 @@
+import { once } from 'node:events';
+import { createConnection, createServer, type Socket } from 'node:net';
+import { onTestFinished } from 'vitest';
+import { portOf } from './program.ts';
+
+/** A program between a client and a host. It sees all, and passes on what the test lets it. */
+export interface Relay {
+  readonly port: number;
+  /** What the client sent and what the host sent, so far. */
+  seen(): Buffer;
+  /** Resolves when something is held back. */
+  readonly holding: Promise<void>;
+  /** Passes on what it held back, and an end behind it; resolves when the system has both. */
+  letGo(): Promise<void>;
+  /** Resolves when the client has ended or reset its connection. */
+  readonly left: Promise<void>;
+}
+
+/** `holdAfter`: how many bytes of the client's it passes on before it holds the others back. */
+export async function relay(hostPort: number, holdAfter = Infinity): Promise<Relay> {
+  const seen: Buffer[] = [];
+  const held: Buffer[] = [];
+  const sockets: Socket[] = [];
+  let isHolding = true;
+  let passed = 0;
+  let upstream: Socket | undefined;
+  let onHolding = (): void => {};
+  let onLeft = (): void => {};
+  const holding = new Promise<void>((resolve) => (onHolding = resolve));
+  const left = new Promise<void>((resolve) => (onLeft = resolve));
+
+  const server = createServer({ allowHalfOpen: true }, (client) => {
+    const host = createConnection({ port: hostPort, host: '127.0.0.1', allowHalfOpen: true });
+    upstream = host;
+    sockets.push(
+      client.on('error', () => {}),
+      host.on('error', () => {}),
+    );
+    client.on('data', (chunk) => {
+      seen.push(chunk);
+      const room = isHolding ? Math.max(0, holdAfter - passed) : chunk.length;
+      passed += Math.min(room, chunk.length);
+      host.write(chunk.subarray(0, room));
+      if (room >= chunk.length) return;
+      held.push(chunk.subarray(room));
+      onHolding();
+    });
+    host.on('data', (chunk) => {
+      seen.push(chunk);
+      client.write(chunk);
+    });
+    client.once('end', () => {
+      onLeft();
+      if (held.length === 0) host.end();
+    });
+    client.once('close', () => onLeft());
+    host.once('end', () => client.end());
+  });
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  server.listen({ port: 0, host: '127.0.0.1', exclusive: true });
+  await once(server, 'listening');
+
+  return {
+    port: portOf(server),
+    seen: () => Buffer.concat(seen),
+    holding,
+    left,
+    letGo() {
+      isHolding = false;
+      for (const chunk of held.splice(0)) upstream?.write(chunk);
+      return new Promise((resolve) => upstream?.end(resolve));
+    },
+  };
+}
