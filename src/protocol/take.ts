@@ -1,24 +1,19 @@
 import type { Duplex } from 'node:stream';
 
-const NOTHING = new Uint8Array(0);
+const EVENTS = ['readable', 'end', 'close'] as const;
 
 /** The next `size` bytes of a stream; fewer where it ends or is closed before. What follows stays in the stream. */
-export async function take(stream: Duplex, size: number): Promise<Uint8Array> {
-  for (;;) {
-    const bytes: unknown = stream.read(size);
-    if (bytes instanceof Uint8Array) return bytes;
-    if (stream.readableEnded || stream.destroyed) return NOTHING;
-    await changed(stream);
-  }
-}
-
-function changed(stream: Duplex): Promise<void> {
-  const events = ['readable', 'end', 'close'] as const;
+export function take(stream: Duplex, size: number): Promise<Uint8Array> {
   return new Promise((resolve) => {
-    const settle = (): void => {
-      for (const event of events) stream.off(event, settle);
-      resolve();
+    const look = (): void => {
+      const bytes: unknown = stream.read(size);
+      const isWhole = bytes instanceof Uint8Array;
+      if (!isWhole && !stream.readableEnded && !stream.destroyed) return;
+      for (const event of EVENTS) stream.off(event, look);
+      resolve(isWhole ? bytes : new Uint8Array(0));
     };
-    for (const event of events) stream.once(event, settle);
+    // Once for all looks: a stream with a part of the bytes tells each new listener that it is readable.
+    for (const event of EVENTS) stream.on(event, look);
+    look();
   });
 }

@@ -2,10 +2,48 @@ import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { Singleton } from '../../src/index.ts';
+import { json } from '../../src/codecs/json.ts';
+import { msgpack } from '../../src/codecs/msgpack.ts';
+import { Singleton, SingletonError, type SendOptions } from '../../src/index.ts';
+import { encodePreface } from '../../src/protocol/preface.ts';
 import { launchLists, thresholds } from './arbitraries.ts';
 
-const SECRET = 'open sesame';
+/** One wire: what both sides have, what a client without the proof has, and a message that breaks off. */
+interface Wire {
+  readonly name: string;
+  readonly shared: SendOptions;
+  readonly unproven: SendOptions;
+  readonly broken: Uint8Array;
+  readonly numRuns: number;
+}
+
+const SECRET = 'open sesame, open sesame';
+const GUESS = 'a guess of enough bytes';
+const preface = encodePreface({ isSecured: true, codec: Buffer.from('msgpack'), application: new Uint8Array() });
+
+const wires: readonly Wire[] = [
+  {
+    name: 'legacy with a secret',
+    shared: { secret: SECRET },
+    unproven: { secret: GUESS },
+    broken: Buffer.from(`${SECRET}\0half an argu`),
+    numRuns: 200,
+  },
+  {
+    name: 'msgpack with a secret',
+    shared: { codec: msgpack(), secret: SECRET },
+    unproven: { codec: msgpack(), secret: GUESS },
+    broken: Buffer.concat([preface, Buffer.alloc(30)]),
+    numRuns: 100,
+  },
+  {
+    name: 'json',
+    shared: { codec: json() },
+    unproven: { codec: json(), secret: GUESS },
+    broken: preface.subarray(0, 9),
+    numRuns: 100,
+  },
+];
 
 /** The rules of the design, as a formula over the launches that were verified while the place was held. */
 interface Model {
@@ -25,13 +63,15 @@ function published({ verified, maxClients, releaseThreshold }: Model): readonly 
 /** A host on a port of its own, and what it told. */
 class System {
   readonly app: Singleton;
+  readonly wire: Wire;
   readonly heard: (readonly string[])[] = [];
   readonly reasons: string[] = [];
   readonly sockets: Socket[] = [];
   refused = 0;
 
-  constructor(app: Singleton) {
+  constructor(app: Singleton, wire: Wire) {
     this.app = app;
+    this.wire = wire;
     app.on('release', (reason) => this.reasons.push(reason));
     app.on('verifyFailed', () => (this.refused += 1));
   }
@@ -41,13 +81,25 @@ class System {
   }
 
   /** `true` when the host took it. */
-  async launch(args: readonly string[], secret = SECRET): Promise<boolean> {
+  async launch(args: readonly string[]): Promise<boolean> {
     try {
-      await Singleton.send({ port: this.port, args, secret });
+      await Singleton.send({ ...this.wire.shared, port: this.port, args });
       return true;
     } catch (error) {
       expect(error).toMatchObject({ code: 'ERR_SINGLETON_NO_HOST' });
       return false;
+    }
+  }
+
+  /** `true` when there was a host to refuse it; the legacy wire does not say that it did. */
+  async launchUnproven(): Promise<boolean> {
+    try {
+      await Singleton.send({ ...this.wire.unproven, port: this.port, args: ['--evil'] });
+      return true;
+    } catch (error) {
+      if (!(error instanceof SingletonError)) throw error;
+      expect(['ERR_SINGLETON_NO_HOST', 'ERR_SINGLETON_VERIFICATION_FAILED']).toContain(error.code);
+      return error.code === 'ERR_SINGLETON_VERIFICATION_FAILED';
     }
   }
 
@@ -125,7 +177,7 @@ class Burst implements Command {
 class WrongSecret implements Command {
   check = (): boolean => true;
   async run(model: Model, system: System): Promise<void> {
-    expect(await system.launch(['--evil'], 'guess')).toBe(model.isHeld);
+    expect(await system.launchUnproven()).toBe(model.isHeld);
     if (model.isHeld) model.refused += 1;
     compare(model, system);
   }
@@ -147,7 +199,7 @@ class Crash implements Command {
   async run(model: Model, system: System): Promise<void> {
     const socket = await system.connect();
     if (!socket) throw new Error('the host is gone');
-    socket.write(`${SECRET}\0half an argu`);
+    socket.write(system.wire.broken);
     const warned = once(system.app, 'warning');
     socket.end();
     await warned;
@@ -190,10 +242,10 @@ const commands = [
   fc.constant(new Release()),
 ];
 
-test('a host counts, publishes and releases as the rules say, whatever comes in whatever order', async () => {
+test.each(wires)('a host of $name counts, publishes and releases as the rules say, whatever comes', async (wire) => {
   await fc.assert(
     fc.asyncProperty(thresholds(), fc.commands(commands, { maxCommands: 20 }), async (rules, steps) => {
-      const system = new System(await Singleton.acquire({ port: 0, secret: SECRET, strict: false, ...rules }));
+      const system = new System(await Singleton.acquire({ ...wire.shared, port: 0, strict: false, ...rules }), wire);
       try {
         await fc.asyncModelRun(
           () => ({ model: { ...rules, verified: [], refused: 0, isHeld: true, isHeard: false }, real: system }),
@@ -205,7 +257,7 @@ test('a host counts, publishes and releases as the rules say, whatever comes in 
       }
       expect(system.reasons).toHaveLength(1);
     }),
-    { numRuns: 200 },
+    { numRuns: wire.numRuns },
   );
 });
 

@@ -1,0 +1,51 @@
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import type { AppConfig } from '../fixtures/app.js';
+import { fixture, freePort, run, type Program } from './program.ts';
+
+interface Loaded {
+  /** Names of the package's files, without the marks that the build gives them. */
+  readonly files: readonly string[];
+  readonly hasCrypto: boolean;
+}
+
+test.each([
+  ['legacy', undefined, undefined, { files: ['index.js'], hasCrypto: false }],
+  ['json', 'json', undefined, { files: ['index.js', 'json.js', 'length-prefixed.js', 'plain.js'], hasCrypto: false }],
+  [
+    'json with a secret',
+    'json',
+    'correct-horse-battery-staple',
+    { files: ['handshake.js', 'index.js', 'json.js', 'length-prefixed.js', 'plain.js'], hasCrypto: true },
+  ],
+] as const)('a launch over %s loads what it needs and nothing else', async (_, codec, secret, expected) => {
+  const config: AppConfig = { options: { port: await freePort(), secret }, ...(codec && { codec }) };
+  const host = run(process.execPath, [fixture('app.js')], { APP: JSON.stringify(config) });
+  await host.line('host');
+
+  expect(await loadedBy(config)).toEqual(expected);
+});
+
+/** What a second launch had loaded when it exited, by V8's own account of the scripts that it ran. */
+async function loadedBy(config: AppConfig): Promise<Loaded> {
+  const folder = await mkdtemp(join(tmpdir(), 'socket-singleton-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const second: Program = run(
+    process.execPath,
+    ['--require', fixture('loaded.cjs'), fixture('app.js'), 'an argument'],
+    {
+      APP: JSON.stringify(config),
+      NODE_V8_COVERAGE: folder,
+    },
+  );
+  expect((await second.exited()).code).toBe(0);
+  const { builtins } = await second.line('loaded');
+  const reports = await Promise.all((await readdir(folder)).map(async (name) => readFile(join(folder, name), 'utf8')));
+  const urls = reports.flatMap((report) =>
+    Array.from(report.matchAll(/"url":"(file:[^"]*\/dist\/[^"]*)"/g), ([, url = '']) => url),
+  );
+  const files = urls.map((url) => basename(url).replace(/-[\w-]{8}(?=\.js$)/, '')).toSorted();
+  return { files, hasCrypto: Array.isArray(builtins) && builtins.includes('crypto') };
+}
