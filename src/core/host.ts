@@ -165,6 +165,7 @@ export class Host<T> {
 
 /** Who has an answer closes first, so that this side has no TIME_WAIT, and is reset when it does not. */
 function leave(connection: Connection): void {
+  if (connection.closed) return;
   const end = (): void => void connection.end();
   const timer = setTimeout(() => abort(connection), GRACE).unref();
   connection.once('close', () => clearTimeout(timer));

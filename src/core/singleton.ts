@@ -36,9 +36,9 @@ export class Singleton<T = readonly string[]> extends TypedEmitter<SingletonEven
    * Claims the place, or hands the arguments over and exits: `new Singleton(options).acquire()`.
    * @throws SingletonError `ERR_SINGLETON_INVALID_OPTION`
    */
-  static async acquire(options?: SingletonOptions): Promise<Singleton>;
+  static async acquire(): Promise<Singleton>;
+  static async acquire<T = readonly string[]>(options: SingletonOptions<T>): Promise<Singleton<T>>;
   static async acquire<Input, Output>(options: ValidatedOptions<Input, Output>): Promise<Singleton<Output>>;
-  static async acquire<T>(options: SingletonOptions<T>): Promise<Singleton<T>>;
   static async acquire<T>(options: SingletonOptions<T> = NONE): Promise<Singleton<T>> {
     return new Singleton<T>(options).acquire();
   }
@@ -47,9 +47,9 @@ export class Singleton<T = readonly string[]> extends TypedEmitter<SingletonEven
    * Hands the arguments to a running host and never becomes one.
    * @throws SingletonError `ERR_SINGLETON_NO_HOST` where there is none
    */
-  static async send(options?: SendOptions): Promise<Receipt>;
+  static async send(): Promise<Receipt>;
+  static async send<T = readonly string[]>(options: SendOptions<T>): Promise<Receipt>;
   static async send<Input>(options: ValidatedSendOptions<Input>): Promise<Receipt>;
-  static async send<T>(options: SendOptions<T>): Promise<Receipt>;
   static async send<T>(options?: SendOptions<T>): Promise<Receipt> {
     return send(resolveOptions(options));
   }
@@ -72,8 +72,8 @@ export class Singleton<T = readonly string[]> extends TypedEmitter<SingletonEven
    * Checks the options and touches nothing.
    * @throws SingletonError `ERR_SINGLETON_INVALID_OPTION`
    */
-  constructor(options: ValidatedOptions<unknown, T>);
   constructor(options: SingletonOptions<T>);
+  constructor(options: ValidatedOptions<unknown, T>);
   constructor(...none: readonly string[] extends T ? [] : [options: SingletonOptions<T>]);
   constructor(options?: SingletonOptions<T>) {
     super();

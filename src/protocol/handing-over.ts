@@ -56,7 +56,7 @@ async function greet(connection: Duplex, preface: Uint8Array, { secret }: Terms)
   connection.write(initiation ? Buffer.concat([preface, initiation.message]) : preface);
   const hello = await readHello(connection);
   if (!hello) return undefined;
-  if (hello.status !== STATUS.ok) throw refusedHello(hello);
+  if (hello.status !== STATUS.ok || hello.version !== VERSION) throw refusedHello(hello);
   if (!initiation) return connection;
   const message = await take(connection, HANDSHAKE_BYTES);
   if (message.length < HANDSHAKE_BYTES) return undefined;
@@ -69,12 +69,13 @@ async function greet(connection: Duplex, preface: Uint8Array, { secret }: Terms)
 }
 
 function refusedHello({ status, version }: Hello): SingletonError {
+  if (status === STATUS.version || version !== VERSION) {
+    return new SingletonError(
+      'ERR_SINGLETON_UNSUPPORTED_VERSION',
+      `Expected a host that speaks version ${VERSION} of the conversation; it speaks ${version}. Update the older side.`,
+    );
+  }
   switch (status) {
-    case STATUS.version:
-      return new SingletonError(
-        'ERR_SINGLETON_UNSUPPORTED_VERSION',
-        `Expected a host that speaks version ${VERSION} of the conversation; it speaks ${version}. Update the older side.`,
-      );
     case STATUS.codec:
       return new SingletonError(
         'ERR_SINGLETON_UNSUPPORTED_VERSION',

@@ -97,7 +97,7 @@ export interface Hello {
 }
 
 /**
- * Reads a host's answer. `undefined` where the connection was closed without a byte.
+ * Reads a host's answer. `undefined` where the connection was closed before it was whole.
  * @throws SingletonError `ERR_SINGLETON_FOREIGN_HOST` as soon as a byte is not a host's: a preface that is echoed is none
  */
 export async function readHello(stream: Duplex): Promise<Hello | undefined> {
@@ -105,9 +105,10 @@ export async function readHello(stream: Duplex): Promise<Hello | undefined> {
   if (first.length === 0) return undefined;
   if (first[0] !== MAGIC[0]) throw foreign();
   const rest = await take(stream, MAGIC.length + 3);
+  if (rest.length < MAGIC.length + 3) return undefined;
   const [version = 0, status = 0, ...zeros] = rest.subarray(MAGIC.length - 1);
   const isMagic = Buffer.from(MAGIC.subarray(1)).equals(rest.subarray(0, MAGIC.length - 1));
-  if (!isMagic || zeros.length !== 2 || zeros.some((zero) => zero !== 0)) throw foreign();
+  if (!isMagic || zeros.some((zero) => zero !== 0)) throw foreign();
   return { version, status };
 }
 

@@ -21,6 +21,7 @@ export class SecureChannel extends Duplex {
   #wanted = LENGTH_BYTES;
   #isLength = true;
   #hasEnded = false;
+  #settleWrite: ((error?: Error | null) => void) | undefined;
 
   constructor(connection: Duplex, session: Session) {
     super();
@@ -45,8 +46,9 @@ export class SecureChannel extends Duplex {
       isWanted = this.#send(chunk.subarray(at, at + MAX_PLAINTEXT));
     }
     this.#connection.uncork();
-    if (isWanted) done();
-    else this.#connection.once('drain', done);
+    if (isWanted) return done();
+    this.#settleWrite = done;
+    this.#connection.once('drain', () => this.#settle());
   }
 
   override _final(done: (error?: Error | null) => void): void {
@@ -57,7 +59,15 @@ export class SecureChannel extends Duplex {
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     this.#part.clear();
     this.#connection.destroy();
+    this.#settle(error);
     done(error);
+  }
+
+  /** Ends the wait of a write for the connection. */
+  #settle(error?: Error | null): void {
+    const settle = this.#settleWrite;
+    this.#settleWrite = undefined;
+    settle?.(error);
   }
 
   #send(plaintext: Uint8Array): boolean {
