@@ -13,8 +13,8 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const snippets = readSnippets();
 const ofLanguage = (...languages: readonly string[]) => snippets.filter(({ language }) => languages.includes(language));
 
-test('every block is of a language that a test below looks at', () => {
-  expect(new Set(snippets.map(({ language }) => language))).toEqual(new Set(['ts', 'sh', 'console', 'python']));
+test('every block is of a language that a test below, or protocol.test.ts, looks at', () => {
+  expect(new Set(snippets.map(({ language }) => language))).toEqual(new Set(['ts', 'sh', 'console', 'python', 'hex']));
 });
 
 test('every TypeScript block compiles against the built package, strictly', () => {

@@ -1,0 +1,639 @@
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHash,
+  createHmac,
+  createPublicKey,
+  diffieHellman,
+  generateKeyPairSync,
+  hkdfSync,
+} from 'node:crypto';
+import { once } from 'node:events';
+import { createConnection, createServer, type Socket } from 'node:net';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { frames } from '../../src/codecs/frames.ts';
+import { json } from '../../src/codecs/json.ts';
+import { legacy } from '../../src/codecs/legacy.ts';
+import { Singleton, type Client, type SingletonOptions, type VerifyFailure } from '../../src/index.ts';
+import { pskOf } from '../../src/protocol/handshake.ts';
+import { encodeLaunch, encodeReceipt } from '../../src/protocol/messages.ts';
+import { Handshake, type CipherState } from '../../src/protocol/noise.ts';
+import { encodeHello, encodePreface, STATUS } from '../../src/protocol/preface.ts';
+import { portOf } from '../process/program.ts';
+import { readSnippets } from './snippets.ts';
+
+const SECRET = 'an example, not to be used';
+const ARGS = { file: 'a.txt', line: 3 };
+const MAGIC = Buffer.from('f5 53 53 4c 0d 0a 1a 0a'.replaceAll(' ', ''), 'hex');
+const NOTHING = Buffer.alloc(0);
+
+const messages = readMessages();
+
+describe('the examples of the document are what the source says', () => {
+  const launch = frames.encode(encodeLaunch({ args: Buffer.from(JSON.stringify(ARGS)), cwd: '/home/ada', pid: 4242 }));
+  const receipt = frames.encode(
+    encodeReceipt({ outcome: 'delivered', client: 1, pid: 4711, since: Date.UTC(2026, 0, 1) }),
+  );
+
+  test('and all of them are checked', () => {
+    expect(Array.from(messages.keys())).toEqual([
+      'legacy',
+      'legacy with a secret',
+      'legacy, empty',
+      'preface',
+      'hello',
+      'launch',
+      'receipt',
+      'psk',
+      'secured preface',
+      'first handshake message',
+      'secured hello',
+      'second handshake message',
+      'handshake hash',
+      'record of the launch',
+      'record of the receipt',
+      'end record',
+    ]);
+  });
+
+  test('on the legacy wire', () => {
+    expectBytes('legacy', legacy().encode(['open', 'a.txt']));
+    expectBytes('legacy with a secret', legacy().encode(['sesame', 'open', 'a.txt']));
+    expectBytes('legacy, empty', legacy().encode([]));
+  });
+
+  test('in a conversation without a secret', () => {
+    expectBytes('preface', preface(false));
+    expectBytes('hello', encodeHello(STATUS.ok));
+    expectBytes('launch', launch);
+    expectBytes('receipt', receipt);
+  });
+
+  test('in a secured conversation', () => {
+    const psk = pskOf(Buffer.from(SECRET));
+    const prologue = preface(true);
+    const initiator = new Handshake({ role: 'initiator', psk, prologue, ephemeral: countingFrom(0x01) });
+    const responder = new Handshake({ role: 'responder', psk, prologue, ephemeral: countingFrom(0x21) });
+    expectBytes('psk', psk);
+    expectBytes('secured preface', prologue);
+    expectBytes('secured hello', encodeHello(STATUS.ok));
+    expectBytes('first handshake message', initiator.write());
+    expect(responder.tryRead(example('first handshake message'))).toHaveLength(0);
+    expectBytes('second handshake message', responder.write());
+    expect(initiator.tryRead(example('second handshake message'))).toHaveLength(0);
+
+    const ours = initiator.split();
+    const theirs = responder.split();
+    expectBytes('handshake hash', ours.handshakeHash);
+    expectBytes('handshake hash', theirs.handshakeHash);
+    expectBytes('record of the launch', seal(ours.send, launch));
+    expectBytes('record of the receipt', seal(theirs.send, receipt));
+    expectBytes('end record', seal(ours.send, NOTHING));
+  });
+});
+
+describe('a real host', () => {
+  test('takes the legacy example, answers no byte and ends last', async () => {
+    const app = await Singleton.acquire({ port: 0, secret: 'sesame' });
+    onTestFinished(() => app.release());
+    const launched = new Promise((resolve) => app.on('args', resolve));
+    const wire = await Wire.to(app);
+    wire.end(example('legacy with a secret'));
+    expect(await launched).toEqual(['open', 'a.txt']);
+    expect(await wire.rest()).toHaveLength(0);
+  });
+
+  test.each([
+    ['is of another secret', 'other\0a\0'],
+    ['lacks the secret', '\0'],
+    ['lacks the last NUL', 'sesame\0a'],
+    ['is not UTF-8', Buffer.from('736573616d6500ff00', 'hex')],
+    ['has 65,537 parts', `sesame${'\0'.repeat(65_537)}`],
+  ])('drops a legacy message that %s, and ends as if it had taken it', async (_, message) => {
+    const app = await Singleton.acquire({ port: 0, secret: 'sesame' });
+    onTestFinished(() => app.release());
+    const wire = await Wire.to(app);
+    wire.end(Buffer.from(message));
+    expect(await wire.rest()).toHaveLength(0);
+    expect([app.clients, wire.isReset]).toEqual([0, false]);
+  });
+
+  test.each([
+    ['TLS', '\x16\x03\x01\0'],
+    ['SSH', 'SSH-2.0-x\r\n'],
+    ['HTTP', 'GET / HTTP/1.1\r\n'],
+    ['the conversation', MAGIC],
+    ['a message over maxMessageBytes', 'a'.repeat(1025)],
+  ])('resets a legacy connection at once for %s', async (_, bytes) => {
+    const app = await Singleton.acquire({ port: 0, maxMessageBytes: 1024 });
+    onTestFinished(() => app.release());
+    const wire = await Wire.to(app);
+    wire.write(Buffer.from(bytes));
+    expect(await wire.rest()).toHaveLength(0);
+    expect(wire.isReset).toBe(true);
+  });
+
+  test('answers the unsecured example with its bytes, but for its own process id and time', async () => {
+    const { app, launched } = await host({});
+    const before = Date.now();
+    const wire = await Wire.to(app);
+    wire.write(example('preface'));
+    expect(await wire.take(12)).toEqual(example('hello'));
+    wire.write(example('launch'));
+    const receipt = await wire.take(22);
+    wire.end();
+    expect(await wire.rest()).toHaveLength(0);
+
+    const documented = example('receipt');
+    documented.writeUInt32BE(process.pid, 10);
+    documented.writeDoubleBE(receipt.readDoubleBE(14), 14);
+    expect(receipt).toEqual(documented);
+    expect(Math.abs(receipt.readDoubleBE(14) - before)).toBeLessThan(60_000);
+    expect(await launched).toMatchObject({ args: ARGS, client: { number: 1, cwd: '/home/ada', pid: 4242 } });
+  });
+
+  test('closes without a word when the secured example is sent again, and says who did', async () => {
+    const { app } = await host({ secret: SECRET });
+    const failed = new Promise<VerifyFailure>((resolve) => app.on('verifyFailed', resolve));
+    const wire = await Wire.to(app);
+    wire.write(Buffer.concat([example('secured preface'), example('first handshake message')]));
+    expect(await wire.take(12)).toEqual(example('secured hello'));
+    expect(await wire.take(48)).not.toEqual(example('second handshake message'));
+    wire.write(example('record of the launch'));
+    expect(await wire.rest()).toHaveLength(0);
+    expect(await failed).toMatchObject({ reason: 'replayed-handshake' });
+    expect(app.clients).toBe(0);
+  });
+
+  const wrong = Buffer.alloc(48, 9);
+  test.each([
+    ['another version, without reading on', 1, undefined, [MAGIC, Buffer.of(2)]],
+    ['another application, before the codec', 3, undefined, [opening({ codec: 'other', application: 'other' })]],
+    ['another codec, before the secret', 2, SECRET, [opening({ codec: 'other' })]],
+    ['no secret where one is required', 4, SECRET, [opening({})]],
+    ['a secret where none is, before the handshake message', 5, undefined, [opening({ flags: 1 })]],
+    ['another secret', 6, SECRET, [opening({ flags: 1 }), wrong]],
+  ])('answers %s with status %i, and discards what comes then', async (_, status, secret, parts) => {
+    const { app } = await host({ secret });
+    const wire = await Wire.to(app);
+    wire.write(Buffer.concat(parts));
+    expect(await wire.take(12)).toEqual(Buffer.concat([MAGIC, Buffer.of(1, status, 0, 0)]));
+    wire.end(example('launch'));
+    expect(await wire.rest()).toHaveLength(0);
+    expect(app.clients).toBe(0);
+  });
+
+  test.each([
+    ['another first byte', Buffer.from('G')],
+    ['another magic', Buffer.from([...MAGIC.subarray(0, 7), 0x0b])],
+    ['a flag without a meaning', opening({ flags: 2, application: 'other' })],
+  ])('closes without a byte at %s', async (_, bytes) => {
+    const { app } = await host({});
+    const wire = await Wire.to(app);
+    wire.write(bytes);
+    expect(await wire.rest()).toHaveLength(0);
+  });
+
+  const launch = example('launch');
+  test.each([
+    ['a length over maxMessageBytes', 2, Buffer.from('00100001', 'hex')],
+    ['a length of 0', 3, Buffer.alloc(4)],
+    ['another kind', 3, frame(2, launch.subarray(5))],
+    ['a body that is too short', 3, frame(1, Buffer.alloc(6))],
+    ['a flag', 3, frame(1, Buffer.concat([Buffer.of(1), launch.subarray(6)]))],
+    ['a working directory that is longer than the body', 3, frame(1, Buffer.from('0000000000ffff', 'hex'))],
+    ['a working directory that is not UTF-8', 3, frame(1, Buffer.from('00000000000001ff31', 'hex'))],
+    ['no arguments', 3, frame(1, Buffer.alloc(7))],
+    ['arguments that are not JSON', 3, packed('{')],
+    ['a byte order mark', 3, packed('\ufeff1')],
+    ['a key that is escaped to __proto__', 3, packed('{"__\\u0070roto__":1}')],
+    ['33 levels', 3, packed('['.repeat(33) + ']'.repeat(33))],
+    ['65,537 values', 3, packed(`[${Array(65_536).fill(1).join()}]`)],
+    ['a second launch behind the first', 3, Buffer.concat([launch, launch])],
+  ])('refuses %s with reason %i, and counts nothing', async (_, reason, bytes) => {
+    const { app } = await host({});
+    const wire = await Wire.to(app);
+    expect(await wire.converse(bytes)).toEqual({ kind: 3, body: Buffer.of(reason) });
+    expect(app.clients).toBe(0);
+  });
+
+  test.each([
+    ['32 levels', packed('['.repeat(32) + ']'.repeat(32))],
+    ['65,536 values', packed(`[${Array(65_535).fill(1).join()}]`)],
+    ['one value that is no container', packed('null')],
+  ])('takes %s', async (_, bytes) => {
+    const { app } = await host({});
+    const { kind, body } = await (await Wire.to(app)).converse(bytes);
+    expect([kind, body[0]]).toEqual([2, 1]);
+  });
+
+  test('refuses with reason 5 a launch that is taken back by an end, and runs nothing', async () => {
+    const { app } = await host({});
+    const wire = await Wire.to(app);
+    wire.write(example('preface'));
+    await wire.take(12);
+    wire.end(launch);
+    expect(await wire.rest()).toEqual(frame(3, Buffer.of(5)));
+    expect(app.clients).toBe(0);
+  });
+
+  test('refuses with reason 5 a launch that is not there by receiveTimeout', async () => {
+    const { app } = await host({ receiveTimeout: 50 });
+    const wire = await Wire.to(app);
+    expect(await wire.converse(NOTHING)).toEqual({ kind: 3, body: Buffer.of(5) });
+  });
+
+  test('tells throttled, released, busy and invalid arguments apart', async () => {
+    const throttling = await host({ maxClients: 1 });
+    await (await Wire.to(throttling.app)).converse(launch);
+    const throttled = await (await Wire.to(throttling.app)).converse(launch);
+    expect([throttled.kind, throttled.body[0], throttled.body.readUInt32BE(1)]).toEqual([2, 2, 2]);
+
+    const releasing = await host({ releaseThreshold: 1 });
+    const released = await (await Wire.to(releasing.app)).converse(launch);
+    expect([released.kind, released.body[0]]).toEqual([2, 3]);
+
+    const full = await acquire({ maxPending: 1 });
+    await (await Wire.to(full)).converse(launch);
+    expect(await (await Wire.to(full)).converse(launch)).toEqual({ kind: 3, body: Buffer.of(4) });
+    expect(full.clients).toBe(2);
+
+    const strict = await Singleton.acquire({
+      port: 0,
+      name: 'notes',
+      codec: json(),
+      schema: { '~standard': { version: 1, vendor: 'test', validate: () => ({ issues: [{ message: 'never' }] }) } },
+      args: undefined,
+    });
+    onTestFinished(() => strict.release());
+    expect(await (await Wire.to(strict)).converse(launch)).toEqual({ kind: 3, body: Buffer.of(1) });
+    expect(strict.clients).toBe(0);
+  });
+});
+
+describe('a client that knows nothing but the document', () => {
+  test('delivers a launch to a host without a secret', async () => {
+    const { app, launched } = await host({});
+    const wire = await Wire.to(app);
+    const { kind, body } = await wire.converse(packed('{"hello":"world"}'));
+    expect([kind, body[0], body.readUInt32BE(1), body.readUInt32BE(5)]).toEqual([2, 1, 1, process.pid]);
+    expect(await launched).toMatchObject({ args: { hello: 'world' }, client: { cwd: undefined, pid: undefined } });
+  });
+
+  test.each([
+    ['of one record', 'world'],
+    ['of several records', 'world'.repeat(30_000)],
+  ])('delivers a launch %s to a host with a secret', async (_, hello) => {
+    const { app, launched } = await host({ secret: SECRET });
+    const wire = await Wire.to(app);
+    const channel = await SecuredWire.open(wire, opening({ flags: 1 }), SECRET);
+    channel.write(packed(JSON.stringify({ hello })));
+    const receipt = await channel.read();
+    expect(receipt).toHaveLength(22);
+    expect(receipt.subarray(0, 14)).toEqual(
+      Buffer.concat([Buffer.from('000000120201', 'hex'), u32(1), u32(process.pid)]),
+    );
+    channel.end();
+    // The host sends no empty record.
+    expect(await wire.rest()).toHaveLength(0);
+    expect(await launched).toMatchObject({ args: { hello } });
+  });
+
+  test('gets refusal 5 of a host with a secret when it ends before its launch is whole', async () => {
+    const { app } = await host({ secret: SECRET });
+    const wire = await Wire.to(app);
+    const channel = await SecuredWire.open(wire, opening({ flags: 1 }), SECRET);
+    channel.write(packed('1').subarray(0, -1));
+    channel.end();
+    expect(await channel.read()).toEqual(frame(3, Buffer.of(5)));
+    expect(await wire.rest()).toHaveLength(0);
+    expect(app.clients).toBe(0);
+  });
+
+  test('gets no word of a host with a secret when it ends without an empty record', async () => {
+    const { app } = await host({ secret: SECRET });
+    const wire = await Wire.to(app);
+    const channel = await SecuredWire.open(wire, opening({ flags: 1 }), SECRET);
+    channel.write(packed('1').subarray(0, -1));
+    wire.end();
+    expect(await wire.rest()).toHaveLength(0);
+    expect(app.clients).toBe(0);
+  });
+
+  test('learns that a host with another secret did not prove it', async () => {
+    const { app } = await host({ secret: 'a secret that only the host has' });
+    const wire = await Wire.to(app);
+    await expect(SecuredWire.open(wire, opening({ flags: 1 }), SECRET)).rejects.toThrow('status 6');
+  });
+});
+
+test('a host that knows nothing but the document is asked again where it may be, and gets the launch once', async () => {
+  const scenes: ((wire: Wire) => Promise<void>)[] = [
+    async (wire) => wire.end(),
+    async (wire) => {
+      await wire.take(example('preface').length);
+      wire.write(example('hello'));
+      await takeFrame(wire);
+      wire.write(frame(3, Buffer.of(5)));
+      wire.end();
+    },
+    async (wire) => {
+      expect(await wire.take(example('preface').length)).toEqual(example('preface'));
+      wire.write(example('hello'));
+      const { kind, body } = await takeFrame(wire);
+      const cwd = Buffer.from(process.cwd());
+      const head = Buffer.concat([Buffer.of(0), u32(process.pid), u32(cwd.length).subarray(2)]);
+      expect(kind).toBe(1);
+      expect(body).toEqual(Buffer.concat([head, cwd, Buffer.from(JSON.stringify(ARGS))]));
+      wire.write(example('receipt'));
+      // The client ends first.
+      expect(await wire.rest()).toHaveLength(0);
+    },
+  ];
+  const played: Promise<void>[] = [];
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    const scene = scenes[played.length];
+    if (scene) played.push(scene(new Wire(socket)));
+    else socket.destroy();
+  });
+  onTestFinished(() => void server.close());
+  server.listen({ port: 0, host: '127.0.0.1', exclusive: true });
+  await once(server, 'listening');
+
+  const receipt = await Singleton.send({ port: portOf(server), name: 'notes', codec: json(), args: ARGS });
+  expect(receipt).toEqual({ outcome: 'delivered', client: 1, host: { pid: 4711, since: new Date('2026-01-01') } });
+  expect(played).toHaveLength(scenes.length);
+  await Promise.all(played);
+});
+
+/** Every message of the hex blocks, by its name: what stands behind `#`, up to a comma or to two spaces. */
+function readMessages(): ReadonlyMap<string, Buffer> {
+  const blocks = readSnippets().filter(
+    ({ title, language }) => title.startsWith('docs/protocol.md') && language === 'hex',
+  );
+  const found = new Map<string, Buffer>();
+  let name = '';
+  for (const line of blocks.flatMap(({ text }) => text.trimEnd().split('\n'))) {
+    if (line.startsWith('# ')) {
+      name = line.slice(2).replace(/, (client|host) → .*/, '');
+      if (found.has(name)) throw new Error(`two messages are named "${name}"`);
+      found.set(name, NOTHING);
+    } else {
+      const [bytes] = /^[\da-f]{2}( [\da-f]{2})*(?=$| {2,}\S)/.exec(line) ?? [];
+      if (bytes === undefined || name === '') throw new Error(`no bytes in the line "${line}"`);
+      found.set(name, Buffer.concat([found.get(name) ?? NOTHING, Buffer.from(bytes.replaceAll(' ', ''), 'hex')]));
+    }
+  }
+  return found;
+}
+
+/** A copy. */
+function example(name: string): Buffer {
+  const bytes = messages.get(name);
+  if (!bytes) throw new Error(`the document has no message "${name}"`);
+  return Buffer.from(bytes);
+}
+
+function expectBytes(name: string, bytes: Uint8Array): void {
+  expect(example(name).toString('hex')).toBe(Buffer.from(bytes).toString('hex'));
+}
+
+function preface(isSecured: boolean): Uint8Array {
+  return encodePreface({ isSecured, codec: Buffer.from('json'), application: Buffer.from('notes') });
+}
+
+function countingFrom(first: number): Uint8Array {
+  return Uint8Array.from({ length: 32 }, (_, index) => first + index);
+}
+
+function seal(cipher: CipherState, plaintext: Uint8Array): Buffer {
+  const record = Buffer.concat(cipher.encrypt(plaintext));
+  return Buffer.concat([u32(record.length).subarray(2), record]);
+}
+
+type HostOptions = Partial<Pick<SingletonOptions<unknown>, 'secret' | 'receiveTimeout' | 'maxClients'>> &
+  Partial<Pick<SingletonOptions<unknown>, 'releaseThreshold' | 'maxPending'>>;
+
+async function acquire(options: HostOptions): Promise<Singleton<unknown>> {
+  const app = await Singleton.acquire<unknown>({ port: 0, name: 'notes', codec: json(), args: null, ...options });
+  onTestFinished(() => app.release());
+  return app;
+}
+
+/** A host of the application `notes` that speaks JSON, and the first launch that it publishes. */
+async function host(options: HostOptions) {
+  const app = await acquire(options);
+  const launched = new Promise<{ readonly args: unknown; readonly client: Client }>((resolve) => {
+    app.on('args', (args, client) => resolve({ args, client }));
+  });
+  return { app, launched };
+}
+
+// From here on: the document in code, with nothing of src.
+
+interface Opening {
+  readonly flags?: number;
+  readonly codec?: string;
+  readonly application?: string;
+}
+
+function opening({ flags = 0, codec = 'json', application = 'notes' }: Opening): Buffer {
+  const head = Buffer.of(1, flags, codec.length, application.length);
+  return Buffer.concat([MAGIC, head, Buffer.from(codec + application)]);
+}
+
+function u32(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(value);
+  return bytes;
+}
+
+function frame(kind: number, body: Uint8Array): Buffer {
+  return Buffer.concat([u32(1 + body.length), Buffer.of(kind), body]);
+}
+
+/** A launch that tells no process id and no working directory. */
+function packed(args: string): Buffer {
+  return frame(1, Buffer.concat([Buffer.alloc(7), Buffer.from(args)]));
+}
+
+interface Answer {
+  readonly kind: number;
+  readonly body: Buffer;
+}
+
+async function takeFrame(wire: Wire): Promise<Answer> {
+  const length = (await wire.take(4)).readUInt32BE();
+  const bytes = await wire.take(length);
+  return { kind: bytes.readUInt8(), body: bytes.subarray(1) };
+}
+
+/** A connection, read by sizes. */
+class Wire {
+  static async to({ place }: Singleton<unknown> | Singleton): Promise<Wire> {
+    const socket = createConnection({ host: '127.0.0.1', port: Number(new URL(place).port), allowHalfOpen: true });
+    onTestFinished(() => void socket.destroy());
+    await once(socket, 'connect');
+    return new Wire(socket);
+  }
+
+  readonly #socket: Socket;
+  readonly #closed: Promise<void>;
+  #bytes: Buffer = NOTHING;
+  #isOver = false;
+  isReset = false;
+  #changed = (): void => {};
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    this.#closed = new Promise((resolve) => socket.once('close', () => resolve()));
+    const over = (): void => {
+      this.#isOver = true;
+      this.#changed();
+    };
+    socket.on('data', (chunk) => {
+      this.#bytes = Buffer.concat([this.#bytes, chunk]);
+      this.#changed();
+    });
+    socket.once('end', over).once('close', over);
+    socket.on('error', () => (this.isReset = true));
+  }
+
+  write(bytes: Uint8Array): void {
+    this.#socket.write(bytes);
+  }
+
+  end(bytes: Uint8Array = NOTHING): void {
+    this.#socket.end(bytes);
+  }
+
+  async take(size: number): Promise<Buffer> {
+    while (this.#bytes.length < size) {
+      if (this.#isOver) throw new Error(`wanted ${size} bytes, got ${this.#bytes.length} and the end`);
+      await new Promise<void>((resolve) => (this.#changed = resolve));
+    }
+    const taken = this.#bytes.subarray(0, size);
+    this.#bytes = this.#bytes.subarray(size);
+    return taken;
+  }
+
+  /** What comes until the other side ends; then this side does. */
+  async rest(): Promise<Buffer> {
+    while (!this.#isOver) await new Promise<void>((resolve) => (this.#changed = resolve));
+    this.#socket.end();
+    await this.#closed;
+    return this.#bytes;
+  }
+
+  /** A conversation without a secret, whole: resolves to the host's answer. */
+  async converse(launch: Uint8Array): Promise<Answer> {
+    this.write(opening({}));
+    const hello = await this.take(12);
+    if (!hello.equals(Buffer.concat([MAGIC, Buffer.of(1, 0, 0, 0)]))) throw new Error('the hello is not ok');
+    this.write(launch);
+    const answer = await takeFrame(this);
+    this.end();
+    expect(await this.rest()).toHaveLength(0);
+    return answer;
+  }
+}
+
+/** What follows the handshake, in records. */
+class SecuredWire {
+  /** The handshake, by the specification's names. */
+  static async open(wire: Wire, prologue: Buffer, secret: string): Promise<SecuredWire> {
+    const psk = Buffer.from(hkdfSync('sha256', secret, 'socket-singleton/1', 'psk', 32));
+    const name = Buffer.from('Noise_NNpsk0_25519_AESGCM_SHA256');
+    let h = sha256(name, prologue);
+    const { privateKey, publicKey } = generateKeyPairSync('x25519');
+    const e = Buffer.from(publicKey.export({ format: 'jwk' }).x ?? '', 'base64url');
+
+    // -> psk, e
+    const [ck1, temporary] = noiseHkdf(name, psk);
+    h = sha256(sha256(h, temporary), e);
+    const [ck2, k1] = noiseHkdf(ck1, e);
+    const tag = encrypt(k1, 0, NOTHING, h);
+    h = sha256(h, tag);
+    wire.write(Buffer.concat([prologue, e, tag]));
+
+    const hello = await wire.take(12);
+    const status = hello.readUInt8(9);
+    if (status !== 0) throw new Error(`status ${status}`);
+
+    // <- e, ee
+    const answer = await wire.take(48);
+    const re = answer.subarray(0, 32);
+    h = sha256(h, re);
+    const [ck3] = noiseHkdf(ck2, re);
+    const jwk = { kty: 'OKP', crv: 'X25519', x: re.toString('base64url') };
+    const shared = diffieHellman({ privateKey, publicKey: createPublicKey({ key: jwk, format: 'jwk' }) });
+    const [ck4, k2] = noiseHkdf(ck3, shared);
+    decrypt(k2, 0, answer.subarray(32), h);
+
+    const [toHost, toClient] = noiseHkdf(ck4, NOTHING);
+    return new SecuredWire(wire, toHost, toClient);
+  }
+
+  readonly #wire: Wire;
+  readonly #toHost: Buffer;
+  readonly #toClient: Buffer;
+  #sent = 0;
+  #received = 0;
+
+  private constructor(wire: Wire, toHost: Buffer, toClient: Buffer) {
+    this.#wire = wire;
+    this.#toHost = toHost;
+    this.#toClient = toClient;
+  }
+
+  write(bytes: Buffer): void {
+    for (let at = 0; at < bytes.length; at += 65_519) this.#send(bytes.subarray(at, at + 65_519));
+  }
+
+  end(): void {
+    this.#send(NOTHING);
+    this.#wire.end();
+  }
+
+  /** One record. */
+  async read(): Promise<Buffer> {
+    const length = (await this.#wire.take(2)).readUInt16BE();
+    return decrypt(this.#toClient, this.#received++, await this.#wire.take(length), NOTHING);
+  }
+
+  #send(part: Buffer): void {
+    const record = encrypt(this.#toHost, this.#sent++, part, NOTHING);
+    this.#wire.write(Buffer.concat([u32(record.length).subarray(2), record]));
+  }
+}
+
+function sha256(...parts: readonly Buffer[]): Buffer {
+  return createHash('sha256').update(Buffer.concat(parts)).digest();
+}
+
+function hmac(key: Buffer, ...parts: readonly Buffer[]): Buffer {
+  return createHmac('sha256', key).update(Buffer.concat(parts)).digest();
+}
+
+/** The first two outputs. The third, a key, is never used here: one is mixed again before the first payload. */
+function noiseHkdf(chainingKey: Buffer, material: Buffer): readonly [Buffer, Buffer] {
+  const temporary = hmac(chainingKey, material);
+  const first = hmac(temporary, Buffer.of(1));
+  return [first, hmac(temporary, first, Buffer.of(2))];
+}
+
+function nonce(number: number): Buffer {
+  return Buffer.concat([Buffer.alloc(8), u32(number)]);
+}
+
+function encrypt(key: Buffer, number: number, plaintext: Buffer, ad: Buffer): Buffer {
+  const cipher = createCipheriv('aes-256-gcm', key, nonce(number)).setAAD(ad);
+  return Buffer.concat([cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
+}
+
+function decrypt(key: Buffer, number: number, record: Buffer, ad: Buffer): Buffer {
+  const end = record.length - 16;
+  const decipher = createDecipheriv('aes-256-gcm', key, nonce(number), { authTagLength: 16 });
+  decipher.setAAD(ad).setAuthTag(record.subarray(end));
+  return Buffer.concat([decipher.update(record.subarray(0, end)), decipher.final()]);
+}
