@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { createConnection, createServer, type Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
 import { portOf } from './program.ts';
@@ -9,11 +9,11 @@ export interface Relay {
   /** What the client sent and what the host sent, so far. */
   seen(): Buffer;
   /** Resolves when something is held back. */
-  readonly holding: Promise<void>;
+  readonly holding: Promise<unknown>;
   /** Passes on what it held back, and an end behind it; resolves when the system has both. */
   letGo(): Promise<void>;
   /** Resolves when the client has ended or reset its connection. */
-  readonly left: Promise<void>;
+  readonly left: Promise<unknown>;
 }
 
 /** `holdAfter`: how many bytes of the client's it passes on before it holds the others back. */
@@ -24,10 +24,9 @@ export async function relay(hostPort: number, holdAfter = Infinity): Promise<Rel
   let isHolding = true;
   let passed = 0;
   let upstream: Socket | undefined;
-  let onHolding = (): void => {};
-  let onLeft = (): void => {};
-  const holding = new Promise<void>((resolve) => (onHolding = resolve));
-  const left = new Promise<void>((resolve) => (onLeft = resolve));
+  const events = new EventEmitter();
+  const holding = once(events, 'holding');
+  const left = once(events, 'left');
 
   const server = createServer({ allowHalfOpen: true }, (client) => {
     const host = createConnection({ port: hostPort, host: '127.0.0.1', allowHalfOpen: true });
@@ -43,17 +42,17 @@ export async function relay(hostPort: number, holdAfter = Infinity): Promise<Rel
       host.write(chunk.subarray(0, room));
       if (room >= chunk.length) return;
       held.push(chunk.subarray(room));
-      onHolding();
+      events.emit('holding');
     });
     host.on('data', (chunk) => {
       seen.push(chunk);
       client.write(chunk);
     });
     client.once('end', () => {
-      onLeft();
+      events.emit('left');
       if (held.length === 0) host.end();
     });
-    client.once('close', () => onLeft());
+    client.once('close', () => events.emit('left'));
     host.once('end', () => client.end());
   });
   onTestFinished(() => {

@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import type { Frame } from '../../src/protocol/messages.ts';
 
 // The legacy codec: lists, secrets, bytes and how they come in.
 
@@ -99,4 +100,192 @@ function isOfNoOther([first = '']: readonly string[]): boolean {
 
 function toBytes(values: readonly number[]): Uint8Array {
   return Uint8Array.from(values);
+}
+
+// The structured codecs: values, and MessagePack of them and of what comes close.
+
+/** What JSON can carry: any texts, keys too, but for "__proto__". */
+export function jsonValues(): fc.Arbitrary<unknown> {
+  return valuesOf(
+    fc.constantFrom(null, true, false),
+    anyNumbers().filter(Number.isFinite),
+    fc.string({ unit: 'binary' }),
+  );
+}
+
+/** What MessagePack can carry besides: binaries, bigints of 64 bits, numbers that are not finite. */
+export function msgpackValues(): fc.Arbitrary<unknown> {
+  return valuesOf(
+    fc.constantFrom(null, true, false),
+    anyNumbers(),
+    fc.string({ unit: 'binary' }),
+    fc.bigInt({ min: -(2n ** 63n), max: 2n ** 64n - 1n }),
+    fc.uint8Array({ maxLength: 40 }),
+  );
+}
+
+/** MessagePack that a stranger may send: written here, with lengths of any size and types that are refused among it. */
+export function msgpackBytes(): fc.Arbitrary<Uint8Array> {
+  return fc.oneof({ weight: 3, arbitrary: msgpackItems() }, changed(msgpackItems()), fc.uint8Array({ maxLength: 64 }));
+}
+
+/** JSON that a stranger may send: valid, changed, and noise of what JSON is made of. */
+export function jsonBytes(): fc.Arbitrary<Uint8Array> {
+  const texts = jsonValues().map((value) => Buffer.from(JSON.stringify(value)));
+  const parts = fc.constantFrom(...'{}[],:"\\1 '.split(''), '\\u005f', '__proto__', '"__proto__":');
+  return fc.oneof(
+    texts,
+    changed(texts),
+    fc.array(parts, { size: 'medium' }).map((list) => Buffer.from(list.join(''))),
+    fc.uint8Array({ maxLength: 64 }),
+  );
+}
+
+/** But for -0, which arrives as 0. */
+function anyNumbers(): fc.Arbitrary<number> {
+  return fc.oneof(fc.integer(), fc.double(), fc.maxSafeInteger()).map((number) => (number === 0 ? 0 : number));
+}
+
+function valuesOf(...leaves: readonly fc.Arbitrary<unknown>[]): fc.Arbitrary<unknown> {
+  const names = fc.constantFrom('constructor', 'hasOwnProperty', 'toString', 'length', '__proto_', 'then', '');
+  const keys = fc.oneof(names, fc.string({ unit: 'binary' })).filter((key) => key !== '__proto__');
+  const { value } = fc.letrec((tie) => ({
+    value: fc.oneof(
+      { maxDepth: 6, depthIdentifier: 'value', withCrossShrink: true },
+      ...leaves,
+      fc.array(tie('value'), { maxLength: 5, depthIdentifier: 'value' }),
+      fc.array(fc.tuple(keys, tie('value')), { maxLength: 5, depthIdentifier: 'value' }).map(Object.fromEntries),
+    ),
+  }));
+  return value;
+}
+
+/** One item of MessagePack, whatever it holds; a few of them are refused. */
+function msgpackItems(): fc.Arbitrary<Uint8Array> {
+  const numbers = fc
+    .constantFrom<readonly [number, number]>(
+      [0xca, 4],
+      [0xcb, 8],
+      [0xcc, 1],
+      [0xcd, 2],
+      [0xce, 4],
+      [0xcf, 8],
+      [0xd0, 1],
+      [0xd1, 2],
+      [0xd2, 4],
+      [0xd3, 8],
+    )
+    .chain(numbersOf);
+  const refused = fc.constantFrom('c1', 'd46900', 'c70069', 'd6ff00000000').map((hex) => Buffer.from(hex, 'hex'));
+  const text = fc
+    .tuple(
+      fc.oneof(
+        fc.constantFrom('__proto__', '__proto_', 'a', 'constructor'),
+        fc.string({ unit: 'grapheme', maxLength: 20 }),
+      ),
+      fc.nat(3),
+    )
+    .map(([body, width]) => withHead(Buffer.from(body), Buffer.byteLength(body), [0xa0, 0xd9, 0xda, 0xdb], width, 31));
+  const binary = fc
+    .tuple(fc.uint8Array({ maxLength: 20 }), fc.integer({ min: 1, max: 3 }))
+    .map(([body, width]) => withHead(body, body.length, [0xc4, 0xc4, 0xc5, 0xc6], width, 0));
+  const small = fc.constantFrom(0xc0, 0xc2, 0xc3, 0x00, 0x7f, 0xe0, 0xff).map((byte) => Buffer.of(byte));
+  const { item } = fc.letrec<{ readonly item: Uint8Array }>((tie) => ({
+    item: fc.oneof(
+      { maxDepth: 5, depthIdentifier: 'item' },
+      small,
+      numbers,
+      text,
+      binary,
+      { weight: 3, arbitrary: lists(tie('item')) },
+      { weight: 3, arbitrary: maps(text, tie('item')) },
+      refused,
+    ),
+  }));
+  return item;
+}
+
+/** A number of this type, and so many bytes. */
+function numbersOf([type, size]: readonly [number, number]): fc.Arbitrary<Uint8Array> {
+  return fc.uint8Array({ minLength: size, maxLength: size }).map((body) => Buffer.concat([Buffer.of(type), body]));
+}
+
+function lists(item: fc.Arbitrary<Uint8Array>): fc.Arbitrary<Uint8Array> {
+  return fc
+    .tuple(fc.array(item, { maxLength: 4, depthIdentifier: 'item' }), fc.constantFrom(0, 2, 3))
+    .map(([items, width]) => withHead(Buffer.concat(items), items.length, [0x90, 0x90, 0xdc, 0xdd], width, 15));
+}
+
+function maps(key: fc.Arbitrary<Uint8Array>, item: fc.Arbitrary<Uint8Array>): fc.Arbitrary<Uint8Array> {
+  const keys = fc.oneof({ weight: 20, arbitrary: key }, item);
+  return fc
+    .tuple(fc.array(fc.tuple(keys, item), { maxLength: 4, depthIdentifier: 'item' }), fc.constantFrom(0, 2, 3))
+    .map(([items, width]) => withHead(Buffer.concat(items.flat()), items.length, [0x80, 0x80, 0xde, 0xdf], width, 15));
+}
+
+/** A length in the type itself (width 0, up to `most`), or in 1, 2 or 4 bytes behind it. */
+function withHead(
+  body: Uint8Array,
+  length: number,
+  types: readonly [number, number, number, number],
+  width: number,
+  most: number,
+): Uint8Array {
+  const [fixed, ...wide] = types;
+  if (width === 0 && length <= most) return Buffer.concat([Buffer.of(fixed + length), body]);
+  const at = Math.max(width, 1);
+  const size = 2 ** (at - 1);
+  const head = Buffer.alloc(1 + size);
+  head.writeUInt8(wide[at - 1] ?? fixed, 0);
+  head.writeUIntBE(length, 1, size);
+  return Buffer.concat([head, body]);
+}
+
+// Frames and secure channels.
+
+/** Frames of any kind, with bodies that often look like a length. */
+export function frameLists(): fc.Arbitrary<readonly Frame[]> {
+  const body = fc.oneof(fc.uint8Array({ maxLength: 20 }), fc.array(fc.constantFrom(0, 1, 255)).map(toBytes));
+  return fc.array(fc.record({ kind: fc.integer({ min: 0, max: 255 }), body }), { maxLength: 6 });
+}
+
+/** Frames as bytes: written here again, not by the codec. */
+export function frameBytes(): fc.Arbitrary<Uint8Array> {
+  return frameLists().map((list) => Buffer.concat(list.map(frameOf)));
+}
+
+function frameOf({ kind, body }: Frame): Uint8Array {
+  return Buffer.concat([Buffer.of(0, 0, 0, 1 + body.length, kind), body]);
+}
+
+/** Bytes in place of frames: noise, small numbers, frames that were changed. */
+export function hostileFrames(): fc.Arbitrary<Uint8Array> {
+  return fc.oneof(
+    fc.uint8Array({ maxLength: 64 }),
+    fc.array(fc.constantFrom(0, 0, 0, 1, 2, 5, 255)).map(toBytes),
+    changed(frameBytes()),
+  );
+}
+
+/** What is written to a channel. */
+export function plaintexts(): fc.Arbitrary<readonly Uint8Array[]> {
+  return fc.array(fc.uint8Array({ minLength: 1, maxLength: 40 }), { minLength: 1, maxLength: 5 });
+}
+
+/** Sizes of chunks that bytes of a channel come in. */
+export function chunkSizes(): fc.Arbitrary<readonly number[]> {
+  return fc.array(fc.integer({ min: 1, max: 30 }), { maxLength: 40 });
+}
+
+/** A number from 0 to below 1, for a place in what is not known yet. */
+export function shares(): fc.Arbitrary<number> {
+  return fc.nat(2 ** 24 - 1).map((value) => value / 2 ** 24);
+}
+
+/** A secret, and what a client says before the handshake. */
+export function handshakes(): fc.Arbitrary<{ readonly secret: Uint8Array; readonly prologue: Uint8Array }> {
+  return fc.record({
+    secret: fc.uint8Array({ minLength: 1, maxLength: 40 }),
+    prologue: fc.uint8Array({ minLength: 1, maxLength: 40 }),
+  });
 }

@@ -1,0 +1,190 @@
+import { createServer } from 'node:net';
+import { duplexPair } from 'node:stream';
+import { inspect } from 'node:util';
+import { describe, expect, it, test } from 'vitest';
+import type { Codec } from '../../src/codecs/codec.ts';
+import { json } from '../../src/codecs/json.ts';
+import { lengthPrefixed } from '../../src/codecs/length-prefixed.ts';
+import { Singleton } from '../../src/index.ts';
+import { MARKER } from './compliance.ts';
+
+const codec = json();
+const raw = lengthPrefixed<Uint8Array>({ name: 'json', serialize: (bytes) => bytes, deserialize: (bytes) => bytes });
+const MALFORMED = { name: 'SingletonError', code: 'ERR_SINGLETON_MALFORMED_MESSAGE' };
+const UNENCODABLE = { name: 'SingletonError', code: 'ERR_SINGLETON_UNENCODABLE' };
+
+/** What a host with the codec makes of what a client of another sends. */
+async function hand<T>(args: T, from: Codec<T>): Promise<unknown> {
+  const terms = { secret: undefined, name: '', maxMessageBytes: 2 ** 24 };
+  const [client, host] = duplexPair();
+  const handOff = await from.protocol.prepare({ args }, terms);
+  const { reception } = codec.protocol.receive(host, terms);
+  handOff(client).catch(() => {});
+  try {
+    const received = await reception;
+    return received.verified ? received.launch.args : received.reason;
+  } finally {
+    client.destroy();
+  }
+}
+
+/** What a host makes of bytes that no client of ours sends. */
+function decode(bytes: string | Uint8Array): Promise<unknown> {
+  return hand(Buffer.from(bytes), raw);
+}
+
+const nest = (depth: number, open: string, inner: string, close: string): string =>
+  open.repeat(depth) + inner + close.repeat(depth);
+
+const keys: unknown = JSON.parse(
+  '{ "constructor": 1, "hasOwnProperty": 2, "toString": 3, "length": 4, "then": 5, "toJSON": 6, "": 7, "0": 8 }',
+);
+
+describe('a value arrives as it was sent', () => {
+  it.each<[string, unknown]>([
+    ['null', null],
+    ['booleans', [true, false]],
+    ['numbers', [0, 1, -1, 0.1, 1e21, 5e-324, Number.MAX_VALUE, Number.MAX_SAFE_INTEGER, 2 ** 53]],
+    ['texts', ['', 'é😀', '\0\n"\\/', '\u2028', '\u{feff}', 'x'.repeat(70_000)]],
+    ['lone surrogates', ['\ud800', { '\udc00': '\udc00\ud800' }]],
+    ['empty containers', [[], {}, [[]], { a: {} }]],
+    ['keys of every kind', keys],
+    ['"__proto__" as a value, and keys that are nearly it', ['__proto__', { __proto_: 1, __proto___: '\\u005f' }]],
+    ['a list that is nested', [[1, [2, [3, { a: [{ b: null }] }]]]]],
+  ])('%s', async (_, value) => {
+    expect(await hand(value, codec)).toStrictEqual(value);
+  });
+
+  it('but for properties that are undefined, which are left out', async () => {
+    expect(await hand({ a: undefined, b: { c: undefined } }, codec)).toStrictEqual({ b: {} });
+  });
+
+  it('an object without a prototype arrives with one', async () => {
+    expect(await hand(Object.assign(Object.create(null), keys), codec)).toStrictEqual(keys);
+  });
+});
+
+describe('a value that would arrive as another is refused with its path', () => {
+  it.each<[string, unknown]>([
+    ['NaN', NaN],
+    ['Infinity', Infinity],
+    ['-Infinity', -Infinity],
+    ['of type bigint', 1n],
+    ['of type undefined', undefined],
+    ['of type symbol', Symbol('a')],
+    ['of type function', () => 1],
+    ['a Map', new Map([[1, 2]])],
+    ['a Date', new Date(0)],
+    ['a Uint8Array', new Uint8Array(1)],
+  ])('%s', async (name, value) => {
+    const message = `Cannot send these arguments: args.a[1] is ${name}, which JSON has no form for.`;
+    await expect(hand({ a: [0, value] }, codec)).rejects.toMatchObject({ ...UNENCODABLE, message });
+  });
+
+  it('and nothing is sent: no connection is made', async () => {
+    let connections = 0;
+    const server = createServer((socket) => {
+      connections += 1;
+      socket.destroy();
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const address = server.address();
+    const port = typeof address === 'object' && address ? address.port : 0;
+    await expect(Singleton.send({ port, codec, args: [NaN] })).rejects.toMatchObject(UNENCODABLE);
+    await new Promise((resolve) => server.close(resolve));
+    expect(connections).toBe(0);
+  });
+});
+
+const lists = (depth: number): unknown => JSON.parse(nest(depth, '[', '0', ']'));
+const values = (count: number): unknown => Array.from({ length: count - 1 }, () => ({}));
+
+describe('at the border', () => {
+  it('32 levels are sent and taken, 33 are neither', async () => {
+    expect(await hand(lists(32), codec)).toStrictEqual(lists(32));
+    await expect(hand(lists(33), codec)).rejects.toMatchObject(UNENCODABLE);
+    for (const [open, close] of [
+      ['[', ']'],
+      ['{"a":', '}'],
+    ] as const) {
+      await decode(nest(32, open, '0', close));
+      await decode(nest(31, open, '[]', close));
+      await expect(decode(nest(33, open, '0', close))).rejects.toMatchObject(MALFORMED);
+      await expect(decode(nest(32, open, '[]', close))).rejects.toMatchObject(MALFORMED);
+    }
+  });
+
+  it('65,536 values are sent and taken, one more is neither', async () => {
+    expect(await hand(values(65_536), codec)).toStrictEqual(values(65_536));
+    await expect(hand(values(65_537), codec)).rejects.toMatchObject(UNENCODABLE);
+    await decode(`[${Array(65_535).fill('0').join()}]`);
+    await expect(decode(`[${Array(65_536).fill('0').join()}]`)).rejects.toMatchObject(MALFORMED);
+    const properties = Array.from({ length: 65_536 }, (_, index) => `"${index}":{}`);
+    await decode(`{${properties.slice(1).join()}}`);
+    await expect(decode(`{${properties.join()}}`)).rejects.toMatchObject(MALFORMED);
+  });
+
+  it('brackets and commas inside texts are not counted', async () => {
+    const texts = ['['.repeat(40), ','.repeat(70_000), '\\"[{'.repeat(40), '\\'];
+    expect(await hand(texts, codec)).toStrictEqual(texts);
+  });
+});
+
+/** Each character as \u and four digits. */
+function escaped(text: string): string {
+  return text.replaceAll(/./g, (character) => `\\u00${character.charCodeAt(0).toString(16)}`);
+}
+
+const hostile: readonly (readonly [string, string | Uint8Array])[] = [
+  ['nothing', ''],
+  ['no JSON', 'marker-7d41'],
+  ['two values', '{}{}'],
+  ['something behind a value', '[]]'],
+  ['a comma too many', '[1,]'],
+  ['NaN', '[NaN]'],
+  ['a byte order mark', '\u{feff}[]'],
+  ['a NUL', '[]\0'],
+  ['a text with a line end', '["\n"]'],
+  ['__proto__ as a key', '{"__proto__":{}}'],
+  ['__proto__ as a key inside', '[{"a":{"b":1,"__proto__":{"c":1}}}]'],
+  ['__proto__ with one escape', '{"_\\u005fproto__":{}}'],
+  ['__proto__ in escapes', `[{"${escaped('__proto__')}":1}]`],
+  ['__proto__ in escapes of upper case', '{"\\u005F\\u005F\\u0070roto__":1}'],
+  ['a value that is not UTF-8', Buffer.from('["\u{ff}"]', 'latin1')],
+  ['a key that is not UTF-8', Buffer.from('{"\u{c3}(":1}', 'latin1')],
+  ['an encoded surrogate', Buffer.from('["\u{ed}\u{a0}\u{80}"]', 'latin1')],
+  ['an overlong quote', Buffer.from('["\u{c0}\u{a2}"]', 'latin1')],
+  ['UTF-16', Buffer.from('[1]', 'utf16le')],
+  ['lists 100,000 deep', nest(100_000, '[', '', ']')],
+  ['lists 100,000 deep that do not end', '['.repeat(100_000)],
+  ['objects 100,000 deep', nest(100_000, '{"a":', '1', '}')],
+  ['a million commas', ','.repeat(1_000_000)],
+  ['a text that does not end', `["${'\\"'.repeat(10_000)}`],
+];
+
+describe('hostile bytes', () => {
+  test.each(hostile)('%s is refused at once', async (_, bytes) => {
+    const times: number[] = [];
+    for (let run = 0; run < 4; run += 1) {
+      const start = performance.now();
+      await expect(decode(bytes)).rejects.toMatchObject(MALFORMED);
+      times.push(performance.now() - start);
+    }
+    expect(Math.min(...times)).toBeLessThan(10);
+  });
+
+  test('a message is refused wherever it is cut off', async () => {
+    const message = Buffer.from('{"a":[1,-2.5e3,"\\u00e9é\\""],"b":{"c":null,"d":[true,false,[]]}}');
+    await decode(message);
+    for (const at of message.keys()) await expect(decode(message.subarray(0, at))).rejects.toMatchObject(MALFORMED);
+  });
+
+  test('an error holds nothing of the message', async () => {
+    const starts = [`["${MARKER}"`, `{"${MARKER}":1,"__proto__":2}`, `[${MARKER}]`, `["${MARKER}",${'['.repeat(40)}`];
+    for (const start of starts) {
+      const error = await decode(start).catch((reason: unknown) => reason);
+      expect(error).toMatchObject(MALFORMED);
+      expect(inspect(error)).not.toContain(MARKER);
+    }
+  });
+});

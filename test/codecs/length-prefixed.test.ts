@@ -1,0 +1,196 @@
+import { once } from 'node:events';
+import { setImmediate as turn } from 'node:timers/promises';
+import { deserialize, serialize } from 'node:v8';
+import { decode, encode } from 'cborg';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { json } from '../../src/codecs/json.ts';
+import { lengthPrefixed, type Serializer } from '../../src/codecs/length-prefixed.ts';
+import { msgpack } from '../../src/codecs/msgpack.ts';
+import { generateSecret, Singleton, type Codec, type SingletonError, type VerifyFailure } from '../../src/index.ts';
+import { portOf } from '../core/hosting.ts';
+import { codeOf, MARKER } from './compliance.ts';
+
+const cbor = lengthPrefixed<unknown>({ name: 'cbor', serialize: encode, deserialize: (bytes) => decode(bytes) });
+const v8 = lengthPrefixed<unknown>({ name: 'v8', serialize, deserialize });
+const text: Serializer<string> = {
+  name: 'text',
+  serialize: (value) => Buffer.from(value),
+  deserialize: (bytes) => Buffer.from(bytes).toString(),
+};
+
+function quote(bytes: Uint8Array): never {
+  throw new Error(Buffer.from(bytes).toString());
+}
+
+interface Terms {
+  readonly name?: string;
+  readonly secret?: string | Uint8Array;
+}
+
+interface Heard {
+  readonly app: Singleton<unknown>;
+  readonly warnings: SingletonError[];
+  readonly failures: VerifyFailure[];
+}
+
+/** A host of the codec, and what it warns of. */
+async function host(codec: Codec<unknown>, terms: Terms = {}): Promise<Heard> {
+  const app = await Singleton.acquire<unknown>({ port: 0, codec, args: '', ...terms });
+  onTestFinished(() => app.release());
+  const heard: Heard = { app, warnings: [], failures: [] };
+  app.on('warning', (warning) => heard.warnings.push(warning));
+  app.on('verifyFailed', (failure) => heard.failures.push(failure));
+  return heard;
+}
+
+/** The receipt or the error. */
+function launch({ app }: Heard, codec: Codec<unknown>, args: unknown, terms: Terms = {}): Promise<unknown> {
+  return Singleton.send<unknown>({ port: portOf(app), codec, args, ...terms }).catch((error: unknown) => error);
+}
+
+describe('a serializer of the user', () => {
+  it.each<[string, Codec<unknown>, unknown]>([
+    ['CBOR', cbor, { a: [1, -1.5, 'é', null, true, Uint8Array.of(1, 2)] }],
+    ['v8.serialize', v8, [new Map([[1, new Set(['a'])]]), new Date(0), /a/gu, undefined, -0, 2n ** 100n]],
+    ['text of its own', lengthPrefixed(text), 'é\0'],
+  ])('carries what it can: %s', async (_, codec, value) => {
+    const heard = await host(codec);
+    expect(await launch(heard, codec, value)).toMatchObject({ outcome: 'delivered', client: 1 });
+    expect(await launch(heard, codec, value)).toMatchObject({ outcome: 'delivered', client: 2 });
+    expect(heard.app.arguments).toStrictEqual([value, value]);
+  });
+
+  it('carries nothing at all, and a megabyte less what a launch takes besides', async () => {
+    const codec = lengthPrefixed(text);
+    const heard = await host(codec);
+    const long = 'x'.repeat(1_048_576 - 8 - Buffer.byteLength(process.cwd()));
+    for (const args of ['', long]) expect(await launch(heard, codec, args)).toMatchObject({ outcome: 'delivered' });
+    expect(heard.app.arguments).toEqual(['', long]);
+    expect(await launch(heard, codec, `${long}x`)).toMatchObject({ code: 'ERR_SINGLETON_MESSAGE_TOO_LARGE' });
+  });
+
+  it('that throws while it serializes fails the launch with its error as the cause, and the host hears nothing', async () => {
+    const cause = new Error('boom');
+    const throwing = (): never => {
+      throw cause;
+    };
+    const heard = await host(lengthPrefixed(text));
+    const error = await launch(heard, lengthPrefixed({ ...text, serialize: throwing }), 'a');
+    expect(error).toMatchObject({ name: 'SingletonError', code: 'ERR_SINGLETON_UNENCODABLE', cause });
+    expect(heard).toMatchObject({ app: { clients: 0 }, warnings: [], failures: [] });
+  });
+
+  it('that throws while it deserializes refuses the launch, and its error, which may quote the client, is told to nobody', async () => {
+    const heard = await host(lengthPrefixed({ ...text, deserialize: quote }));
+    const error = await launch(heard, lengthPrefixed(text), MARKER);
+    expect(error).toMatchObject({ name: 'SingletonError', code: 'ERR_SINGLETON_MALFORMED_MESSAGE' });
+    expect(heard.warnings).toMatchObject([{ code: 'ERR_SINGLETON_MALFORMED_MESSAGE' }]);
+    expect(heard.warnings[0]).not.toHaveProperty('cause');
+    expect(heard.warnings[0]?.message).toContain('11 bytes');
+    for (const { stack } of heard.warnings) expect(stack).not.toContain(MARKER);
+    expect(heard.app).toMatchObject({ clients: 0, arguments: [] });
+  });
+
+  it('sees no byte of a client that did not prove the secret', async () => {
+    let seen = 0;
+    const counting = (bytes: Uint8Array): string => {
+      seen += 1;
+      return text.deserialize(bytes);
+    };
+    const secret = generateSecret();
+    const heard = await host(lengthPrefixed({ ...text, deserialize: counting }), { secret });
+    for (const terms of [{}, { secret: generateSecret() }]) await launch(heard, lengthPrefixed(text), 'a', terms);
+    expect(seen).toBe(0);
+    await launch(heard, lengthPrefixed(text), 'a', { secret });
+    expect(seen).toBe(1);
+  });
+});
+
+describe('names', () => {
+  const { name: wrong } = JSON.parse('{ "name": 7 }');
+
+  it.each([
+    ['an empty one', ''],
+    ['256 bytes', 'x'.repeat(256)],
+    ['256 bytes of 128 characters', 'é'.repeat(128)],
+    ['a lone surrogate', 'a\ud800'],
+    ['a number', wrong],
+  ])('of a serializer are refused: %s', (_, name) => {
+    expect(codeOf(() => lengthPrefixed({ ...text, name }))).toBe('ERR_SINGLETON_INVALID_OPTION');
+  });
+
+  it('of 255 bytes, of the serializer and of the application, are taken', async () => {
+    const name = `${'é'.repeat(127)}x`;
+    const codec = lengthPrefixed({ ...text, name });
+    const heard = await host(codec, { name });
+    expect(await launch(heard, codec, 'a', { name })).toMatchObject({ outcome: 'delivered' });
+    for (const long of [`${name}x`, 'a\ud800']) {
+      expect(codeOf(() => new Singleton({ codec, args: '', name: long }))).toBe('ERR_SINGLETON_INVALID_OPTION');
+    }
+  });
+});
+
+describe('a launch that is not meant for the host', () => {
+  const secret = generateSecret();
+  const codecs = [json(), json()] as const;
+
+  it.each<[string, Terms, Terms, string]>([
+    ['another name', { name: 'a' }, { name: 'b' }, 'ERR_SINGLETON_WRONG_APPLICATION'],
+    ['no name', { name: 'a' }, {}, 'ERR_SINGLETON_WRONG_APPLICATION'],
+    ['another name and another secret', { name: 'a', secret }, { name: 'b' }, 'ERR_SINGLETON_WRONG_APPLICATION'],
+  ])('for %s is refused with a warning', async (_, own, other, code) => {
+    const heard = await host(codecs[0], own);
+    expect(await launch(heard, codecs[1], 'a', other)).toMatchObject({ code });
+    expect(heard).toMatchObject({ app: { clients: 0 }, warnings: [{ code }], failures: [] });
+  });
+
+  it('since its codec is another is refused with a warning, whatever the secrets', async () => {
+    for (const terms of [{}, { secret }]) {
+      const heard = await host(json(), terms);
+      const code = 'ERR_SINGLETON_UNSUPPORTED_VERSION';
+      expect(await launch(heard, msgpack(), 'a', terms)).toMatchObject({ code });
+      expect(heard).toMatchObject({ app: { clients: 0 }, warnings: [{ code }], failures: [] });
+    }
+  });
+
+  it.each<[string, Terms, Terms, string]>([
+    ['without a secret', { secret }, {}, 'missing-secret'],
+    ['with a secret where none is', {}, { secret }, 'unexpected-secret'],
+    ['with another secret', { secret }, { secret: generateSecret() }, 'wrong-secret'],
+  ])('%s is refused and told once as verifyFailed, not as a warning', async (_, own, other, reason) => {
+    const heard = await host(codecs[0], own);
+    expect(await launch(heard, codecs[1], 'a', other)).toMatchObject({ code: 'ERR_SINGLETON_VERIFICATION_FAILED' });
+    expect(heard.failures).toEqual([{ reason, remoteAddress: '127.0.0.1', time: expect.any(Date) }]);
+    expect(heard).toMatchObject({ app: { clients: 0 }, warnings: [] });
+    expect(await launch(heard, codecs[1], 'b', own)).toMatchObject({ outcome: 'delivered', client: 1 });
+  });
+});
+
+describe('a short secret', () => {
+  it('is one warning on the host, for who listens as soon as it has the place, and nothing of it is told', async () => {
+    const codec = json();
+    const app = await Singleton.acquire<unknown>({ port: 0, codec, args: '', secret: 'fifteen-bytes-x' });
+    onTestFinished(() => app.release());
+    const warnings: SingletonError[] = [];
+    const warned = once(app, 'warning');
+    app.on('warning', (warning) => warnings.push(warning));
+    await warned;
+    await Singleton.send({ port: portOf(app), codec, args: 'a', secret: 'fifteen-bytes-x' });
+    expect(warnings).toMatchObject([{ code: 'ERR_SINGLETON_INVALID_OPTION' }]);
+    expect(warnings[0]?.message).toMatch(/expected 16 bytes or more, got 15; .*generateSecret/);
+    expect(warnings[0]?.stack).not.toContain('fifteen-bytes');
+  });
+
+  it('is one of less than 16 bytes, however many characters that are', async () => {
+    for (const secret of ['é'.repeat(8), new Uint8Array(16), 'x'.repeat(16)]) {
+      const { warnings } = await host(json(), { secret });
+      await turn();
+      expect(warnings).toEqual([]);
+    }
+    for (const secret of ['é'.repeat(7), new Uint8Array(15)]) {
+      const { warnings } = await host(json(), { secret });
+      await turn();
+      expect(warnings).toHaveLength(1);
+    }
+  });
+});

@@ -1,0 +1,229 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { type } from 'arktype';
+import * as v from 'valibot';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { z } from 'zod';
+import { json } from '../../src/codecs/json.ts';
+import { validated } from '../../src/core/schema.ts';
+import { legacy, Singleton, type Schema, type SingletonError } from '../../src/index.ts';
+import { MARKER } from '../codecs/compliance.ts';
+import { portOf } from './hosting.ts';
+import { refusal } from './javascript-caller.ts';
+
+interface Given {
+  readonly file: string;
+  readonly line?: number | undefined;
+}
+interface Job {
+  readonly file: string;
+  readonly line: number;
+}
+
+/** The same three times: a file is not empty and gets a mark, a line is 1 where none is given. */
+const schemas: readonly (readonly [string, Schema<Given, Job>])[] = [
+  ['zod', z.object({ file: z.string().min(1).transform(mark), line: z.number().default(1) })],
+  [
+    'valibot',
+    v.object({ file: v.pipe(v.string(), v.minLength(1), v.transform(mark)), line: v.optional(v.number(), 1) }),
+  ],
+  ['arktype', type({ file: type('string > 0').pipe(mark), line: 'number = 1' })],
+];
+
+const codec = json();
+
+function mark(file: string): string {
+  return `${file}!`;
+}
+
+/** A schema that does what the test says. */
+function schemaOf<T>(validate: () => Promise<{ readonly value: T }>): Schema<unknown, T> {
+  return { '~standard': { version: 1, vendor: 'test', validate } };
+}
+
+interface Heard<T> {
+  readonly app: Singleton<T>;
+  readonly warnings: SingletonError[];
+}
+
+/** Claims, and releases when the test is over. */
+async function host<T>(claimed: Singleton<T>): Promise<Heard<T>> {
+  const app = await claimed.acquire();
+  onTestFinished(() => app.release());
+  const heard: Heard<T> = { app, warnings: [] };
+  app.on('warning', (warning) => heard.warnings.push(warning));
+  return heard;
+}
+
+/** The receipt or the error of a launch that has no schema. */
+function launch<T>({ app }: Heard<T>, args: unknown): Promise<unknown> {
+  return Singleton.send({ port: portOf(app), codec, args }).catch((error: unknown) => error);
+}
+
+describe.each(schemas)('a schema of %s', (_, schema) => {
+  const claim = (): Promise<Heard<Job>> => host(new Singleton<Job>({ port: 0, codec, schema, args: { file: 'own' } }));
+
+  it('gives listeners what it makes of the arguments, once, on the host', async () => {
+    const { app, warnings } = await claim();
+    const send = (args: Given): Promise<unknown> => Singleton.send({ port: portOf(app), codec, schema, args });
+    expect(await send({ file: 'a' })).toMatchObject({ outcome: 'delivered', client: 1 });
+    await send({ file: 'b', line: 2 });
+    expect(app.arguments).toStrictEqual([
+      { file: 'a!', line: 1 },
+      { file: 'b!', line: 2 },
+    ]);
+    expect(warnings).toEqual([]);
+  });
+
+  it('refuses what it does not allow before anything is sent, with the path and its issues', async () => {
+    const place = await listen();
+    for (const args of [{ file: '' }, JSON.parse('{ "file": "a", "line": "2" }')]) {
+      const error = await Singleton.send({ port: place.port, codec, schema, args }).catch((reason: unknown) => reason);
+      const path = args.file === '' ? 'file' : 'line';
+      expect(error).toMatchObject({ name: 'SingletonError', code: 'ERR_SINGLETON_INVALID_ARGS' });
+      expect(error).toHaveProperty('message', expect.stringContaining(`args.${path}: `));
+      expect(error).toHaveProperty('cause.issues.0.message', expect.any(String));
+    }
+    expect(place.connections).toBe(0);
+  });
+
+  it('refuses on the host what a client without it sends: a warning, not counted, not published', async () => {
+    const heard = await claim();
+    const error = await launch(heard, { file: '', [MARKER]: MARKER, line: MARKER });
+    expect(error).toMatchObject({ name: 'SingletonError', code: 'ERR_SINGLETON_INVALID_ARGS' });
+    expect(heard.warnings).toMatchObject([
+      { code: 'ERR_SINGLETON_INVALID_ARGS', cause: { issues: expect.anything() } },
+    ]);
+    expect(heard.app).toMatchObject({ clients: 0, arguments: [] });
+    for (const { stack } of heard.warnings) expect(stack).not.toContain(MARKER);
+    expect(String(error)).not.toContain(MARKER);
+    await launch(heard, { file: 'a' });
+    expect(heard.app.arguments).toEqual([{ file: 'a!', line: 1 }]);
+  });
+});
+
+it('the message has the first three issues and the number of the others', async () => {
+  const letters = ['a', 'b', 'c', 'd', 'e'];
+  const schema = z.object(Object.fromEntries(letters.map((key) => [key, z.array(z.number().min(5))])));
+  const args = Object.fromEntries(letters.map((key) => [key, [9, 1]]));
+  const sent = Singleton.send({ port: 1, codec, schema, args });
+  await expect(sent).rejects.toThrow(/args\.a\.1: .*args\.b\.1: .*args\.c\.1: .*and 2 more\.$/);
+});
+
+describe('a schema that takes its time', () => {
+  const even = z.number().refine((value) => Promise.resolve(value % 2 === 0));
+
+  it('is waited for on both sides', async () => {
+    const heard = await host(new Singleton<number>({ port: 0, codec, schema: even, args: 0 }));
+    const port = portOf(heard.app);
+    const odd = Singleton.send({ port, codec, schema: even, args: 3 });
+    await expect(odd).rejects.toMatchObject({ code: 'ERR_SINGLETON_INVALID_ARGS' });
+    expect(await launch(heard, 5)).toMatchObject({ code: 'ERR_SINGLETON_INVALID_ARGS' });
+    expect(await Singleton.send({ port, codec, schema: even, args: 4 })).toMatchObject({ client: 1 });
+    expect(heard.app.arguments).toEqual([4]);
+    expect(heard.warnings).toMatchObject([{ code: 'ERR_SINGLETON_INVALID_ARGS' }]);
+  });
+
+  const never = schemaOf(() => new Promise<{ readonly value: number }>(() => {}));
+
+  it('for ever is cut off by receiveTimeout on the host, which serves others meanwhile', async () => {
+    let isFirst = true;
+    const settlesLater = schemaOf(() => {
+      const result = isFirst ? new Promise<{ readonly value: number }>(() => {}) : Promise.resolve({ value: 2 });
+      isFirst = false;
+      return result;
+    });
+    const heard = await host(
+      new Singleton<number>({ port: 0, codec, schema: settlesLater, args: 0, receiveTimeout: 100 }),
+    );
+    const [, second] = await Promise.all([
+      launch(heard, 'slow'),
+      new Promise((resolve) => setImmediate(resolve)).then(() => launch(heard, 'fast')),
+    ]);
+    expect(second).toMatchObject({ outcome: 'delivered' });
+    expect(heard.warnings).toMatchObject([{ code: 'ERR_SINGLETON_CONNECTION_FAILED' }]);
+    expect(heard.warnings[0]?.message).toContain('receiveTimeout');
+    // The launch was not taken, so it was handed over again.
+    expect(heard.app.arguments).toEqual([2, 2]);
+  });
+
+  it('for ever is cut off by handOffTimeout on the client', async () => {
+    const sent = Singleton.send({ port: 1, codec, schema: never, args: 1, handOffTimeout: 30 });
+    await expect(sent).rejects.toMatchObject({ name: 'SingletonError', code: 'ERR_SINGLETON_HOST_UNRESPONSIVE' });
+  });
+});
+
+it('a schema that throws is a warning with its error as the cause, and the client is refused', async () => {
+  const cause = new Error('boom');
+  const throwing = schemaOf<number>(() => {
+    throw cause;
+  });
+  const rejecting = schemaOf<number>(() => Promise.reject(cause));
+  for (const schema of [throwing, rejecting]) {
+    const heard = await host(new Singleton<number>({ port: 0, codec, schema, args: 0 }));
+    expect(await launch(heard, 1)).toMatchObject({ code: 'ERR_SINGLETON_INVALID_ARGS' });
+    expect(heard).toMatchObject({ app: { clients: 0 }, warnings: [{ code: 'ERR_SINGLETON_INVALID_ARGS', cause }] });
+  }
+});
+
+it('a schema works with the legacy codec, where a client that is refused cannot learn it', async () => {
+  const schema = z.tuple([z.string().min(1), z.coerce.number<string>()]).transform(([file, line]) => ({ file, line }));
+  const { app, warnings } = await host(new Singleton<Job>({ port: 0, codec: legacy(), schema, args: ['own', '1'] }));
+  const port = portOf(app);
+  await Singleton.send({ port, codec: legacy(), schema, args: ['a', '2'] });
+  expect(app.arguments).toEqual([{ file: 'a', line: 2 }]);
+  const invalid = Singleton.send({ port, codec: legacy(), schema, args: ['', '2'] });
+  await expect(invalid).rejects.toMatchObject({ code: 'ERR_SINGLETON_INVALID_ARGS' });
+  const warned = once(app, 'warning');
+  expect(await Singleton.send({ port, args: ['a', MARKER] })).toEqual({ outcome: 'unconfirmed' });
+  await warned;
+  expect(warnings).toMatchObject([{ code: 'ERR_SINGLETON_INVALID_ARGS' }]);
+  expect(warnings[0]?.message).not.toContain(MARKER);
+  expect(app.clients).toBe(1);
+});
+
+it('a schema does not see what was not verified', async () => {
+  let seen = 0;
+  const schema = schemaOf(() => {
+    seen += 1;
+    return Promise.resolve({ value: 1 });
+  });
+  const { app } = await host(new Singleton<number>({ port: 0, codec, schema, args: 0, secret: 'x'.repeat(16) }));
+  const failed = once(app, 'verifyFailed');
+  await expect(Singleton.send({ port: portOf(app), codec, args: 1 })).rejects.toMatchObject({
+    code: 'ERR_SINGLETON_VERIFICATION_FAILED',
+  });
+  await failed;
+  expect(seen).toBe(0);
+});
+
+it.each([null, 7, 'a', {}, { '~standard': null }, { '~standard': { validate: 1 } }, () => true])(
+  'the option schema cannot be %o',
+  (schema) => {
+    expect(refusal({ schema })).toMatch(/^Option "schema": expected a Standard Schema, got /);
+  },
+);
+
+it('a codec with a schema keeps its name and its check', () => {
+  const [, schema] = schemas[0] ?? [];
+  expect(schema && validated(legacy(), schema)).toMatchObject({ name: 'legacy', check: expect.any(Function) });
+});
+
+/** A program that counts who connects. */
+async function listen(): Promise<{ readonly port: number; readonly connections: number }> {
+  let connections = 0;
+  const server = createServer((socket) => {
+    connections += 1;
+    socket.destroy();
+  }).listen(0, '127.0.0.1');
+  onTestFinished(() => void server.close());
+  await once(server, 'listening');
+  const address = server.address();
+  const port = typeof address === 'object' && address ? address.port : 0;
+  return {
+    port,
+    get connections() {
+      return connections;
+    },
+  };
+}

@@ -1,0 +1,169 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { SingletonError } from '../../src/core/errors.ts';
+import { initiate, tryRespond } from '../../src/protocol/handshake.ts';
+import { SecureChannel } from '../../src/protocol/secure-channel.ts';
+import { duplexPair, outcomeOf, readAll, sessions } from '../protocol/duplex-pair.ts';
+import { chunkSizes, handshakes, plaintexts, shares } from './arbitraries.ts';
+
+describe('a channel', () => {
+  test('delivers the same from any chunks', async () => {
+    await fc.assert(
+      fc.asyncProperty(plaintexts(), chunkSizes(), async (texts, sizes) => {
+        const { bytes, error } = await received(split(await sent(texts), sizes));
+        expect([error, bytes]).toStrictEqual([undefined, Buffer.concat(texts)]);
+      }),
+    );
+  });
+
+  test('delivers a part and fails where one bit of all that came is another, whichever it is', async () => {
+    const texts = ['first', '2', 'third'].map((text) => Buffer.from(text));
+    const wire = await sent(texts);
+    for (let bit = 0; bit < 8 * wire.length; bit += 1) await expectPart([flipped(wire, bit)], Buffer.concat(texts));
+  });
+
+  test('delivers a part and fails where one bit of any session is another, from any chunks', async () => {
+    await fc.assert(
+      fc.asyncProperty(plaintexts(), chunkSizes(), shares(), async (texts, sizes, share) => {
+        const wire = await sent(texts);
+        const changed = flipped(wire, Math.trunc(share * 8 * wire.length));
+        await expectPart(split(changed, sizes), Buffer.concat(texts));
+      }),
+    );
+  });
+
+  test('delivers a part and fails where it is cut off, at every byte', async () => {
+    const text = Buffer.from('all of it');
+    const wire = await sent([text, text]);
+    for (const end of wire.keys()) {
+      const { error } = await expectPart([wire.subarray(0, end)], Buffer.concat([text, text]));
+      expect(error).toMatchObject({ code: 'ERR_SINGLETON_TRUNCATED_MESSAGE' });
+    }
+  });
+});
+
+describe('a handshake', () => {
+  test('opens a channel where both know the same', async () => {
+    await fc.assert(
+      fc.asyncProperty(handshakes(), async (known) => {
+        expect(await tried(known)).toStrictEqual({ bytes: Buffer.from('launch'), error: undefined });
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  test('that is recorded opens nothing at a second responder: its first record is refused', async () => {
+    await fc.assert(
+      fc.asyncProperty(handshakes(), async (known) => {
+        const { bytes, error } = await tried(known, 'replayed');
+        expect(bytes).toHaveLength(0);
+        expect(error).toMatchObject({ code: 'ERR_SINGLETON_VERIFICATION_FAILED' });
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  test('fails where a message comes back to its sender', () => {
+    fc.assert(
+      fc.property(handshakes(), (known) => {
+        const initiation = initiate(known);
+        const response = tryRespond(known, initiation.message);
+        expect(initiation.tryFinish(connection(), initiation.message)).toBeUndefined();
+        expect(tryRespond(known, response?.message ?? Buffer.alloc(0))).toBeUndefined();
+        expect(response).toBeDefined();
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  test('fails where either message is cut off, at every byte', () => {
+    const known = { secret: Buffer.from('open sesame'), prologue: Buffer.from('preface') };
+    for (let end = 0; end < 48; end += 1) {
+      const initiation = initiate(known);
+      const response = tryRespond(known, initiation.message);
+      expect(tryRespond(known, initiation.message.subarray(0, end))).toBeUndefined();
+      expect(response?.message).toHaveLength(48);
+      expect(initiation.tryFinish(connection(), (response?.message ?? known.secret).subarray(0, end))).toBeUndefined();
+    }
+  });
+
+  test('fails where one bit of the prologue or of either message is another', () => {
+    fc.assert(
+      fc.property(handshakes(), shares(), (known, share) => {
+        const at = ({ length }: Uint8Array): number => Math.trunc(share * 8 * length);
+        const { secret, prologue } = known;
+        const initiation = initiate(known);
+        const { message } = initiation;
+        const response = tryRespond(known, message);
+        expect(tryRespond({ secret, prologue: flipped(prologue, at(prologue)) }, message)).toBeUndefined();
+        expect(tryRespond({ secret: flipped(secret, at(secret)), prologue }, message)).toBeUndefined();
+        expect(tryRespond(known, flipped(message, at(message)))).toBeUndefined();
+        expect(response?.message).toHaveLength(48);
+        const answer = flipped(response?.message ?? message, at(message));
+        expect(initiation.tryFinish(connection(), answer)).toBeUndefined();
+      }),
+      // The bit of a public key that X25519 itself ignores.
+      { examples: [[{ secret: Buffer.from('s'), prologue: Buffer.from('p') }, 255 / 384]] },
+    );
+  });
+});
+
+/** What a responder delivers of a client's first record, or of the same record when it was recorded. */
+async function tried(known: Parameters<typeof tryRespond>[0], which?: 'replayed'): ReturnType<typeof outcomeOf> {
+  const initiation = initiate(known);
+  const first = tryRespond(known, initiation.message);
+  const second = which && tryRespond(known, initiation.message);
+  const [wire, end] = duplexPair();
+  const client = initiation.tryFinish(end, first?.message ?? Buffer.alloc(0));
+  client?.on('error', () => {}).end('launch');
+  const recorded = await readAll(wire);
+  const [bare, host] = duplexPair();
+  const channel = (which ? second : first)?.open(host);
+  if (!channel) throw new Error('the responder took no handshake');
+  channel.end();
+  bare.end(recorded);
+  return outcomeOf(channel);
+}
+
+/** All that a channel puts on the wire for these. */
+async function sent(texts: readonly Uint8Array[]): Promise<Buffer> {
+  const [wire, end] = duplexPair();
+  const channel = new SecureChannel(end, sessions()[0]);
+  for (const text of texts) channel.write(text);
+  channel.end();
+  const bytes = await readAll(wire);
+  channel.on('error', () => {}).destroy();
+  return bytes;
+}
+
+/** What a channel makes of these chunks, and then no more. */
+function received(chunks: readonly Uint8Array[]): ReturnType<typeof outcomeOf> {
+  const [wire, end] = duplexPair();
+  const channel = new SecureChannel(end, sessions()[1]);
+  channel.end();
+  for (const chunk of chunks) wire.write(chunk);
+  wire.end();
+  return outcomeOf(channel);
+}
+
+async function expectPart(chunks: readonly Uint8Array[], whole: Buffer): ReturnType<typeof outcomeOf> {
+  const outcome = await received(chunks);
+  expect(outcome.error).toBeInstanceOf(SingletonError);
+  expect(whole.subarray(0, outcome.bytes.length).equals(outcome.bytes)).toBe(true);
+  return outcome;
+}
+
+function connection(): Parameters<ReturnType<typeof initiate>['tryFinish']>[0] {
+  return duplexPair()[0];
+}
+
+function split(bytes: Buffer, sizes: readonly number[]): readonly Buffer[] {
+  let at = 0;
+  const chunks = sizes.map((size) => bytes.subarray(at, (at += size)));
+  return [...chunks, bytes.subarray(at)];
+}
+
+function flipped(bytes: Uint8Array, bit: number): Buffer {
+  const at = Math.trunc(bit / 8);
+  return Buffer.from(bytes.map((byte, index) => (index === at ? byte ^ (1 << (bit % 8)) : byte)));
+}

@@ -1,0 +1,169 @@
+import { describe, expect, test } from 'vitest';
+import { frames } from '../../src/codecs/frames.ts';
+import {
+  decodeLaunch,
+  decodeReceipt,
+  decodeRefusal,
+  encodeLaunch,
+  encodeReceipt,
+  encodeRefusal,
+  type Frame,
+} from '../../src/protocol/messages.ts';
+import { codeOf } from '../codecs/compliance.ts';
+
+const MALFORMED = 'ERR_SINGLETON_MALFORMED_MESSAGE';
+
+const args = Buffer.of(0xde, 0xad);
+const launch = { args, cwd: '/tmp/Ω', pid: 5678 };
+const LAUNCH = hex('01 00 0000162e 0007 2f746d702fcea9 dead');
+
+const receipt = { outcome: 'throttled', client: 258, pid: 5678, since: 1_760_000_000_000.5 } as const;
+const RECEIPT = hex('02 02 00000102 0000162e 42799c82cc000800');
+
+describe('a launch', () => {
+  test('is its kind, flags, pid, working directory and arguments', () => {
+    expect(wire(encodeLaunch(launch))).toBe(LAUNCH.toString('hex'));
+    expect(decodeLaunch(frame(LAUNCH))).toEqual(launch);
+  });
+
+  test('that does not tell its pid and working directory has zeros for them', () => {
+    expect(wire(encodeLaunch({ args }))).toBe('0100000000000000dead');
+    expect(decodeLaunch(encodeLaunch({ args }))).toEqual({ args, cwd: undefined, pid: undefined });
+  });
+
+  test('can have the greatest pid, a working directory of 65,535 bytes and no arguments', () => {
+    const most = { args: Buffer.alloc(0), cwd: 'x'.repeat(65_535), pid: 0xffff_ffff };
+    expect(decodeLaunch(encodeLaunch(most))).toEqual(most);
+  });
+
+  test('does not tell a working directory of 65,536 bytes', () => {
+    for (const cwd of ['x'.repeat(65_536), 'Ω'.repeat(32_768)]) {
+      expect(decodeLaunch(encodeLaunch({ ...launch, cwd }))).toEqual({ ...launch, cwd: undefined });
+    }
+  });
+
+  test('keeps a byte order mark of its working directory', () => {
+    expect(decodeLaunch(encodeLaunch({ ...launch, cwd: '\u{feff}/' }))).toMatchObject({ cwd: '\u{feff}/' });
+  });
+
+  test('is malformed where it breaks off before its arguments, and else has fewer of them', () => {
+    const codes = Array.from({ length: 16 }, (_, end) => {
+      return codeOf(() => decodeLaunch({ kind: 1, body: LAUNCH.subarray(1, 1 + end) }));
+    });
+    expect(codes).toStrictEqual([...Array<string>(14).fill(MALFORMED), undefined, undefined]);
+    expect(decodeLaunch(frame(LAUNCH.subarray(0, -1)))).toEqual({ ...launch, args: Buffer.of(0xde) });
+  });
+
+  test.each([1, 2, 4, 8, 16, 32, 64, 128, 255])('with the flags %i is malformed, since none has a meaning', (flags) => {
+    expect(codeOf(() => decodeLaunch(frame(changed(LAUNCH, 1, flags))))).toBe(MALFORMED);
+  });
+
+  test.each([0, 2, 3, 4, 255])('is malformed where its kind is %i', (kind) => {
+    expect(codeOf(() => decodeLaunch({ ...frame(LAUNCH), kind }))).toBe(MALFORMED);
+  });
+
+  test('is malformed where the working directory is longer than the launch', () => {
+    expect(codeOf(() => decodeLaunch(frame(hex('01 00 00000000 0003 6161'))))).toBe(MALFORMED);
+    expect(codeOf(() => decodeLaunch(frame(hex('01 00 00000000 ffff'))))).toBe(MALFORMED);
+  });
+
+  test.each(['ff', 'ce', 'c080', 'eda080', 'f4908080'])('is malformed where the working directory is %s', (path) => {
+    const size = `000${path.length / 2}`;
+    expect(codeOf(() => decodeLaunch(frame(hex(`01 00 00000000 ${size} ${path} a9`))))).toBe(MALFORMED);
+  });
+
+  test('takes arguments that are no UTF-8 as they are', () => {
+    expect(decodeLaunch(frame(hex('01 00 00000000 0000 ff00fe')))).toMatchObject({ args: Buffer.of(0xff, 0, 0xfe) });
+  });
+});
+
+describe('a receipt', () => {
+  test('is its kind, outcome, number, pid and time', () => {
+    expect(wire(encodeReceipt(receipt))).toBe(RECEIPT.toString('hex'));
+    expect(decodeReceipt(frame(RECEIPT))).toStrictEqual(receipt);
+  });
+
+  test.each([
+    ['delivered', 1],
+    ['throttled', 2],
+    ['released', 3],
+  ] as const)('numbers the outcome %s as %i', (outcome, code) => {
+    expect(encodeReceipt({ ...receipt, outcome }).body[0]).toBe(code);
+    expect(decodeReceipt(encodeReceipt({ ...receipt, outcome }))).toStrictEqual({ ...receipt, outcome });
+  });
+
+  test('with any other outcome is malformed', () => {
+    for (let code = 0; code < 256; code += 1) {
+      const isKnown = code >= 1 && code <= 3;
+      expect(codeOf(() => decodeReceipt(frame(changed(RECEIPT, 1, code))))).toBe(isKnown ? undefined : MALFORMED);
+    }
+  });
+
+  test('of any other length is malformed', () => {
+    const long = Buffer.concat([RECEIPT, Buffer.of(0)]);
+    for (let end = 1; end <= long.length; end += 1) {
+      const code = codeOf(() => decodeReceipt(frame(long.subarray(0, end))));
+      expect(code).toBe(end === RECEIPT.length ? undefined : MALFORMED);
+    }
+  });
+});
+
+describe('a refusal', () => {
+  test.each([
+    ['ERR_SINGLETON_INVALID_ARGS', 1],
+    ['ERR_SINGLETON_MESSAGE_TOO_LARGE', 2],
+    ['ERR_SINGLETON_MALFORMED_MESSAGE', 3],
+    ['ERR_SINGLETON_BUSY', 4],
+    ['not-taken', 5],
+  ] as const)('because of %s is the byte %i', (reason, code) => {
+    expect(wire(encodeRefusal(reason))).toBe(`030${code}`);
+    expect(decodeRefusal({ kind: 3, body: Uint8Array.of(code) })).toBe(reason);
+  });
+
+  test('of any other byte, of none or of more than one is malformed', () => {
+    const bodies = [[0], ...Array.from({ length: 250 }, (_, index) => [6 + index]), [], [1, 1], [1, 0]];
+    for (const body of bodies) {
+      expect(codeOf(() => decodeRefusal({ kind: 3, body: Uint8Array.from(body) }))).toBe(MALFORMED);
+    }
+  });
+});
+
+test.each([
+  ['a launch', LAUNCH, decodeLaunch],
+  ['a receipt', RECEIPT, decodeReceipt],
+  ['a refusal', hex('03 04'), decodeRefusal],
+])('%s of which any byte is any other gives a value or a SingletonError', (_, bytes, decode) => {
+  for (const at of bytes.keys()) {
+    for (let byte = 0; byte < 256; byte += 1) codeOf(() => decode(frame(changed(bytes, at, byte))));
+  }
+});
+
+test.each([
+  ['a launch', LAUNCH, decodeLaunch],
+  ['a receipt', RECEIPT, decodeReceipt],
+  ['a refusal', hex('03 04'), decodeRefusal],
+])('%s is the same where its frame came byte by byte behind another', (_, bytes, decode) => {
+  const decoder = frames.createDecoder({ maxMessageBytes: 64 });
+  const twice = Buffer.concat([frames.encode(frame(bytes)), frames.encode(frame(bytes))]);
+  const messages = Array.from(twice, (byte) => decoder.push(Uint8Array.of(byte)))
+    .flat()
+    .map(({ kind, body }) => ({ kind, body: Buffer.from(body) }));
+  expect(messages.map((message) => decode(message))).toEqual([decode(frame(bytes)), decode(frame(bytes))]);
+});
+
+/** The message that a frame of these bytes, its kind first, carries: a view into more. */
+function frame(bytes: Buffer): Frame {
+  return { kind: bytes.readUInt8(0), body: bytes.subarray(1) };
+}
+
+function wire({ kind, body }: Frame): string {
+  return Buffer.concat([Buffer.of(kind), body]).toString('hex');
+}
+
+function changed(bytes: Buffer, at: number, byte: number): Buffer {
+  return Buffer.from(bytes).fill(byte, at, at + 1);
+}
+
+function hex(text: string): Buffer {
+  return Buffer.from(text.replaceAll(' ', ''), 'hex');
+}
