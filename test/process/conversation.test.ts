@@ -1,29 +1,15 @@
-import { once } from 'node:events';
-import { createServer as createHttpServer } from 'node:http';
-import type { Socket } from 'node:net';
-import { describe, expect, onTestFinished, test } from 'vitest';
-import type { AppConfig } from '../fixtures/app.js';
-import { freePort, hostOf, launch, portOf, stranger, type Line, type Program } from './program.ts';
+import { describe, expect, test } from 'vitest';
+import { freePort, launch } from './program.ts';
 import { relay } from './relay.ts';
-
-const isWindows = process.platform === 'win32';
-const secret = 'correct-horse-battery-staple';
-const SECRET_ARG = 'the-quiet-part';
-/** Short enough to wait for, and an allowance for a busy machine that is far below the default of 10 s. */
-const handOffTimeout = 1000;
-const ALLOWANCE = 4000;
+import { exitsOf, expectInTime, expectNext, handOffTimeout, hosted, open, ready, secured } from './structured.ts';
 
 /** What the client may send before it has seen a hello: the preface for "msgpack" and no name, the handshake message. */
 const PREFACE = 19;
-const GREETINGS = { secured: PREFACE + 48, open: PREFACE };
 
 describe.each([
-  ['secured', { secret }],
-  ['open', {}],
-] as const)('a conversation that is %s', (kind, shared) => {
-  const config = (port: number, more: AppConfig['options'] = {}) =>
-    ({ codec: 'msgpack', options: { port, ...shared, ...more } }) as const;
-
+  ['secured', secured, PREFACE + 48],
+  ['open', open, PREFACE],
+])('a conversation that is %s', (_, config, greeting) => {
   test('confirms a launch, which arrives with its directory and its process', async () => {
     const port = await freePort();
     const host = await hosted(config(port));
@@ -80,7 +66,7 @@ describe.each([
   test('ends in CONNECTION_FAILED on the client when the host is killed with the launch in its hands', async () => {
     const port = await freePort();
     const host = await hosted(config(port));
-    const between = await relay(port, GREETINGS[kind]);
+    const between = await relay(port, greeting);
     const sender = launch({ ...config(between.port), steps: ['send'] }, 'lost');
     await between.holding;
 
@@ -91,7 +77,7 @@ describe.each([
   });
 
   // Windows has no signal that stops a process.
-  describe.skipIf(isWindows)('with a host that freezes', () => {
+  describe.skipIf(process.platform === 'win32')('with a host that freezes', () => {
     test('before it greets gives HOST_UNRESPONSIVE by the deadline, and the launch is not run later', async () => {
       const port = await freePort();
       const host = await hosted(config(port));
@@ -112,7 +98,7 @@ describe.each([
       async (how) => {
         const port = await freePort();
         const host = await hosted(config(port));
-        const between = await relay(port, GREETINGS[kind]);
+        const between = await relay(port, greeting);
         const options = how === 'gives up' ? { handOffTimeout } : {};
         const sender = launch({ ...config(between.port, options), steps: ['send'] }, 'gave up');
         await between.holding;
@@ -130,160 +116,4 @@ describe.each([
       },
     );
   });
-
-  describe('with a squatter', () => {
-    const squatters: Readonly<Record<string, (socket: Socket) => void>> = {
-      'that stays silent': (socket) => socket.resume(),
-      'that accepts and closes': (socket) => socket.resume().end(),
-      'that resets': (socket) => void socket.once('data', () => socket.resetAndDestroy()),
-      'that echoes': (socket) => void socket.pipe(socket),
-      'that greets': (socket) => socket.resume().write('220 mail.example.org\r\n'),
-      'that greets like a host, but not quite': (socket) =>
-        socket.resume().write(Buffer.from('f553534c0d0a1a0a01000001', 'hex')),
-    };
-
-    test.each(Object.entries(squatters))('%s says which by the deadline, and hands it nothing', async (name, act) => {
-      const got: Buffer[] = [];
-      const server = await stranger((socket) => {
-        socket.on('data', (chunk) => got.push(chunk));
-        act(socket);
-      });
-
-      const second = launch(config(server.port, { handOffTimeout }), SECRET_ARG);
-
-      const rejected = await second.line('rejected');
-      const silent = ['that stays silent', 'that accepts and closes', 'that resets'].includes(name);
-      expect(rejected).toMatchObject({
-        code: silent ? 'ERR_SINGLETON_HOST_UNRESPONSIVE' : 'ERR_SINGLETON_FOREIGN_HOST',
-      });
-      expect(rejected['ms']).toBeLessThan(handOffTimeout + ALLOWANCE);
-      expect((await second.exited()).code).toBe(1);
-      expectNothingTold(Buffer.concat(got));
-    });
-
-    test('that answers HTTP says FOREIGN_HOST', async () => {
-      const server = createHttpServer().listen(0, '127.0.0.1');
-      onTestFinished(() => {
-        server.closeAllConnections();
-        server.close();
-      });
-      await once(server, 'listening');
-      const second = launch(config(portOf(server)), SECRET_ARG);
-      expect(await second.line('rejected')).toMatchObject({ code: 'ERR_SINGLETON_FOREIGN_HOST' });
-      expect((await second.exited()).code).toBe(1);
-    });
-  });
 });
-
-describe('a secret', () => {
-  test('and what it guards are not seen by a relay, which passes on every byte', async () => {
-    const port = await freePort();
-    const host = await hosted(guarded(port));
-    const between = await relay(port);
-    const sender = launch({ ...guarded(between.port), steps: ['send'] }, SECRET_ARG);
-    expect(await sender.line('sent')).toMatchObject({ outcome: 'delivered' });
-    expect((await host.line('args'))['args']).toEqual([SECRET_ARG]);
-    expect(between.seen().length).toBeGreaterThan(GREETINGS.secured);
-    expectNothingTold(between.seen());
-  });
-
-  test('that a squatter does not know keeps the launch from it, although it speaks the conversation', async () => {
-    const port = await freePort();
-    const squatter = await hosted(guarded(port, { secret: 'a guess of twenty bytes' }));
-
-    const second = launch(guarded(port), SECRET_ARG);
-
-    expect(await second.line('rejected')).toMatchObject({ code: 'ERR_SINGLETON_VERIFICATION_FAILED' });
-    expect((await second.exited()).code).toBe(1);
-    expect(await squatter.line('verifyFailed')).toMatchObject({ reason: 'wrong-secret' });
-    expect(squatter.all('client')).toEqual([]);
-  });
-
-  test.each([
-    ['missing', { secret: undefined }, 'missing-secret'],
-    ['wrong', { secret: 'another of twenty bytes' }, 'wrong-secret'],
-  ])('that is %s is told on both sides', async (_, options, reason) => {
-    const port = await freePort();
-    const host = await hosted(guarded(port));
-    const second = launch(guarded(port, options), SECRET_ARG);
-    expect(await second.line('rejected')).toMatchObject({ code: 'ERR_SINGLETON_VERIFICATION_FAILED' });
-    await second.exited();
-    await host.line('verifyFailed');
-    await expectNext(host, guarded(port));
-    expect(host.all('verifyFailed')).toMatchObject([{ reason }]);
-  });
-
-  test('that the host does not have is not given to it', async () => {
-    const port = await freePort();
-    const host = await hosted(guarded(port, { secret: undefined }));
-    const second = launch(guarded(port), SECRET_ARG);
-    expect(await second.line('rejected')).toMatchObject({ code: 'ERR_SINGLETON_VERIFICATION_FAILED' });
-    await second.exited();
-    expect(await host.line('verifyFailed')).toMatchObject({ reason: 'unexpected-secret' });
-    expect(host.all('client')).toEqual([]);
-  });
-});
-
-describe('16 processes that claim at the same instant over msgpack with a secret', () => {
-  const COUNT = 16;
-
-  test.each([1, 2, 3, 4, 5])('give one host, 15 receipts and 15 launches, round %i', async () => {
-    const options = { port: await freePort(), secret, strict: false };
-    const racers = await ready(COUNT, { codec: 'msgpack', options });
-
-    for (const racer of racers) racer.tell();
-
-    const host = await Promise.any(racers.map(async (racer) => racer.line('host').then(() => racer)));
-    const clients = racers.filter((racer) => racer !== host);
-    const receipts = await Promise.all(clients.map((client) => client.line('rejected')));
-    expect(receipts.map(({ receipt }) => receipt)).toMatchObject(
-      clients.map(() => ({ outcome: 'delivered', host: { pid: host.pid } })),
-    );
-    await exitsOf(clients);
-    await host.line('args', ({ number }) => number === COUNT - 1);
-    const expected = racers.flatMap((racer, index) => (racer === host ? [] : [`launch ${index}`]));
-    const got = host.all('args').flatMap(({ args }) => args);
-    expect(got).toHaveLength(expected.length);
-    expect(new Set(got)).toEqual(new Set(expected));
-    expect([...host.all('warning'), ...host.all('verifyFailed')]).toEqual([]);
-  });
-});
-
-/** Both sides with the secret, unless told otherwise. */
-function guarded(port: number, more: AppConfig['options'] = {}): AppConfig {
-  return { codec: 'msgpack', options: { port, secret, ...more } };
-}
-
-/** A host of this configuration, when it has the place. */
-function hosted({ options, ...more }: AppConfig): Promise<Program> {
-  return hostOf(options, more);
-}
-
-/** So many launches that have started, and wait for a word to claim. */
-async function ready(count: number, config: AppConfig): Promise<readonly Program[]> {
-  const racers = Array.from({ length: count }, (_, index) =>
-    launch({ ...config, steps: ['wait', 'acquire'] }, `launch ${index}`),
-  );
-  await Promise.all(racers.map((racer) => racer.line('waiting')));
-  return racers;
-}
-
-function exitsOf(programs: readonly Program[]): Promise<unknown[]> {
-  return Promise.all(programs.map((program) => program.exited()));
-}
-
-/** The next launch is the first that the host counts. */
-async function expectNext(host: Program, config: AppConfig): Promise<void> {
-  expect((await launch(config, 'next').exited()).code).toBe(0);
-  expect(await host.line('args')).toMatchObject({ args: ['next'], number: 1 });
-}
-
-function expectInTime({ ms }: Line): void {
-  // Where a further try would be cut short the claim gives up a pause early, 40 ms at most.
-  expect(ms).toBeGreaterThan(handOffTimeout - 100);
-  expect(ms).toBeLessThan(handOffTimeout + ALLOWANCE);
-}
-
-function expectNothingTold(bytes: Buffer): void {
-  for (const told of [secret, SECRET_ARG]) expect(bytes.includes(told)).toBe(false);
-}

@@ -1,0 +1,55 @@
+import { once } from 'node:events';
+import { createServer as createHttpServer } from 'node:http';
+import type { Socket } from 'node:net';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { launch, portOf, stranger } from './program.ts';
+import { ALLOWANCE, expectNothingTold, handOffTimeout, open, SECRET_ARG, secured } from './structured.ts';
+
+describe.each([
+  ['secured', secured],
+  ['open', open],
+])('with a squatter on the place, a conversation that is %s', (_, config) => {
+  const squatters: Readonly<Record<string, (socket: Socket) => void>> = {
+    'that stays silent': (socket) => socket.resume(),
+    'that accepts and closes': (socket) => socket.resume().end(),
+    'that resets': (socket) => void socket.once('data', () => socket.resetAndDestroy()),
+    'that echoes': (socket) => void socket.pipe(socket),
+    'that greets': (socket) => socket.resume().write('220 mail.example.org\r\n'),
+    'that greets like a host, but not quite': (socket) =>
+      socket.resume().write(Buffer.from('f553534c0d0a1a0a01000001', 'hex')),
+  };
+
+  test.each(Object.entries(squatters))(
+    'with one %s, says which by the deadline, and hands it nothing',
+    async (name, act) => {
+      const got: Buffer[] = [];
+      const server = await stranger((socket) => {
+        socket.on('data', (chunk) => got.push(chunk));
+        act(socket);
+      });
+
+      const second = launch(config(server.port, { handOffTimeout }), SECRET_ARG);
+
+      const rejected = await second.line('rejected');
+      const silent = ['that stays silent', 'that accepts and closes', 'that resets'].includes(name);
+      expect(rejected).toMatchObject({
+        code: silent ? 'ERR_SINGLETON_HOST_UNRESPONSIVE' : 'ERR_SINGLETON_FOREIGN_HOST',
+      });
+      expect(rejected['ms']).toBeLessThan(handOffTimeout + ALLOWANCE);
+      expect((await second.exited()).code).toBe(1);
+      expectNothingTold(Buffer.concat(got));
+    },
+  );
+
+  test('with one that answers HTTP says FOREIGN_HOST', async () => {
+    const server = createHttpServer().listen(0, '127.0.0.1');
+    onTestFinished(() => {
+      server.closeAllConnections();
+      server.close();
+    });
+    await once(server, 'listening');
+    const second = launch(config(portOf(server)), SECRET_ARG);
+    expect(await second.line('rejected')).toMatchObject({ code: 'ERR_SINGLETON_FOREIGN_HOST' });
+    expect((await second.exited()).code).toBe(1);
+  });
+});

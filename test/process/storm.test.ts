@@ -1,0 +1,28 @@
+import { describe, expect, test } from 'vitest';
+import { freePort } from './program.ts';
+import { exitsOf, ready, secret } from './structured.ts';
+
+describe('16 processes that claim at the same instant over msgpack with a secret', () => {
+  const COUNT = 16;
+
+  test.each([1, 2, 3, 4, 5])('give one host, 15 receipts and 15 launches, round %i', async () => {
+    const options = { port: await freePort(), secret, strict: false };
+    const racers = await ready(COUNT, { codec: 'msgpack', options });
+
+    for (const racer of racers) racer.tell();
+
+    const host = await Promise.any(racers.map(async (racer) => racer.line('host').then(() => racer)));
+    const clients = racers.filter((racer) => racer !== host);
+    const receipts = await Promise.all(clients.map((client) => client.line('rejected')));
+    expect(receipts.map(({ receipt }) => receipt)).toMatchObject(
+      clients.map(() => ({ outcome: 'delivered', host: { pid: host.pid } })),
+    );
+    await exitsOf(clients);
+    await host.line('args', ({ number }) => number === COUNT - 1);
+    const expected = racers.flatMap((racer, index) => (racer === host ? [] : [`launch ${index}`]));
+    const got = host.all('args').flatMap(({ args }) => args);
+    expect(got).toHaveLength(expected.length);
+    expect(new Set(got)).toEqual(new Set(expected));
+    expect([...host.all('warning'), ...host.all('verifyFailed')]).toEqual([]);
+  });
+});
