@@ -5,7 +5,9 @@ import type { VerifyFailure } from './events.ts';
 /** What `verbose` prints of a warning, one line on stderr. */
 export function printWarning({ code, message, cause }: SingletonError): void {
   const reason = cause instanceof Error ? cause.message : inspect(cause);
-  print(cause === undefined ? `${code}: ${message}` : `${code}: ${message} Cause: ${reason}`);
+  // What a schema says may quote the client.
+  const isTold = cause !== undefined && code !== 'ERR_SINGLETON_INVALID_ARGS';
+  print(isTold ? `${code}: ${message} Cause: ${reason}` : `${code}: ${message}`);
 }
 
 /** What `verbose` prints of a client that did not prove the secret. */

@@ -1,4 +1,7 @@
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, expect, it, onTestFinished, vi } from 'vitest';
+import { z } from 'zod';
+import { json } from '../../src/codecs/json.ts';
+import { Singleton } from '../../src/index.ts';
 import { launch, speak, startHost } from './hosting.ts';
 
 let printed: string[] = [];
@@ -29,6 +32,16 @@ it('a verbose host prints a failed verification with its reason and address, and
   await speak(app, 'guess\0private\0');
   expect(printed).toEqual([expect.stringMatching(/^socket-singleton: [^\n]*wrong-secret[^\n]*127\.0\.0\.1[^\n]*\n$/)]);
   expect(printed.join('')).not.toMatch(/guess|private|sesame/);
+});
+
+it('a verbose host prints that arguments were invalid, and nothing of them', async () => {
+  const schema = z.unknown().superRefine((value, context) => context.addIssue(`got ${JSON.stringify(value)}`));
+  const app = await Singleton.acquire({ port: 0, verbose: true, codec: json(), schema, args: 0 });
+  onTestFinished(() => app.release());
+  const sent = Singleton.send({ port: Number(new URL(app.place).port), codec: json(), args: 'private' });
+  await expect(sent).rejects.toMatchObject({ code: 'ERR_SINGLETON_INVALID_ARGS' });
+  expect(printed).toEqual([expect.stringMatching(/^socket-singleton: ERR_SINGLETON_INVALID_ARGS: [^\n]+\n$/)]);
+  expect(printed.join('')).not.toContain('private');
 });
 
 it('a verbose host prints that an observer failed', async () => {
