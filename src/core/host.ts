@@ -18,6 +18,8 @@ export type Dispatched = Omit<Confirmation, 'since'>;
 
 /** Milliseconds that connections have to complete their launch after a release, and to close after their answer. */
 const GRACE = 1000;
+/** Milliseconds more for those that did not, and are told so. */
+const FAREWELL = 200;
 
 interface Receiving {
   readonly answer: Answer | undefined;
@@ -32,6 +34,8 @@ export class Host<T> {
   readonly #open = new Set<Connection>();
   /** Connections whose launch is not complete. */
   readonly #receiving = new Map<Connection, Receiving>();
+  /** Connections that have their answer and are not closed yet. */
+  readonly #leaving = new Set<Connection>();
   #isCut = false;
   #listener: Listener | undefined;
   #place: string;
@@ -72,7 +76,7 @@ export class Host<T> {
     else this.#listener?.unref();
   }
 
-  /** Frees the place at once; resolves when the last connection is closed, which takes at most the grace. */
+  /** Frees the place at once; resolves when the last connection is closed, which takes at most the grace and the farewell. */
   async close(): Promise<void> {
     const listener = this.#listener;
     this.#listener = undefined;
@@ -80,9 +84,12 @@ export class Host<T> {
     await listener?.close();
     if (this.#open.size === 0) return;
     const closed = Array.from(this.#open, (connection) => new Promise((resolve) => connection.once('close', resolve)));
-    const timer = setTimeout(() => {
+    let timer = setTimeout(() => {
       this.cut();
-      for (const connection of this.#open) connection.destroy();
+      for (const connection of this.#open) if (!this.#receiving.get(connection)?.answer) connection.destroy();
+      timer = setTimeout(() => {
+        for (const connection of this.#open) connection.destroy();
+      }, FAREWELL);
     }, GRACE);
     await Promise.all(closed);
     clearTimeout(timer);
@@ -92,7 +99,8 @@ export class Host<T> {
   cut(): void {
     this.#isCut = true;
     for (const [connection, { answer, fail }] of this.#receiving) {
-      if (!answer) abort(connection);
+      if (answer) answer.dismiss();
+      else abort(connection);
       fail(released());
     }
   }
@@ -115,7 +123,7 @@ export class Host<T> {
       if (!answer && connection.readableEnded && !this.#isCut) connection.end();
       else if (!answer) abort(connection);
     }
-    if (answer) leave(connection);
+    if (answer) this.#leave(connection);
   }
 
   #report(reception: Reception<T>, connection: Connection, answer: Answer | undefined): void {
@@ -131,10 +139,15 @@ export class Host<T> {
     else answer?.refuse('ERR_SINGLETON_BUSY');
   }
 
-  /** A launch takes a moment: of too many connections, the one that has been incomplete the longest is cut off. */
+  /** Of too many connections, one that has its answer goes first, then the one that has been incomplete the longest. */
   #makeRoom(): void {
     const { maxConnections } = this.#options;
     if (this.#open.size < maxConnections) return;
+    const [answered] = this.#leaving;
+    if (answered) {
+      answered.destroy();
+      return;
+    }
     for (const [connection, { answer, fail }] of this.#receiving) {
       answer?.dismiss();
       if (answer) connection.destroy();
@@ -161,16 +174,20 @@ export class Host<T> {
       this.#receiving.delete(connection);
     }
   }
-}
 
-/** Who has an answer closes first, so that this side has no TIME_WAIT, and is reset when it does not. */
-function leave(connection: Connection): void {
-  if (connection.closed) return;
-  const end = (): void => void connection.end();
-  const timer = setTimeout(() => abort(connection), GRACE).unref();
-  connection.once('close', () => clearTimeout(timer));
-  if (connection.readableEnded) end();
-  else connection.once('end', end).resume();
+  /** Who has an answer closes first, so that this side has no TIME_WAIT, and is reset when it does not. */
+  #leave(connection: Connection): void {
+    if (connection.closed) return;
+    this.#leaving.add(connection);
+    const end = (): void => void connection.end();
+    const timer = setTimeout(() => abort(connection), GRACE).unref();
+    connection.once('close', () => {
+      clearTimeout(timer);
+      this.#leaving.delete(connection);
+    });
+    if (connection.readableEnded) end();
+    else connection.once('end', end).resume();
+  }
 }
 
 function released(): SingletonError {
