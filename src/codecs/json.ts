@@ -5,7 +5,7 @@ import { lengthPrefixed } from './length-prefixed.ts';
 import { MAX_DEPTH, MAX_NODES, requirePlain } from './plain.ts';
 
 /**
- * Arguments as JSON: what arrives is what was sent, or the launch fails. `T` is the caller's word; a `schema` makes sure.
+ * Arguments as JSON: what arrives is what was sent, or the launch fails (-0 arrives as 0). `T` is the caller's word; a `schema` makes sure.
  */
 export function json<T = unknown>(): Codec<T> {
   return lengthPrefixed<T>({ name: 'json', serialize, deserialize });

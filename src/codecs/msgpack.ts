@@ -7,7 +7,7 @@ import { requirePlain } from './plain.ts';
 
 /**
  * Arguments as MessagePack, by the package `msgpackr`, which is to be installed beside this one: what JSON has, and
- * `Uint8Array`, `bigint`, `NaN` and the infinities. What arrives is what was sent, or the launch fails. `T` is the
+ * `Uint8Array`, `bigint`, `NaN` and the infinities. What arrives is what was sent (-0 as 0), or the launch fails. `T` is the
  * caller's word; a `schema` makes sure.
  */
 export function msgpack<T = unknown>(): Codec<T> {

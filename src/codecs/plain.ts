@@ -32,7 +32,9 @@ class Walk {
     if (this.#nodes > MAX_NODES) throw this.#refuse(`holds more than ${MAX_NODES} values`, []);
     if (this.#isLeaf(value)) return;
     if (this.#path.length === MAX_DEPTH) throw this.#refuse(`is nested deeper than ${MAX_DEPTH} levels`, []);
+    if (hasMore(value)) throw this.#refuse('has toJSON(), or a key that is a symbol');
     if (Array.isArray(value)) {
+      if (Object.keys(value).length > value.length) throw this.#refuse('is a list with more than its items');
       for (const [index, item] of value.entries()) this.#enter(index, item);
     } else if (isPlainObject(value)) {
       for (const [key, item] of Object.entries(value)) {
@@ -54,6 +56,12 @@ class Walk {
     const where = path.map((key) => (typeof key === 'number' ? `[${key}]` : `.${key}`)).join('');
     return new SingletonError('ERR_SINGLETON_UNENCODABLE', `Cannot send these arguments: args${where} ${problem}.`);
   }
+}
+
+/** Whether a list or a plain object has what a serializer would follow, or leave out. */
+function hasMore(value: unknown): boolean {
+  if (!Array.isArray(value) && !isPlainObject(value)) return false;
+  return ('toJSON' in value && typeof value['toJSON'] === 'function') || Object.getOwnPropertySymbols(value).length > 0;
 }
 
 /** Of any realm: its prototype is at the end of the chain, or it has none. */

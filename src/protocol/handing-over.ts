@@ -42,7 +42,9 @@ function pack<T>(carrier: Carrier<T>, launch: Launch<T>, { maxMessageBytes }: Te
 
 function serialize<T>(carrier: Carrier<T>, args: T): Uint8Array {
   try {
-    return carrier.serialize(args);
+    const bytes: unknown = carrier.serialize(args);
+    if (bytes instanceof Uint8Array) return bytes;
+    throw new TypeError(`Expected a Uint8Array from the serializer, got a value of type ${typeof bytes}.`);
   } catch (cause) {
     if (cause instanceof SingletonError) throw cause;
     const message = `The codec "${carrier.name}" cannot carry these arguments. Change them.`;

@@ -65,12 +65,17 @@ export function encodeReceipt({ outcome, client, pid, since }: PackedReceipt): F
   return { kind: KIND.receipt, body };
 }
 
+/** The furthest from 1970 that a `Date` can tell, in milliseconds. */
+const MAX_TIME = 8.64e15;
+
 /** @throws SingletonError `ERR_SINGLETON_MALFORMED_MESSAGE` */
 export function decodeReceipt({ body }: Frame): PackedReceipt {
   const bytes = Buffer.from(body.buffer, body.byteOffset, body.length);
   const outcome = keyOf(OUTCOMES, bytes[0]);
   if (bytes.length !== RECEIPT_BYTES || !outcome) throw malformed('a receipt of 17 bytes with an outcome from 1 to 3');
-  return { outcome, client: bytes.readUInt32BE(1), pid: bytes.readUInt32BE(5), since: bytes.readDoubleBE(9) };
+  const since = bytes.readDoubleBE(9);
+  if (!(Math.abs(since) <= MAX_TIME)) throw malformed('a receipt with a time');
+  return { outcome, client: bytes.readUInt32BE(1), pid: bytes.readUInt32BE(5), since };
 }
 
 /** Why a launch was not dispatched: the code of an error, or `not-taken`, after which it may be handed over again. */

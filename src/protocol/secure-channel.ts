@@ -59,7 +59,7 @@ export class SecureChannel extends Duplex {
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     this.#part.clear();
     this.#connection.destroy();
-    this.#settle(error);
+    this.#settle(error ?? cutShort());
     done(error);
   }
 
@@ -133,10 +133,14 @@ export class SecureChannel extends Duplex {
   #closed(): void {
     this.#requireEnd();
     if (this.writableFinished) this.destroy();
-    else this.#fail('ERR_SINGLETON_CONNECTION_FAILED', 'The connection was closed before all was written');
+    else this.destroy(cutShort());
   }
 
   #fail(code: SingletonErrorCode, message: string): void {
     this.destroy(new SingletonError(code, `${message}.`));
   }
+}
+
+function cutShort(): SingletonError {
+  return new SingletonError('ERR_SINGLETON_CONNECTION_FAILED', 'The channel was closed before all was written.');
 }

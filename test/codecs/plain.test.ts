@@ -84,6 +84,20 @@ describe('what is not plain', () => {
     expect(refusalOf({ a: sparse })).toMatch(/: args\.a\[0\] is of type undefined/);
   });
 
+  it.each([
+    ['a list with a property', Object.assign([1], { x: 1 }), 'is a list with more than its items'],
+    ['a list with toJSON()', Object.assign([1], { toJSON: () => 2 }), 'has toJSON()'],
+    ['an object with a toJSON() that is hidden', hidden(), 'has toJSON()'],
+    ['an object with a toJSON() that is inherited', Object.create(hidden(null)), 'has toJSON()'],
+    ['a key that is a symbol', { [Symbol('a')]: 1 }, 'has toJSON(), or a key that is a symbol'],
+  ])('%s is refused, for a serializer would follow it or leave it out', (_, value, told) => {
+    expect(refusalOf({ a: value })).toContain(`args.a ${told}`);
+  });
+
+  it('a property "toJSON" that is no function is a property', () => {
+    expect(() => requirePlain({ toJSON: 1 }, 'TEST', (value) => typeof value !== 'object')).not.toThrow();
+  });
+
   it('a number is told where the format has none like it', () => {
     expect(() => requirePlain([1, NaN], 'TEST', Number.isFinite)).toThrow('args[1] is NaN, which TEST');
     expect(() => requirePlain([-Infinity], 'TEST', Number.isFinite)).toThrow('args[0] is -Infinity, which TEST');
@@ -106,6 +120,11 @@ describe('what is not plain', () => {
     for (const cycle of [list, object]) expect(refusalOf(cycle)).toMatch(/args is nested deeper than 32 levels/);
   });
 });
+
+/** An object whose toJSON() no walk over its properties sees. */
+function hidden(prototype: object | null = Object.prototype): object {
+  return Object.create(prototype, { toJSON: { value: () => 'another value' } });
+}
 
 const list = (length: number): unknown => Array.from({ length }, () => 0);
 const object = (length: number): unknown => Object.fromEntries(Array.from({ length }, (_, i) => [`k${i}`, i]));

@@ -78,6 +78,10 @@ describe('a launch', () => {
 });
 
 describe('a receipt', () => {
+  test.each([NaN, Infinity, -Infinity, 8.64e15 + 1])('with %d as its time is malformed: no date is that', (since) => {
+    expect(() => decodeReceipt(encodeReceipt({ ...receipt, since }))).toThrow('a receipt with a time');
+  });
+
   test('is its kind, outcome, number, pid and time', () => {
     expect(wire(encodeReceipt(receipt))).toBe(RECEIPT.toString('hex'));
     expect(decodeReceipt(frame(RECEIPT))).toStrictEqual(receipt);
