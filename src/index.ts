@@ -9,6 +9,7 @@ export type {
   ArgsOption,
   HandOffOptions,
   HostOptions,
+  NoSchema,
   SchemaOption,
   SendOptions,
   SingletonOptions,

@@ -10,6 +10,7 @@ export async function send<T>(options: ResolvedOptions<T>): Promise<Receipt> {
   const { transport } = options;
   const deadline = new Deadline(options.handOffTimeout, () => unresponsive(options), options.signal);
   try {
+    deadline.signal.throwIfAborted();
     const handOff = await orAborted(prepare(options), deadline.signal);
     for (;;) {
       const result = await deliver(transport, handOff, deadline.signal);

@@ -128,14 +128,20 @@ export type SchemaOption<Input, Output> = {
   readonly codec: Codec<unknown>;
 };
 
+/** Tells options without a schema from those with one, which have types of their own. */
+export type NoSchema = {
+  /** See `ValidatedOptions`. */
+  readonly schema?: undefined;
+};
+
 /** All options of `Singleton`. */
-export type SingletonOptions<T = readonly string[]> = HostOptions<T> & ArgsOption<T>;
+export type SingletonOptions<T = readonly string[]> = HostOptions<T> & ArgsOption<T> & NoSchema;
 
 /** All options of `Singleton` with a `schema`. */
 export type ValidatedOptions<Input, Output> = HostOptions<unknown> & SchemaOption<Input, Output>;
 
 /** All options of `Singleton.send`. */
-export type SendOptions<T = readonly string[]> = HandOffOptions<T> & ArgsOption<T>;
+export type SendOptions<T = readonly string[]> = HandOffOptions<T> & ArgsOption<T> & NoSchema;
 
 /** All options of `Singleton.send` with a `schema`. */
 export type ValidatedSendOptions<Input> = HandOffOptions<unknown> & SchemaOption<Input, unknown>;
@@ -164,11 +170,14 @@ export interface ResolvedOptions<T> {
   readonly signal: AbortSignal | undefined;
 }
 
-/** What a caller without types may give. */
-type Given<T> = HostOptions<T> & { readonly args?: T | undefined; readonly schema?: Schema<unknown, T> | undefined };
+/** What any caller may give. */
+export type AnyOptions<T> = HostOptions<T> & {
+  readonly args?: T | undefined;
+  readonly schema?: Schema<unknown, T> | undefined;
+};
 
 /** @throws SingletonError `ERR_SINGLETON_INVALID_OPTION` */
-export function resolveOptions<T>(given: Given<T> = {}): ResolvedOptions<T> {
+export function resolveOptions<T>(given: AnyOptions<T> = {}): ResolvedOptions<T> {
   if (typeof given !== 'object' || given === null || Array.isArray(given))
     throw invalidOption('options', 'an object', given);
   const { codec = defaults.codec(), args = defaults.args(), schema, name = '' } = given;

@@ -19,10 +19,9 @@ export function validated<T>(codec: Codec<unknown>, schema: Schema<unknown, T>):
         return { reception: receive(reception, answer, schema), answer };
       },
       async prepare(launch, terms) {
-        const result = await schema['~standard'].validate(launch.args);
-        if (result.issues)
-          throw invalidArgs(`Expected arguments that the schema allows: ${describe(result.issues)}.`, result);
-        return protocol.prepare(launch, terms);
+        const result = await validate(schema, launch.args, 'The arguments were not validated: the schema threw.');
+        if (!result.issues) return protocol.prepare(launch, terms);
+        throw invalidArgs(`Expected arguments that the schema allows: ${describe(result.issues)}.`, result);
       },
     },
   };
@@ -36,15 +35,29 @@ async function receive<T>(
   const received = await reception;
   if (!received.verified) return received;
   try {
-    const result = await schema['~standard'].validate(received.launch.args);
+    const { args } = received.launch;
+    const result = await validate(schema, args, 'A launch was refused: the schema threw.');
     // What the issues say may quote the client.
     if (result.issues) throw invalidArgs('A launch was refused: the schema does not allow its arguments.', result);
     return { ...received, launch: { ...received.launch, args: result.value } };
   } catch (error) {
     answer?.refuse('ERR_SINGLETON_INVALID_ARGS');
-    if (error instanceof SingletonError) throw error;
-    throw invalidArgs('A launch was refused: the schema threw.', error);
+    throw error;
   }
+}
+
+async function validate<T>(
+  schema: Schema<unknown, T>,
+  args: unknown,
+  whenItThrows: string,
+): Promise<StandardSchemaV1.Result<T>> {
+  try {
+    const result = await schema['~standard'].validate(args);
+    if (typeof result === 'object' && result !== null) return result;
+  } catch (cause) {
+    throw invalidArgs(whenItThrows, cause);
+  }
+  throw invalidArgs('Expected a result of the schema; it gave none.', undefined);
 }
 
 function invalidArgs(message: string, cause: unknown): SingletonError {

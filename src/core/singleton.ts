@@ -11,6 +11,7 @@ import { Inbox } from './inbox.ts';
 import { Observers, type Observer } from './observers.ts';
 import {
   resolveOptions,
+  type AnyOptions,
   type ResolvedOptions,
   type SendOptions,
   type SingletonOptions,
@@ -21,8 +22,10 @@ import { RateLimit } from './rate-limit.ts';
 import type { Receipt } from './receipt.ts';
 import { printFailure, printWarning } from './verbose.ts';
 
-/** `any`, because the overloads let only lists of strings come without options. */
-const NONE: any = {};
+/** `any`, because `acquire` has checked by its own overloads what the constructor asks for by others. */
+function untyped<T>(options: AnyOptions<T>): any {
+  return options;
+}
 
 type Events<T> = SingletonEvents<T>;
 type Name = keyof SingletonEvents<never>;
@@ -39,8 +42,8 @@ export class Singleton<T = readonly string[]> extends TypedEmitter<SingletonEven
   static async acquire(): Promise<Singleton>;
   static async acquire<T = readonly string[]>(options: SingletonOptions<T>): Promise<Singleton<T>>;
   static async acquire<Input, Output>(options: ValidatedOptions<Input, Output>): Promise<Singleton<Output>>;
-  static async acquire<T>(options: SingletonOptions<T> = NONE): Promise<Singleton<T>> {
-    return new Singleton<T>(options).acquire();
+  static async acquire<T>(options: AnyOptions<T> = {}): Promise<Singleton<T>> {
+    return new Singleton<T>(untyped(options)).acquire();
   }
 
   /**
@@ -50,7 +53,7 @@ export class Singleton<T = readonly string[]> extends TypedEmitter<SingletonEven
   static async send(): Promise<Receipt>;
   static async send<T = readonly string[]>(options: SendOptions<T>): Promise<Receipt>;
   static async send<Input>(options: ValidatedSendOptions<Input>): Promise<Receipt>;
-  static async send<T>(options?: SendOptions<T>): Promise<Receipt> {
+  static async send<T>(options?: AnyOptions<T>): Promise<Receipt> {
     return send(resolveOptions(options));
   }
 
@@ -69,13 +72,13 @@ export class Singleton<T = readonly string[]> extends TypedEmitter<SingletonEven
   #timer: NodeJS.Timeout | undefined;
 
   /**
-   * Checks the options and touches nothing.
+   * Checks the options and touches nothing. Beside a `schema`, only `acquire` and `send` check `args` by types.
    * @throws SingletonError `ERR_SINGLETON_INVALID_OPTION`
    */
   constructor(options: SingletonOptions<T>);
   constructor(options: ValidatedOptions<unknown, T>);
   constructor(...none: readonly string[] extends T ? [] : [options: SingletonOptions<T>]);
-  constructor(options?: SingletonOptions<T>) {
+  constructor(options?: AnyOptions<T>) {
     super();
     this.#options = resolveOptions(options);
     this.#inbox = new Inbox(this.#options);
@@ -120,8 +123,8 @@ export class Singleton<T = readonly string[]> extends TypedEmitter<SingletonEven
   }
 
   /**
-   * Gives the place up; it is free at once. Resolves when launches that were on their way are served, after a second at
-   * the latest, and `release` was emitted. A Singleton that was released stays so; one that claimed nothing is left as it is.
+   * Gives the place up; it is free at once. Resolves when launches that were on their way are served, after about a
+   * second at the latest, and `release` was emitted. A Singleton that was released stays so; one that claimed nothing is left as it is.
    */
   release(): Promise<void> {
     return this.#claiming || this.#ending ? this.#end('manual') : Promise.resolve();

@@ -5,6 +5,7 @@ import * as v from 'valibot';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { z } from 'zod';
 import { json } from '../../src/codecs/json.ts';
+import { lengthPrefixed } from '../../src/codecs/length-prefixed.ts';
 import { validated } from '../../src/core/schema.ts';
 import { legacy, Singleton, type Schema, type SingletonError } from '../../src/index.ts';
 import { MARKER } from '../codecs/compliance.ts';
@@ -207,6 +208,37 @@ it.each([null, 7, 'a', {}, { '~standard': null }, { '~standard': { validate: 1 }
 it('a codec with a schema keeps its name and its check', () => {
   const [, schema] = schemas[0] ?? [];
   expect(schema && validated(legacy(), schema)).toMatchObject({ name: 'legacy', check: expect.any(Function) });
+});
+
+describe('a client whose call was aborted before', () => {
+  it('rejects at once, whatever its schema does', async () => {
+    const schema = schemaOf<number>(() => new Promise(() => {}));
+    const sent = Singleton.send({ codec: json(), args: 1, schema, signal: AbortSignal.abort() });
+    await expect(sent).rejects.toMatchObject({ code: 'ERR_SINGLETON_RELEASED' });
+  });
+});
+
+describe('a client whose schema or serializer misbehaves', () => {
+  it.each([
+    ['throws', schemaOf<number>(() => Promise.reject(new Error('boom')))],
+    ['gives no result', schemaOf<number>(async () => JSON.parse('null'))],
+  ])('rejects with INVALID_ARGS where the schema %s', async (_, schema) => {
+    const { port } = await listen();
+    await expect(Singleton.send({ port, codec: json(), args: 1, schema })).rejects.toMatchObject({
+      name: 'SingletonError',
+      code: 'ERR_SINGLETON_INVALID_ARGS',
+    });
+  });
+
+  it('rejects with UNENCODABLE where the serializer gives no bytes', async () => {
+    const server = await listen();
+    const text = lengthPrefixed<unknown>({ name: 'text', serialize: () => JSON.parse('"text"'), deserialize: String });
+    await expect(Singleton.send({ port: server.port, codec: text, args: 1 })).rejects.toMatchObject({
+      code: 'ERR_SINGLETON_UNENCODABLE',
+      cause: expect.any(TypeError),
+    });
+    expect(server.connections).toBe(0);
+  });
 });
 
 /** A program that counts who connects. */

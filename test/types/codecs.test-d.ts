@@ -137,3 +137,14 @@ void Singleton.acquire({ schema: zod, args: { file: 'a' } });
 void Singleton.acquire({ codec, schema: { parse: length }, args: { file: 'a' } });
 // @ts-expect-error listeners get the schema's output
 parsed.on('args', (given: { file: string }) => given);
+
+// Options in a variable, where no literal is checked for what it has too much.
+const options = { codec: json<{ file: string }>(), schema: zod, args: { file: 'a' } };
+const acquireVariable = () => Singleton.acquire(options);
+expectTypeOf<ReturnType<typeof acquireVariable>>().toEqualTypeOf<ReturnType<typeof acquireZod>>();
+expectTypeOf(new Singleton(options)).toEqualTypeOf<Awaited<ReturnType<typeof acquireZod>>>();
+const wrong = { codec: json(), schema: zod, args: 7 };
+// @ts-expect-error args is not what the schema takes
+void Singleton.send(wrong);
+// @ts-expect-error args is not what the schema takes
+void Singleton.acquire(wrong);
