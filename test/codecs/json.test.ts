@@ -1,36 +1,20 @@
 import { createServer } from 'node:net';
-import { duplexPair } from 'node:stream';
 import { inspect } from 'node:util';
 import { describe, expect, it, test } from 'vitest';
-import type { Codec } from '../../src/codecs/codec.ts';
 import { json } from '../../src/codecs/json.ts';
 import { lengthPrefixed } from '../../src/codecs/length-prefixed.ts';
 import { Singleton } from '../../src/index.ts';
 import { MARKER } from './compliance.ts';
+import { hand } from './hand.ts';
 
 const codec = json();
 const raw = lengthPrefixed<Uint8Array>({ name: 'json', serialize: (bytes) => bytes, deserialize: (bytes) => bytes });
 const MALFORMED = { name: 'SingletonError', code: 'ERR_SINGLETON_MALFORMED_MESSAGE' };
 const UNENCODABLE = { name: 'SingletonError', code: 'ERR_SINGLETON_UNENCODABLE' };
 
-/** What a host with the codec makes of what a client of another sends. */
-async function hand<T>(args: T, from: Codec<T>): Promise<unknown> {
-  const terms = { secret: undefined, name: '', maxMessageBytes: 2 ** 24 };
-  const [client, host] = duplexPair();
-  const handOff = await from.protocol.prepare({ args }, terms);
-  const { reception } = codec.protocol.receive(host, terms);
-  handOff(client).catch(() => {});
-  try {
-    const received = await reception;
-    return received.verified ? received.launch.args : received.reason;
-  } finally {
-    client.destroy();
-  }
-}
-
 /** What a host makes of bytes that no client of ours sends. */
 function decode(bytes: string | Uint8Array): Promise<unknown> {
-  return hand(Buffer.from(bytes), raw);
+  return hand(Buffer.from(bytes), raw, codec);
 }
 
 const nest = (depth: number, open: string, inner: string, close: string): string =>

@@ -1,35 +1,19 @@
-import { duplexPair } from 'node:stream';
 import { inspect } from 'node:util';
 import { Packr } from 'msgpackr/pack';
 import { describe, expect, it, test } from 'vitest';
-import type { Codec } from '../../src/codecs/codec.ts';
 import { lengthPrefixed } from '../../src/codecs/length-prefixed.ts';
 import { msgpack } from '../../src/codecs/msgpack.ts';
 import { MARKER } from './compliance.ts';
+import { hand } from './hand.ts';
 
 const codec = msgpack();
 const raw = lengthPrefixed<Uint8Array>({ name: 'msgpack', serialize: (bytes) => bytes, deserialize: (bytes) => bytes });
 const MALFORMED = { name: 'SingletonError', code: 'ERR_SINGLETON_MALFORMED_MESSAGE' };
 const UNENCODABLE = { name: 'SingletonError', code: 'ERR_SINGLETON_UNENCODABLE' };
 
-/** What a host with the codec makes of what a client of another sends. */
-async function hand<T>(args: T, from: Codec<T>, secret?: Uint8Array): Promise<unknown> {
-  const terms = { secret, name: '', maxMessageBytes: 2 ** 24 };
-  const [client, host] = duplexPair();
-  const handOff = await from.protocol.prepare({ args }, terms);
-  const { reception } = codec.protocol.receive(host, terms);
-  handOff(client).catch(() => {});
-  try {
-    const received = await reception;
-    return received.verified ? received.launch.args : received.reason;
-  } finally {
-    client.destroy();
-  }
-}
-
 /** What a host makes of bytes that no client of ours sends. */
 function decode(bytes: string | Uint8Array): Promise<unknown> {
-  return hand(typeof bytes === 'string' ? Buffer.from(bytes, 'hex') : bytes, raw);
+  return hand(typeof bytes === 'string' ? Buffer.from(bytes, 'hex') : bytes, raw, codec);
 }
 
 const keys: unknown = JSON.parse(
@@ -60,7 +44,7 @@ describe('a value arrives as it was sent', () => {
   it('behind a secret too', async () => {
     const secret = new Uint8Array(32).fill(1);
     const value = [Uint8Array.of(1), 2n, { a: 'é' }];
-    expect(await hand(value, codec, secret)).toStrictEqual(value);
+    expect(await hand(value, codec, codec, secret)).toStrictEqual(value);
   });
 
   it('but for properties that are undefined, which are left out', async () => {

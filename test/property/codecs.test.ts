@@ -1,5 +1,5 @@
+import { hand } from '../codecs/hand.ts';
 import { isUtf8 } from 'node:buffer';
-import { duplexPair } from 'node:stream';
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -13,21 +13,6 @@ import { jsonBytes, jsonValues, msgpackBytes, msgpackValues } from './arbitrarie
 
 /** A value that arrived, or nothing where it was refused. */
 type Arrived = readonly [] | readonly [unknown];
-
-/** What a host with one codec makes of what a client with another sends. */
-async function hand<T>(args: T, from: Codec<T>, to: Codec<unknown>): Promise<unknown> {
-  const terms = { secret: undefined, name: '', maxMessageBytes: 1_048_576 };
-  const [client, host] = duplexPair();
-  const handOff = await from.protocol.prepare({ args }, terms);
-  const { reception } = to.protocol.receive(host, terms);
-  handOff(client).catch(() => {});
-  try {
-    const received = await reception;
-    return received.verified ? received.launch.args : received.reason;
-  } finally {
-    client.destroy();
-  }
-}
 
 /** What a host makes of bytes. It has to be quick, and to refuse with nothing but a SingletonError. */
 async function decode(bytes: Uint8Array, to: Codec<unknown>): Promise<Arrived> {

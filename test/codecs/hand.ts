@@ -1,0 +1,22 @@
+import { duplexPair } from 'node:stream';
+import type { Codec } from '../../src/codecs/codec.ts';
+
+/** What a host with one codec makes of what a client with another sends. */
+export async function hand<T>(
+  args: T,
+  from: Codec<T>,
+  to: Codec<unknown> = from,
+  secret?: Uint8Array,
+): Promise<unknown> {
+  const terms = { secret, name: '', maxMessageBytes: 2 ** 24 };
+  const [client, host] = duplexPair();
+  const handOff = await from.protocol.prepare({ args }, terms);
+  const { reception } = to.protocol.receive(host, terms);
+  handOff(client).catch(() => {});
+  try {
+    const received = await reception;
+    return received.verified ? received.launch.args : received.reason;
+  } finally {
+    client.destroy();
+  }
+}
