@@ -10,6 +10,7 @@ export default defineConfig({
     setupFiles: ['test/property/seed.ts'],
     env: { FC_SEED: seed },
     testTimeout: 20_000,
+    maxWorkers: '100%',
     coverage: {
       include: ['src/**'],
       thresholds: { lines: 95, branches: 90 },

@@ -1,6 +1,6 @@
 export { Singleton } from './core/singleton.ts';
 export { MultipleSingletonsError, SingletonError, type SingletonErrorCode } from './core/errors.ts';
-export type { Client, ReleaseReason, SingletonEvents, VerifyFailure } from './core/events.ts';
+export type { Arrival, Client, ReleaseReason, SingletonEvents, VerifyFailure } from './core/events.ts';
 export { generateSecret } from './core/secret.ts';
 export type { Schema } from './core/schema.ts';
 export type { HostInfo, Outcome, Receipt } from './core/receipt.ts';
@@ -25,6 +25,8 @@ export type {
   ConfirmedOutcome,
   DecodeLimits,
   Decoder,
+  Delivery,
+  Dialogue,
   Exchange,
   Format,
   HandOff,
@@ -32,6 +34,7 @@ export type {
   Protocol,
   Reception,
   RefusalCode,
+  Streams,
   Terms,
   Verified,
   VerifyFailureReason,

@@ -1,13 +1,16 @@
-import type { Duplex } from 'node:stream';
+import type { Duplex, Readable, Writable } from 'node:stream';
 import type { SingletonError } from '../core/errors.ts';
 import type { Receipt } from '../core/receipt.ts';
 
-/** How values become bytes, and how a connection that carries them goes. `T` is what a launch hands over. */
-export interface Codec<T> {
+/**
+ * How values become bytes, and how a connection that carries them goes. `T` is what a launch hands over, `R` what a host
+ * replies.
+ */
+export interface Codec<T, R = unknown> {
   /** Shows in string forms; a conversation compares it, so that both sides use one codec. */
   readonly name: string;
   /** How a connection in this codec goes. */
-  readonly protocol: Protocol<T>;
+  readonly protocol: Protocol<T, R>;
   /**
    * Looks at what this codec is to carry, when the options are read. Returns advice, which a host emits as a `warning`.
    * @throws SingletonError `ERR_SINGLETON_INVALID_OPTION`
@@ -23,6 +26,8 @@ export interface CodecOptions {
   readonly secret: Uint8Array | undefined;
   /** The application's name. */
   readonly name: string;
+  /** Whether this launch stays for an answer. */
+  readonly wait: boolean;
 }
 
 /** The wire format of one message. */
@@ -51,14 +56,14 @@ export interface DecodeLimits {
 }
 
 /** How a connection goes, from its first byte to its last. A protocol knows neither places nor counts. */
-export interface Protocol<T> {
+export interface Protocol<T, R = unknown> {
   /** Host: reads one launch. */
-  receive(connection: Duplex, terms: Terms): Exchange<T>;
+  receive(connection: Duplex, terms: Terms): Exchange<T, R>;
   /**
    * Client: encodes the launch, once, and returns what hands it over, once a connection.
    * @throws SingletonError when the launch cannot be encoded or is too large; nothing was sent then
    */
-  prepare(launch: Launch<T>, terms: Terms): HandOff | Promise<HandOff>;
+  prepare(launch: Launch<T>, terms: Terms): HandOff<R> | Promise<HandOff<R>>;
 }
 
 /** What host and client agree on beforehand. */
@@ -77,30 +82,63 @@ export interface Launch<T> {
   readonly cwd?: string | undefined;
   /** Its process id, where the codec carries it. */
   readonly pid?: number | undefined;
+  /** Whether it stays after the receipt, for the host's last word. */
+  readonly wait?: boolean | undefined;
 }
 
 /** The host's side of one connection. */
-export interface Exchange<T> {
+export interface Exchange<T, R = unknown> {
   /** Rejects with a `SingletonError` when what came is no launch, or the client broke off. */
-  readonly reception: Promise<Reception<T>>;
+  readonly reception: Promise<Reception<T, R>>;
   /** What can be said to the client; `undefined` on a wire that has no answer. */
   readonly answer?: Answer | undefined;
 }
 
 /** What a host received: a launch, complete and verified, or why it was not verified. */
-export type Reception<T> = Verified<T> | { readonly verified: false; readonly reason: VerifyFailureReason };
+export type Reception<T, R = unknown> =
+  Verified<T, R> | { readonly verified: false; readonly reason: VerifyFailureReason };
 
 /** A launch that a host may count. */
-export interface Verified<T> {
+export interface Verified<T, R = unknown> {
   /** The secret was proven, or none is set. */
   readonly verified: true;
   /** What the client handed over. */
   readonly launch: Launch<T>;
   /** What it took on the wire; bounds what waits until somebody listens. */
   readonly bytes: number;
+  /** What host and launch say to each other, where the launch stays. */
+  readonly dialogue?: Dialogue<R> | undefined;
 }
 
-/** The end of a conversation, said once: later calls do nothing. The client closes the connection. */
+/** What is said between the receipt and the last word. What a host says before the receipt is sent behind it. */
+export interface Dialogue<R> {
+  /** Aborts when the launch is gone, or the host dismissed it: nobody waits any more. */
+  readonly signal: AbortSignal;
+  /** Arrives on the launch's own. */
+  readonly stdout: Writable;
+  /** Arrives on the launch's own. */
+  readonly stderr: Writable;
+  /** What comes into the launch; only asked for when it is read. */
+  readonly stdin: Readable;
+  /** Whether something is piped into an output, or somebody reads the input. */
+  readonly isInUse: boolean;
+  /** Resolves when the last word is said, or nobody waits for it; rejects with a `SingletonError` when the launch broke the rules. */
+  readonly ended: Promise<void>;
+  /**
+   * The last word, after all output: a value. `false` where it is said already, or nobody waits.
+   * @throws SingletonError `ERR_SINGLETON_UNENCODABLE`, `ERR_SINGLETON_MESSAGE_TOO_LARGE`; it is not said then
+   */
+  reply(value: R): boolean;
+  /** The last word, after all output: a status, 0 to 255. `false` where it is said already, or nobody waits. */
+  exit(code: number): boolean;
+  /** The last word, after all output: what the launch was given to has failed. */
+  fail(): boolean;
+}
+
+/**
+ * What becomes of a launch, said once: later calls do nothing. The client closes the connection. To one that stays,
+ * `dismiss` is the last word too.
+ */
 export interface Answer {
   /** Whether the client is still there to hear it. A launch whose client gave up is not run. */
   readonly isAwaited: boolean;
@@ -108,7 +146,7 @@ export interface Answer {
   confirm(confirmation: Confirmation): void;
   /** The launch will not be dispatched, now or later, and why. */
   refuse(reason: RefusalCode): void;
-  /** The launch was not taken: the client may hand it to the next host. */
+  /** The launch was not taken: the client may hand it to the next host. One that stays gets no answer any more. */
   dismiss(): void;
 }
 
@@ -132,6 +170,8 @@ export type RefusalCode = Extract<
   | 'ERR_SINGLETON_MESSAGE_TOO_LARGE'
   | 'ERR_SINGLETON_MALFORMED_MESSAGE'
   | 'ERR_SINGLETON_BUSY'
+  | 'ERR_SINGLETON_OBSERVER_FAILED'
+  | 'ERR_SINGLETON_RELEASED'
 >;
 
 /**
@@ -141,4 +181,25 @@ export type RefusalCode = Extract<
 export type VerifyFailureReason = 'wrong-secret' | 'missing-secret' | 'unexpected-secret' | 'replayed-handshake';
 
 /** Resolves to `undefined` when the host went away before it could have taken the launch: try again. */
-export type HandOff = (connection: Duplex) => Promise<Receipt | undefined>;
+export type HandOff<R = unknown> = (connection: Duplex) => Promise<Delivery<R> | undefined>;
+
+/** A launch that the host has taken. */
+export interface Delivery<R = unknown> {
+  /** What became of it. */
+  readonly receipt: Receipt<R>;
+  /**
+   * Where the launch stays, and then to be called: passes output and input on until the host's last word, and closes the
+   * connection. When the signal aborts it rejects.
+   */
+  readonly stay?: (streams: Streams, signal: AbortSignal) => Promise<Receipt<R>>;
+}
+
+/** What a launch that stays is connected with; each is asked for when it is needed. */
+export interface Streams {
+  /** Gets the host's output; is not ended. */
+  readonly stdout: Writable;
+  /** Gets the host's output; is not ended. */
+  readonly stderr: Writable;
+  /** Is read when the host asks for it. */
+  readonly stdin: Readable;
+}

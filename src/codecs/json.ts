@@ -5,11 +5,14 @@ import { lengthPrefixed } from './length-prefixed.ts';
 import { MAX_DEPTH, MAX_NODES, requirePlain } from './plain.ts';
 
 /**
- * Arguments as JSON: what arrives is what was sent, or the launch fails (-0 arrives as 0). `T` is the caller's word; a `schema` makes sure.
+ * Arguments and replies as JSON: what arrives is what was sent, or it fails (-0 arrives as 0). `T`, of arguments, and `R`, of
+ * replies, are the caller's word; a `schema` makes sure of `T`.
  */
-export function json<T = unknown>(): Codec<T> {
-  return lengthPrefixed<T>({ name: 'json', serialize, deserialize });
+export function json<T = unknown, R = unknown>(): Codec<T, R> {
+  return lengthPrefixed<T, R>({ name: 'json', ...serializer, reply: serializer });
 }
+
+const serializer = { serialize, deserialize };
 
 function serialize(value: unknown): Uint8Array {
   requirePlain(value, 'JSON', isLeaf);
@@ -71,5 +74,5 @@ function scan(bytes: Uint8Array): void {
 }
 
 function refused(expected: string): SingletonError {
-  return new SingletonError('ERR_SINGLETON_MALFORMED_MESSAGE', `Expected arguments in JSON: ${expected}.`);
+  return new SingletonError('ERR_SINGLETON_MALFORMED_MESSAGE', `Expected a value in JSON: ${expected}.`);
 }

@@ -12,7 +12,7 @@ const NUL = '\0';
 const MAX_PARTS = 65_536;
 
 /** A codec for lists of strings; its messages are the parts between the NULs. */
-export interface LegacyCodec extends Codec<readonly string[]>, Format<readonly string[]> {}
+export interface LegacyCodec extends Codec<readonly string[], never>, Format<readonly string[]> {}
 
 /**
  * The wire of the Python package Socket_Singleton, byte for byte, and so the one that talks to it:
@@ -25,7 +25,7 @@ export function legacy(): LegacyCodec {
   return {
     name: 'legacy',
     protocol: oneWay({ encode, createDecoder }),
-    check({ args, secret, name }) {
+    check({ args, secret, name, wait }) {
       if (!Array.isArray(args) || !Array.from(args).every((arg) => typeof arg === 'string')) {
         throw invalidOption('args', 'an array of strings, which is what the legacy codec carries', args);
       }
@@ -37,6 +37,7 @@ export function legacy(): LegacyCodec {
         );
       }
       if (name !== '') throw invalidOption('name', 'nothing beside the legacy codec, which cannot carry it', name);
+      if (wait) throw invalidOption('wait', 'false beside the legacy codec, on which no host can answer', wait);
       return undefined;
     },
     encode,

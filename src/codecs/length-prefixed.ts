@@ -1,21 +1,19 @@
 import { SingletonError } from '../core/errors.ts';
 import { invalidOption } from '../core/invalid-option.ts';
+import type { Serializer } from '../protocol/carrier.ts';
 import { conversation } from '../protocol/conversation.ts';
 import { MAX_NAME_BYTES } from '../protocol/preface.ts';
 import type { Codec } from './codec.ts';
 import { frames } from './frames.ts';
 
-/** What makes bytes of a value, and a value of bytes. */
-export interface Serializer<T> {
+export type { Serializer };
+
+/** How arguments and replies are made bytes. */
+export interface LengthPrefixedOptions<T, R> extends Serializer<T> {
   /** The format's name, 1 to 255 bytes of UTF-8. Hosts and launches of another name are refused. */
   readonly name: string;
-  /** May throw: the launch then fails with `ERR_SINGLETON_UNENCODABLE`, and nothing is sent. */
-  serialize(value: T): Uint8Array;
-  /**
-   * Gets what a client sent, whoever it is, and gives what `args` listeners get. May throw: the launch is then refused,
-   * and the host warns of it with `ERR_SINGLETON_MALFORMED_MESSAGE`.
-   */
-  deserialize(bytes: Uint8Array): T;
+  /** The same for what a host replies; without it, a host cannot `reply`. */
+  readonly reply?: Serializer<R> | undefined;
 }
 
 /** A shorter one can be guessed off line by a program that has got hold of a handshake. */
@@ -26,19 +24,14 @@ const MIN_SECRET_BYTES = 16;
  * sent; then all that they say is encrypted.
  * @throws SingletonError `ERR_SINGLETON_INVALID_OPTION`
  */
-export function lengthPrefixed<T>(serializer: Serializer<T>): Codec<T> {
-  const { name } = serializer;
+export function lengthPrefixed<T, R = never>(options: LengthPrefixedOptions<T, R>): Codec<T, R> {
+  const { name, reply = NO_REPLY } = options;
   if (typeof name !== 'string' || name === '' || !fits(name)) {
     throw invalidOption('name', `the serializer's name, of 1 to ${MAX_NAME_BYTES} bytes`, name);
   }
   return {
     name,
-    protocol: conversation({
-      name,
-      frames,
-      serialize: (args) => serializer.serialize(args),
-      deserialize: (bytes) => serializer.deserialize(bytes),
-    }),
+    protocol: conversation({ name, frames, args: options, reply }),
     check({ secret, name: application }) {
       if (!fits(application)) throw invalidOption('name', `at most ${MAX_NAME_BYTES} bytes`, application);
       if (!secret || secret.length >= MIN_SECRET_BYTES) return undefined;
@@ -49,6 +42,12 @@ export function lengthPrefixed<T>(serializer: Serializer<T>): Codec<T> {
       );
     },
   };
+}
+
+const NO_REPLY: Serializer<never> = { serialize: refuseReply, deserialize: refuseReply };
+
+function refuseReply(): never {
+  throw new Error('lengthPrefixed() was given no serializer for replies (reply)');
 }
 
 function fits(name: string): boolean {

@@ -120,5 +120,5 @@ class Scan {
 }
 
 function refused(expected: string): SingletonError {
-  return new SingletonError('ERR_SINGLETON_MALFORMED_MESSAGE', `Expected arguments in MessagePack: ${expected}.`);
+  return new SingletonError('ERR_SINGLETON_MALFORMED_MESSAGE', `Expected a value in MessagePack: ${expected}.`);
 }

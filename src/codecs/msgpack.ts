@@ -6,13 +6,15 @@ import { scan } from './msgpack-scan.ts';
 import { requirePlain } from './plain.ts';
 
 /**
- * Arguments as MessagePack, by the package `msgpackr`, which is to be installed beside this one: what JSON has, and
- * `Uint8Array`, `bigint`, `NaN` and the infinities. What arrives is what was sent (-0 as 0), or the launch fails. `T` is the
- * caller's word; a `schema` makes sure.
+ * Arguments and replies as MessagePack, by the package `msgpackr`, which is to be installed beside this one: what JSON has,
+ * and `Uint8Array`, `bigint`, `NaN` and the infinities. What arrives is what was sent (-0 as 0), or it fails. `T`, of
+ * arguments, and `R`, of replies, are the caller's word; a `schema` makes sure of `T`.
  */
-export function msgpack<T = unknown>(): Codec<T> {
-  return lengthPrefixed<T>({ name: 'msgpack', serialize, deserialize });
+export function msgpack<T = unknown, R = unknown>(): Codec<T, R> {
+  return lengthPrefixed<T, R>({ name: 'msgpack', ...serializer, reply: serializer });
 }
+
+const serializer = { serialize, deserialize };
 
 /** A constant of its own, because the types do not know `skipValues`. */
 const options = { useRecords: false, mapsAsObjects: true, copyBuffers: true, skipValues: [undefined] };

@@ -54,7 +54,7 @@ class Walk {
 
   #refuse(problem: string, path: readonly (string | number)[] = this.#path): SingletonError {
     const where = path.map((key) => (typeof key === 'number' ? `[${key}]` : `.${key}`)).join('');
-    return new SingletonError('ERR_SINGLETON_UNENCODABLE', `Cannot send these arguments: args${where} ${problem}.`);
+    return new SingletonError('ERR_SINGLETON_UNENCODABLE', `Cannot send this value: value${where} ${problem}.`);
   }
 }
 

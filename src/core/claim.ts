@@ -1,35 +1,36 @@
-import type { HandOff } from '../codecs/codec.ts';
+import type { Delivery, HandOff } from '../codecs/codec.ts';
 import { deliver, prepare, unresponsive } from './client.ts';
 import { Deadline, orAborted } from './deadline.ts';
 import { SingletonError } from './errors.ts';
 import type { Host } from './host.ts';
 import type { ResolvedOptions } from './options.ts';
-import type { Receipt } from './receipt.ts';
 
 /**
- * Host or client? Resolves to `undefined` when `host` got the place, else to the receipt of the hand-off. Of any number
+ * Host or client? Resolves to `undefined` when `host` got the place, else to the delivery of the launch. Of any number
  * of launches one gets the place; who finds it taken, and then nobody there, tries again until the deadline.
  */
-export async function claim<T>(
-  host: Host<T>,
-  options: ResolvedOptions<T>,
+export async function claim<T, R>(
+  host: Host<T, R>,
+  options: ResolvedOptions<T, R>,
   signal: AbortSignal,
-): Promise<Receipt | undefined> {
-  let handOff: HandOff | undefined;
-  let isReached = false;
-  const expired = (): SingletonError => (isReached ? unresponsive(options) : unanswered(options));
+): Promise<Delivery<R> | undefined> {
+  let handOff: HandOff<R> | undefined;
+  /** Since when somebody has been there: connected, or a connect that hangs. */
+  let there = Infinity;
+  const expired = (): SingletonError =>
+    performance.now() - there >= HANGING ? unresponsive(options) : unanswered(options);
   const deadline = new Deadline(options.handOffTimeout, expired, signal);
   try {
     for (;;) {
       deadline.signal.throwIfAborted();
       if (await host.listen(deadline.signal)) return undefined;
-      if (!options.client) return { outcome: 'skipped' };
+      if (!options.client) return { receipt: { outcome: 'skipped' } };
       handOff ??= await orAborted(prepare(options), deadline.signal);
-      isReached = true;
+      there = Math.min(there, performance.now());
       try {
-        const result = await deliver(options.transport, handOff, deadline.signal);
+        const result = await deliver(options.transport, handOff, deadline.signal, () => (there = -Infinity));
         if (typeof result === 'object') return result;
-        isReached = result === 'cut-off';
+        if (result === 'nobody') there = Infinity;
       } catch (error) {
         // Nothing is sent twice; but where the host died, this launch may follow it. Its connections go before its place.
         if (isBroken(error) && (await deadline.pause()) && (await host.listen(deadline.signal))) return undefined;
@@ -42,11 +43,14 @@ export async function claim<T>(
   }
 }
 
+/** Milliseconds that a connect to a place that nobody holds takes at most, on a busy machine too. */
+const HANGING = 50;
+
 function isBroken(error: unknown): boolean {
   return error instanceof SingletonError && error.code === 'ERR_SINGLETON_CONNECTION_FAILED';
 }
 
-function unanswered<T>({ transport, handOffTimeout }: ResolvedOptions<T>): SingletonError {
+function unanswered<T, R>({ transport, handOffTimeout }: ResolvedOptions<T, R>): SingletonError {
   return new SingletonError(
     'ERR_SINGLETON_PLACE_UNAVAILABLE',
     `Expected ${transport.place} to be free, or a host there to take the launch, within ${handOffTimeout} ms ` +

@@ -1,12 +1,16 @@
-import type { HandOff } from '../codecs/codec.ts';
+import type { Delivery, HandOff } from '../codecs/codec.ts';
 import { abort, type Transport } from '../transports/transport.ts';
 import { Deadline, orAborted } from './deadline.ts';
 import { SingletonError } from './errors.ts';
 import type { ResolvedOptions } from './options.ts';
 import type { Receipt } from './receipt.ts';
 
-/** A hand-off to a host that must be there. */
-export async function send<T>(options: ResolvedOptions<T>): Promise<Receipt> {
+/** A hand-off to a host that must be there, to its end. */
+export async function send<T, R>(options: ResolvedOptions<T, R>): Promise<Receipt<R>> {
+  return conclude(await handOver(options), options, options.signal);
+}
+
+async function handOver<T, R>(options: ResolvedOptions<T, R>): Promise<Delivery<R>> {
   const { transport } = options;
   const deadline = new Deadline(options.handOffTimeout, () => unresponsive(options), options.signal);
   try {
@@ -23,7 +27,7 @@ export async function send<T>(options: ResolvedOptions<T>): Promise<Receipt> {
   }
 }
 
-function noHost<T>({ transport }: ResolvedOptions<T>): SingletonError {
+function noHost<T, R>({ transport }: ResolvedOptions<T, R>): SingletonError {
   return new SingletonError(
     'ERR_SINGLETON_NO_HOST',
     `Expected a host at ${transport.place}; nobody is there. Start the program first.`,
@@ -31,9 +35,10 @@ function noHost<T>({ transport }: ResolvedOptions<T>): SingletonError {
 }
 
 /** Rejects with a SingletonError when the launch cannot be encoded. */
-export async function prepare<T>(options: ResolvedOptions<T>): Promise<HandOff> {
+export async function prepare<T, R>(options: ResolvedOptions<T, R>): Promise<HandOff<R>> {
   const { codec, args } = options;
-  return codec.protocol.prepare({ args, cwd: workingDirectory(), pid: process.pid }, options);
+  const launch = { args, cwd: workingDirectory(), pid: process.pid, wait: options.wait > 0 };
+  return codec.protocol.prepare(launch, options);
 }
 
 /** `undefined` where it was deleted. */
@@ -49,21 +54,24 @@ function workingDirectory(): string | undefined {
  * Connects and sees the launch through to its receipt. Where that may be tried again, resolves to why it failed: `nobody`
  * is there, or it was `cut-off` before the host took it. Rejects with the signal's reason when that aborts.
  */
-export async function deliver(
+export async function deliver<R>(
   transport: Transport,
-  handOff: HandOff,
+  handOff: HandOff<R>,
   signal: AbortSignal,
-): Promise<Receipt | 'nobody' | 'cut-off'> {
+  onConnected?: () => void,
+): Promise<Delivery<R> | 'nobody' | 'cut-off'> {
   signal.throwIfAborted();
   const connection = await transport.connect({ signal });
   if (!connection) return 'nobody';
+  onConnected?.();
   connection.on('error', () => {});
   const cut = (): void => abort(connection);
   signal.addEventListener('abort', cut, { once: true });
+  let delivery: Delivery<R> | undefined;
   try {
     signal.throwIfAborted();
-    const receipt = await handOff(connection);
-    if (receipt) return receipt;
+    delivery = await handOff(connection);
+    if (delivery) return delivery;
     signal.throwIfAborted();
     return 'cut-off';
   } catch (error) {
@@ -71,11 +79,34 @@ export async function deliver(
     throw error;
   } finally {
     signal.removeEventListener('abort', cut);
-    if (!connection.destroyed) abort(connection);
+    if (!delivery?.stay && !connection.destroyed) abort(connection);
   }
 }
 
-export function unresponsive<T>({ transport, handOffTimeout }: ResolvedOptions<T>): SingletonError {
+/** The launch as far as its host has a say: where it waits, to the last word. Rejects when the wait is over. */
+export async function conclude<T, R>(
+  { receipt, stay }: Delivery<R>,
+  options: ResolvedOptions<T, R>,
+  signal: AbortSignal | undefined,
+): Promise<Receipt<R>> {
+  if (!stay) return receipt;
+  const deadline = new Deadline(options.wait, () => unanswered(options), signal);
+  try {
+    return await stay(options.streams, deadline.signal);
+  } finally {
+    deadline.clear();
+  }
+}
+
+function unanswered<T, R>({ transport, wait }: ResolvedOptions<T, R>): SingletonError {
+  return new SingletonError(
+    'ERR_SINGLETON_HOST_UNRESPONSIVE',
+    `Expected an answer of the host at ${transport.place} within ${wait} ms (wait); it took the launch, and may be at it ` +
+      'still. Allow it more time, or see what keeps it.',
+  );
+}
+
+export function unresponsive<T, R>({ transport, handOffTimeout }: ResolvedOptions<T, R>): SingletonError {
   return new SingletonError(
     'ERR_SINGLETON_HOST_UNRESPONSIVE',
     `Expected the host at ${transport.place} to take the launch within ${handOffTimeout} ms (handOffTimeout); ` +

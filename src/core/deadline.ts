@@ -9,13 +9,13 @@ const MAX_PAUSE = 40;
 export class Deadline {
   readonly #controller = new AbortController();
   readonly #end: number;
-  readonly #timer: NodeJS.Timeout;
+  readonly #timer: NodeJS.Timeout | undefined;
   readonly #parent: AbortSignal | undefined;
 
-  /** `expired` is asked for the reason when the time is over. Milliseconds. */
+  /** `expired` is asked for the reason when the time is over. Milliseconds; `Infinity` is never. */
   constructor(after: number, expired: () => SingletonError, parent: AbortSignal | undefined) {
     this.#end = performance.now() + after;
-    this.#timer = setTimeout(() => this.#controller.abort(expired()), after);
+    if (after < Infinity) this.#timer = setTimeout(() => this.#controller.abort(expired()), after);
     this.#parent = parent;
     if (parent?.aborted) this.#onParentAbort();
     else parent?.addEventListener('abort', this.#onParentAbort, { once: true });
@@ -49,7 +49,7 @@ export class Deadline {
 }
 
 function aborted(cause: unknown): SingletonError {
-  return new SingletonError('ERR_SINGLETON_RELEASED', 'The signal aborted before the launch was handed over.', {
+  return new SingletonError('ERR_SINGLETON_RELEASED', 'The signal aborted before the launch was through.', {
     cause,
   });
 }

@@ -7,22 +7,39 @@ const untyped: any = EventEmitter;
 /** Node's `EventEmitter`, with the types of `typed-emitter`. */
 export const TypedEmitter: new <Events extends Typed.EventMap>() => Typed.default<Events> = untyped;
 
+/** Whether a listener did its work; a promise where that is not known yet. */
+export type Done = boolean | PromiseLike<boolean>;
+
 /**
- * Calls every listener, although one throws. Its error surfaces as an uncaught exception, as from any callback, but does
- * not reach the caller.
+ * Calls every listener, although one throws. Its error surfaces as an uncaught exception, as from any callback, and a
+ * rejection as an unhandled one, but neither reaches the caller.
  */
 export function callEach(
-  listeners: readonly ((...args: never[]) => void)[],
+  listeners: readonly ((...args: never[]) => unknown)[],
   target: object,
   args: readonly unknown[],
-): void {
-  for (const listener of listeners) {
+): Done[] {
+  return listeners.map((listener) => {
     try {
-      Reflect.apply(listener, target, args);
+      const result: unknown = Reflect.apply(listener, target, args);
+      return isThenable(result) ? outcome(Promise.resolve(result)) : true;
     } catch (error) {
       process.nextTick(() => {
         throw error;
       });
+      return false;
     }
-  }
+  });
+}
+
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+}
+
+/** Looks at a promise and leaves its rejection unhandled: that of the `finally` is. */
+function outcome(work: Promise<unknown>): Promise<boolean> {
+  return new Promise((resolve) => {
+    let isDone = false;
+    void work.then(() => (isDone = true)).finally(() => resolve(isDone));
+  });
 }

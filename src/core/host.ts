@@ -1,4 +1,4 @@
-import type { Answer, Confirmation, Exchange, Reception, Verified } from '../codecs/codec.ts';
+import type { Answer, Confirmation, Dialogue, Exchange, Reception, Verified } from '../codecs/codec.ts';
 import { abort, type Connection, type Listener } from '../transports/transport.ts';
 import { orAborted } from './deadline.ts';
 import { SingletonError } from './errors.ts';
@@ -6,9 +6,9 @@ import type { VerifyFailure } from './events.ts';
 import type { ResolvedOptions } from './options.ts';
 
 /** What a host reports; none of it may throw. */
-export interface HostReports<T> {
+export interface HostReports<T, R = unknown> {
   /** A launch was complete and verified. Returns what becomes of it; `undefined` where it had to be dropped. */
-  readonly launched: (reception: Verified<T>, remoteAddress: string | undefined) => Dispatched | undefined;
+  readonly launched: (reception: Verified<T, R>, remoteAddress: string | undefined) => Dispatched | undefined;
   readonly verifyFailed: (failure: VerifyFailure) => void;
   readonly warning: (warning: SingletonError) => void;
   readonly lost: () => void;
@@ -28,12 +28,14 @@ interface Receiving {
 }
 
 /** Holds the place and reads launches from its connections. */
-export class Host<T> {
-  readonly #options: ResolvedOptions<T>;
-  readonly #reports: HostReports<T>;
+export class Host<T, R = unknown> {
+  readonly #options: ResolvedOptions<T, R>;
+  readonly #reports: HostReports<T, R>;
   readonly #open = new Set<Connection>();
   /** Connections whose launch is not complete. */
   readonly #receiving = new Map<Connection, Receiving>();
+  /** Connections whose launch waits for the last word. */
+  readonly #conversing = new Map<Connection, Answer>();
   /** Connections that have their answer and are not closed yet. */
   readonly #leaving = new Set<Connection>();
   #isCut = false;
@@ -41,7 +43,7 @@ export class Host<T> {
   #place: string;
   #since = 0;
 
-  constructor(options: ResolvedOptions<T>, reports: HostReports<T>) {
+  constructor(options: ResolvedOptions<T, R>, reports: HostReports<T, R>) {
     this.#options = options;
     this.#reports = reports;
     this.#place = options.transport.place;
@@ -86,7 +88,9 @@ export class Host<T> {
     const closed = Array.from(this.#open, (connection) => new Promise((resolve) => connection.once('close', resolve)));
     let timer = setTimeout(() => {
       this.cut();
-      for (const connection of this.#open) if (!this.#receiving.get(connection)?.answer) connection.destroy();
+      this.#dismissAll();
+      const isTold = (one: Connection): boolean => this.#conversing.has(one) || !!this.#receiving.get(one)?.answer;
+      for (const connection of this.#open) if (!isTold(connection)) connection.destroy();
       timer = setTimeout(() => {
         for (const connection of this.#open) connection.destroy();
       }, FAREWELL);
@@ -107,15 +111,22 @@ export class Host<T> {
 
   async #serve(connection: Connection): Promise<void> {
     connection.on('error', () => {});
-    this.#makeRoom();
+    if (!this.#makeRoom()) return abort(connection);
     this.#open.add(connection);
     connection.once('close', () => this.#open.delete(connection));
     let answer: Answer | undefined;
+    let grace = GRACE;
     try {
       const exchange = this.#options.codec.protocol.receive(connection, this.#options);
       answer = exchange.answer;
-      this.#report(await this.#receive(connection, exchange), connection, answer);
+      const reception = await this.#receive(connection, exchange);
+      const isTaken = this.#report(reception, connection, answer);
       if (!answer) connection.end();
+      else if (isTaken && reception.verified && reception.dialogue) {
+        await this.#converse(connection, answer, reception.dialogue);
+        // What the host said may take a slow terminal its time; it gives way when there is no room, or at a release.
+        grace = Infinity;
+      }
     } catch (error) {
       this.#reports.warning(asSingletonError(error));
       answer?.dismiss();
@@ -123,42 +134,65 @@ export class Host<T> {
       if (!answer && connection.readableEnded && !this.#isCut) connection.end();
       else if (!answer) abort(connection);
     }
-    if (answer) this.#leave(connection);
+    if (answer) this.#leave(connection, grace);
   }
 
-  #report(reception: Reception<T>, connection: Connection, answer: Answer | undefined): void {
+  #report(reception: Reception<T, R>, connection: Connection, answer: Answer | undefined): boolean {
     const { remoteAddress } = connection;
     if (!reception.verified) {
       this.#reports.verifyFailed({ reason: reception.reason, remoteAddress, time: new Date() });
-      return;
+      return false;
     }
     if (this.#isCut) throw released();
     if (connection.isGone?.() || answer?.isAwaited === false) throw gaveUp();
     const dispatched = this.#reports.launched(reception, remoteAddress);
     if (dispatched) answer?.confirm({ ...dispatched, since: this.#since });
     else answer?.refuse('ERR_SINGLETON_BUSY');
+    return dispatched !== undefined;
   }
 
-  /** Of too many connections, one that has its answer goes first, then the one that has been incomplete the longest. */
-  #makeRoom(): void {
+  /**
+   * Of too many connections, one that has its answer goes first, then the one that has been incomplete the longest. Where
+   * all wait for their last word, `false`: there is no room.
+   */
+  #makeRoom(): boolean {
     const { maxConnections } = this.#options;
-    if (this.#open.size < maxConnections) return;
+    if (this.#open.size < maxConnections) return true;
     const [answered] = this.#leaving;
     if (answered) {
       answered.destroy();
-      return;
+      return true;
     }
     for (const [connection, { answer, fail }] of this.#receiving) {
       answer?.dismiss();
       if (answer) connection.destroy();
       else abort(connection);
-      fail(busy(maxConnections));
-      return;
+      fail(busy(maxConnections, 'it was the oldest'));
+      return true;
+    }
+    if (this.#conversing.size < maxConnections) return true;
+    this.#reports.warning(busy(maxConnections, 'all others wait for their answers'));
+    return false;
+  }
+
+  /** Until the last word is said to a launch that waits, or nobody waits for it. */
+  async #converse(connection: Connection, answer: Answer, { ended }: Dialogue<R>): Promise<void> {
+    if (this.#conversing.size === 0) process.on('exit', this.#dismissAll);
+    this.#conversing.set(connection, answer);
+    try {
+      await ended;
+    } finally {
+      this.#conversing.delete(connection);
+      if (this.#conversing.size === 0) process.off('exit', this.#dismissAll);
     }
   }
 
+  readonly #dismissAll = (): void => {
+    for (const answer of this.#conversing.values()) answer.dismiss();
+  };
+
   /** One reception under one absolute deadline: an idle timer would be reset by a trickle. */
-  async #receive(connection: Connection, { reception, answer }: Exchange<T>): Promise<Reception<T>> {
+  async #receive(connection: Connection, { reception, answer }: Exchange<T, R>): Promise<Reception<T, R>> {
     const { receiveTimeout } = this.#options;
     let deadline: NodeJS.Timeout | undefined;
     const broken = new Promise<never>((_, fail) => {
@@ -176,11 +210,11 @@ export class Host<T> {
   }
 
   /** Who has an answer closes first, so that this side has no TIME_WAIT, and is reset when it does not. */
-  #leave(connection: Connection): void {
+  #leave(connection: Connection, grace: number): void {
     if (connection.closed) return;
     this.#leaving.add(connection);
     const end = (): void => void connection.end();
-    const timer = setTimeout(() => abort(connection), GRACE).unref();
+    const timer = grace < Infinity ? setTimeout(() => abort(connection), grace).unref() : undefined;
     connection.once('close', () => {
       clearTimeout(timer);
       this.#leaving.delete(connection);
@@ -197,17 +231,17 @@ function released(): SingletonError {
   );
 }
 
-function gaveUp(): SingletonError {
+export function gaveUp(): SingletonError {
   return new SingletonError(
     'ERR_SINGLETON_CONNECTION_FAILED',
     'A launch was dropped: its client gave up before the host came to it.',
   );
 }
 
-function busy(maxConnections: number): SingletonError {
+function busy(maxConnections: number, why: string): SingletonError {
   return new SingletonError(
     'ERR_SINGLETON_BUSY',
-    `A connection was cut off: expected at most ${maxConnections} at a time (maxConnections); it was the oldest.`,
+    `A connection was cut off: expected at most ${maxConnections} at a time (maxConnections); ${why}.`,
   );
 }
 

@@ -1,3 +1,4 @@
+import { isThenable, type Done } from './emitter.ts';
 import { SingletonError } from './errors.ts';
 
 /** A callback of `trace`: the arguments of one launch, then what was stored with it. */
@@ -29,22 +30,19 @@ export class Observers<T> {
     this.#stored.clear();
   }
 
-  notify(args: T): void {
-    for (const [observer, stored] of Array.from(this.#stored)) {
+  notify(args: T): Done[] {
+    return Array.from(this.#stored).map(([observer, stored]) => {
       try {
         const result = observer(args, ...stored);
-        if (isThenable(result)) Promise.resolve(result).catch(this.#failed);
+        return isThenable(result) ? Promise.resolve(result).then(() => true, this.#failed) : true;
       } catch (cause) {
-        this.#failed(cause);
+        return this.#failed(cause);
       }
-    }
+    });
   }
 
-  readonly #failed = (cause: unknown): void => {
+  readonly #failed = (cause: unknown): false => {
     this.#onWarning(new SingletonError('ERR_SINGLETON_OBSERVER_FAILED', 'An observer threw or rejected.', { cause }));
+    return false;
   };
-}
-
-function isThenable(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && 'then' in value;
 }

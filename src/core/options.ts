@@ -1,4 +1,5 @@
-import type { Codec } from '../codecs/codec.ts';
+import type { Readable, Writable } from 'node:stream';
+import type { Codec, Streams } from '../codecs/codec.ts';
 import { legacy } from '../codecs/legacy.ts';
 import { tcp } from '../transports/tcp.ts';
 import type { Transport } from '../transports/transport.ts';
@@ -7,7 +8,7 @@ import { invalidOption } from './invalid-option.ts';
 import { validated, type Schema } from './schema.ts';
 
 /** What both a launch and `Singleton.send` take. */
-export interface HandOffOptions<T> {
+export interface HandOffOptions<T, R = unknown> {
   /**
    * The IP address of the place; not together with `transport`.
    * @default '127.0.0.1'
@@ -24,10 +25,10 @@ export interface HandOffOptions<T> {
    */
   readonly transport?: Transport | undefined;
   /**
-   * How arguments travel; it gives `T`. Host and client need the same.
+   * How arguments and replies travel; it gives `T` and `R`. Host and client need the same.
    * @default legacy()
    */
-  readonly codec?: Codec<T> | undefined;
+  readonly codec?: Codec<T, R> | undefined;
   /**
    * The application's name: with a codec that can tell, a launch of another one on the same place is refused.
    * @default ''
@@ -48,20 +49,41 @@ export interface HandOffOptions<T> {
    * @default 1_048_576
    */
   readonly maxMessageBytes?: number | undefined;
+  /**
+   * `true`: the launch stays until the host has answered it by `reply` or `exit`, and passes its output and its stdin on; a
+   * number: for so many milliseconds at most, 1 to 2147483647. Not with `legacy()`, on which no host can answer.
+   * @default false
+   */
+  readonly wait?: boolean | number | undefined;
+  /**
+   * With `wait`: gets the host's `client.stdout`. It is not ended.
+   * @default process.stdout
+   */
+  readonly stdout?: Writable | undefined;
+  /**
+   * With `wait`: gets the host's `client.stderr`. It is not ended.
+   * @default process.stderr
+   */
+  readonly stderr?: Writable | undefined;
+  /**
+   * With `wait`: becomes the host's `client.stdin`. It is read only when the host reads.
+   * @default process.stdin
+   */
+  readonly stdin?: Readable | undefined;
   /** Aborts the claim or the hand-off; on a host, releases the place. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /** What `Singleton` takes but for `args`. */
-export interface HostOptions<T> extends HandOffOptions<T> {
+export interface HostOptions<T, R = unknown> extends HandOffOptions<T, R> {
   /**
    * `false`: a second launch neither connects nor sends.
    * @default true
    */
   readonly client?: boolean | undefined;
   /**
-   * `true`: a second launch exits the process with status 0 once its hand-off is done; `false`: it rejects with
-   * `MultipleSingletonsError`.
+   * `true`: a second launch exits the process once its hand-off is done, with status 0 or, where it waits, the host's;
+   * `false`: it rejects with `MultipleSingletonsError`.
    * @default true
    */
   readonly strict?: boolean | undefined;
@@ -103,7 +125,7 @@ export interface HostOptions<T> extends HandOffOptions<T> {
 }
 
 /** `args`, with a default only where `T` is a list of strings. */
-export type ArgsOption<T> = readonly string[] extends T
+export type ArgsOption<T, R = unknown> = readonly string[] extends T
   ? {
       /**
        * What this launch hands over.
@@ -114,18 +136,18 @@ export type ArgsOption<T> = readonly string[] extends T
   : {
       /** What this launch hands over. */
       readonly args: NoInfer<T>;
-      /** How arguments travel; it gives `T`. Host and client need the same. */
-      readonly codec: Codec<T>;
+      /** How arguments and replies travel; it gives `T` and `R`. Host and client need the same. */
+      readonly codec: Codec<T, R>;
     };
 
 /** Arguments that are validated: `Input` is what a launch is given, `Output` what a listener gets. */
-export type SchemaOption<Input, Output> = {
+export type SchemaOption<Input, Output, R = unknown> = {
   /** A Standard Schema (zod, valibot, arktype, …): validates arguments before they are sent, and before they are published. */
   readonly schema: Schema<Input, Output>;
   /** What this launch hands over. */
   readonly args: NoInfer<Input>;
-  /** How arguments travel. Host and client need the same. */
-  readonly codec: Codec<unknown>;
+  /** How arguments and replies travel; it gives `R`. Host and client need the same. */
+  readonly codec: Codec<unknown, R>;
 };
 
 /** Tells options without a schema from those with one, which have types of their own. */
@@ -135,21 +157,21 @@ export type NoSchema = {
 };
 
 /** All options of `Singleton`. */
-export type SingletonOptions<T = readonly string[]> = HostOptions<T> & ArgsOption<T> & NoSchema;
+export type SingletonOptions<T = readonly string[], R = unknown> = HostOptions<T, R> & ArgsOption<T, R> & NoSchema;
 
 /** All options of `Singleton` with a `schema`. */
-export type ValidatedOptions<Input, Output> = HostOptions<unknown> & SchemaOption<Input, Output>;
+export type ValidatedOptions<Input, Output, R = unknown> = HostOptions<unknown, R> & SchemaOption<Input, Output, R>;
 
 /** All options of `Singleton.send`. */
-export type SendOptions<T = readonly string[]> = HandOffOptions<T> & ArgsOption<T> & NoSchema;
+export type SendOptions<T = readonly string[], R = unknown> = HandOffOptions<T, R> & ArgsOption<T, R> & NoSchema;
 
 /** All options of `Singleton.send` with a `schema`. */
-export type ValidatedSendOptions<Input> = HandOffOptions<unknown> & SchemaOption<Input, unknown>;
+export type ValidatedSendOptions<Input, R = unknown> = HandOffOptions<unknown, R> & SchemaOption<Input, unknown, R>;
 
 /** The options as the code uses them: complete, checked, and not the caller's object. */
-export interface ResolvedOptions<T> {
+export interface ResolvedOptions<T, R = unknown> {
   readonly transport: Transport;
-  readonly codec: Codec<T>;
+  readonly codec: Codec<T, R>;
   readonly args: T;
   readonly client: boolean;
   readonly strict: boolean;
@@ -162,6 +184,9 @@ export interface ResolvedOptions<T> {
   readonly advice: SingletonError | undefined;
   /** As bytes: UTF-8 of a string. */
   readonly secret: Uint8Array | undefined;
+  /** Milliseconds that a launch waits for its answer: 0 not at all, `Infinity` for as long as it takes. */
+  readonly wait: number;
+  readonly streams: Streams;
   readonly handOffTimeout: number;
   readonly receiveTimeout: number;
   readonly maxMessageBytes: number;
@@ -171,13 +196,13 @@ export interface ResolvedOptions<T> {
 }
 
 /** What any caller may give. */
-export type AnyOptions<T> = HostOptions<T> & {
+export type AnyOptions<T, R> = HostOptions<T, R> & {
   readonly args?: T | undefined;
   readonly schema?: Schema<unknown, T> | undefined;
 };
 
 /** @throws SingletonError `ERR_SINGLETON_INVALID_OPTION` */
-export function resolveOptions<T>(given: AnyOptions<T> = {}): ResolvedOptions<T> {
+export function resolveOptions<T, R = unknown>(given: AnyOptions<T, R> = {}): ResolvedOptions<T, R> {
   if (typeof given !== 'object' || given === null || Array.isArray(given))
     throw invalidOption('options', 'an object', given);
   const { codec = defaults.codec(), args = defaults.args(), schema, name = '' } = given;
@@ -186,7 +211,8 @@ export function resolveOptions<T>(given: AnyOptions<T> = {}): ResolvedOptions<T>
     checkMethods('schema', Object(schema)['~standard'], ['validate'], 'a Standard Schema', schema);
   if (typeof name !== 'string') throw invalidOption('name', 'a string', name);
   const secret = resolveSecret(given.secret);
-  const advice = codec.check?.({ args, secret, name });
+  const wait = resolveWait(given.wait);
+  const advice = codec.check?.({ args, secret, name, wait: wait > 0 });
   return {
     transport: resolveTransport(given),
     codec: schema === undefined ? codec : validated(codec, schema),
@@ -200,6 +226,8 @@ export function resolveOptions<T>(given: AnyOptions<T> = {}): ResolvedOptions<T>
     maxClients: integer('maxClients', given.maxClients, 0, 0),
     verbose: bool('verbose', given.verbose, false),
     secret,
+    wait,
+    streams: resolveStreams(given),
     handOffTimeout: integer('handOffTimeout', given.handOffTimeout, 10_000, 1, MAX_TIMER),
     receiveTimeout: integer('receiveTimeout', given.receiveTimeout, 5000, 1, MAX_TIMER),
     maxMessageBytes: integer('maxMessageBytes', given.maxMessageBytes, 1_048_576, 1, MAX_MESSAGE),
@@ -210,7 +238,7 @@ export function resolveOptions<T>(given: AnyOptions<T> = {}): ResolvedOptions<T>
 }
 
 /** `any`, because `ArgsOption` asks for both where `T` is not what these give. */
-const defaults: { readonly codec: () => Codec<any>; readonly args: () => any } = {
+const defaults: { readonly codec: () => Codec<any, any>; readonly args: () => any } = {
   codec: legacy,
   args: () => process.argv.slice(2),
 };
@@ -247,6 +275,32 @@ function resolveSecret(secret: unknown): Uint8Array | undefined {
 function describeEmpty(secret: unknown): string {
   if (secret === '') return 'an empty string';
   return secret instanceof Uint8Array ? 'an empty Uint8Array' : `a value of type ${typeof secret}`;
+}
+
+function resolveWait(wait: unknown): number {
+  if (wait === undefined || wait === false) return 0;
+  if (wait === true) return Infinity;
+  if (typeof wait === 'number' && Number.isSafeInteger(wait) && wait >= 1 && wait <= MAX_TIMER) return wait;
+  throw invalidOption('wait', `a boolean or an integer from 1 to ${MAX_TIMER}`, wait);
+}
+
+/** The process's own are not touched before they are needed. */
+function resolveStreams<T, R>({ stdout, stderr, stdin }: HandOffOptions<T, R>): Streams {
+  const methods = ['write', 'once', 'off'];
+  if (stdout !== undefined) checkMethods('stdout', stdout, methods, 'a Writable', stdout);
+  if (stderr !== undefined) checkMethods('stderr', stderr, methods, 'a Writable', stderr);
+  if (stdin !== undefined) checkMethods('stdin', stdin, ['on', 'pause', 'resume'], 'a Readable', stdin);
+  return {
+    get stdout() {
+      return stdout ?? process.stdout;
+    },
+    get stderr() {
+      return stderr ?? process.stderr;
+    },
+    get stdin() {
+      return stdin ?? process.stdin;
+    },
+  };
 }
 
 function resolveSignal(signal: unknown): AbortSignal | undefined {

@@ -12,13 +12,17 @@ export type Outcome =
   | 'skipped';
 
 /** What a launch knows of its hand-off. */
-export interface Receipt {
+export interface Receipt<R = unknown> {
   /** What became of the launch. */
   readonly outcome: Outcome;
   /** The number that the host gave this launch; only a codec with an answer tells it. */
   readonly client?: number;
   /** The host that took the launch; only a codec with an answer tells it. */
   readonly host?: HostInfo;
+  /** What the host replied; only with `wait`, and where it replied. */
+  readonly reply?: R;
+  /** The status that the host ended the launch with, 0 to 255; only with `wait`, and 0 after a reply. */
+  readonly exitCode?: number;
 }
 
 /** What a host says of itself. */

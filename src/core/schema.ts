@@ -9,7 +9,7 @@ export type Schema<Input = unknown, Output = Input> = StandardSchemaV1<Input, Ou
  * A codec whose arguments are validated: on the client before anything is sent, which is then what was given, and on the
  * host before anything is counted, which publishes what the schema makes of it.
  */
-export function validated<T>(codec: Codec<unknown>, schema: Schema<unknown, T>): Codec<T> {
+export function validated<T, R>(codec: Codec<unknown, R>, schema: Schema<unknown, T>): Codec<T, R> {
   const { protocol } = codec;
   return {
     ...codec,
@@ -27,11 +27,11 @@ export function validated<T>(codec: Codec<unknown>, schema: Schema<unknown, T>):
   };
 }
 
-async function receive<T>(
-  reception: Promise<Reception<unknown>>,
+async function receive<T, R>(
+  reception: Promise<Reception<unknown, R>>,
   answer: Answer | undefined,
   schema: Schema<unknown, T>,
-): Promise<Reception<T>> {
+): Promise<Reception<T, R>> {
   const received = await reception;
   if (!received.verified) return received;
   try {

@@ -1,12 +1,15 @@
 import { inspect, type InspectOptions } from 'node:util';
-import type { Verified } from '../codecs/codec.ts';
+import type { Dialogue, Verified } from '../codecs/codec.ts';
 import { admit } from './admission.ts';
+import { Arrivals } from './arrivals.ts';
+import { Attendance } from './attendance.ts';
 import { claim } from './claim.ts';
-import { send } from './client.ts';
-import { callEach, TypedEmitter } from './emitter.ts';
+import { ClientView } from './client-view.ts';
+import { conclude, send } from './client.ts';
+import { callEach, TypedEmitter, type Done } from './emitter.ts';
 import { MultipleSingletonsError, SingletonError } from './errors.ts';
-import type { Client, ReleaseReason, SingletonEvents, VerifyFailure } from './events.ts';
-import { Host, type Dispatched } from './host.ts';
+import type { Arrival, ReleaseReason, SingletonEvents, VerifyFailure } from './events.ts';
+import { gaveUp, Host, type Dispatched } from './host.ts';
 import { Inbox } from './inbox.ts';
 import { Observers, type Observer } from './observers.ts';
 import {
@@ -23,50 +26,56 @@ import type { Receipt } from './receipt.ts';
 import { printFailure, printWarning } from './verbose.ts';
 
 /** `any`, because `acquire` has checked by its own overloads what the constructor asks for by others. */
-function untyped<T>(options: AnyOptions<T>): any {
+function untyped<T, R>(options: AnyOptions<T, R>): any {
   return options;
 }
 
-type Events<T> = SingletonEvents<T>;
+type Events<T, R> = SingletonEvents<T, R>;
 type Name = keyof SingletonEvents<never>;
+
+interface Entry<T, R> extends Arrival<T, R> {
+  readonly attendance: Attendance;
+}
 
 /**
  * A program that runs once. The first process to claim the place is the host and hears of later launches by its events;
- * a later launch hands its arguments to the host and exits.
+ * a later launch hands its arguments to the host and exits. `T` is what launches hand over, `R` what the host replies.
  */
-export class Singleton<T = readonly string[]> extends TypedEmitter<SingletonEvents<T>> {
+export class Singleton<T = readonly string[], R = unknown> extends TypedEmitter<SingletonEvents<T, R>> {
   /**
    * Claims the place, or hands the arguments over and exits: `new Singleton(options).acquire()`.
    * @throws SingletonError `ERR_SINGLETON_INVALID_OPTION`
    */
   static async acquire(): Promise<Singleton>;
-  static async acquire<T = readonly string[]>(options: SingletonOptions<T>): Promise<Singleton<T>>;
-  static async acquire<Input, Output>(options: ValidatedOptions<Input, Output>): Promise<Singleton<Output>>;
-  static async acquire<T>(options: AnyOptions<T> = {}): Promise<Singleton<T>> {
-    return new Singleton<T>(untyped(options)).acquire();
+  static async acquire<T = readonly string[], R = unknown>(options: SingletonOptions<T, R>): Promise<Singleton<T, R>>;
+  static async acquire<Input, Output, R>(options: ValidatedOptions<Input, Output, R>): Promise<Singleton<Output, R>>;
+  static async acquire<T, R>(options: AnyOptions<T, R> = {}): Promise<Singleton<T, R>> {
+    return new Singleton<T, R>(untyped(options)).acquire();
   }
 
   /**
-   * Hands the arguments to a running host and never becomes one.
+   * Hands the arguments to a running host and never becomes one. With `wait`, the receipt has the host's answer.
    * @throws SingletonError `ERR_SINGLETON_NO_HOST` where there is none
    */
   static async send(): Promise<Receipt>;
-  static async send<T = readonly string[]>(options: SendOptions<T>): Promise<Receipt>;
-  static async send<Input>(options: ValidatedSendOptions<Input>): Promise<Receipt>;
-  static async send<T>(options?: AnyOptions<T>): Promise<Receipt> {
+  static async send<T = readonly string[], R = unknown>(options: SendOptions<T, R>): Promise<Receipt<R>>;
+  static async send<Input, R>(options: ValidatedSendOptions<Input, R>): Promise<Receipt<R>>;
+  static async send<T, R>(options?: AnyOptions<T, R>): Promise<Receipt<R>> {
     return send(resolveOptions(options));
   }
 
-  readonly #options: ResolvedOptions<T>;
-  readonly #host: Host<T>;
+  readonly #options: ResolvedOptions<T, R>;
+  readonly #host: Host<T, R>;
   readonly #observers: Observers<T>;
-  readonly #inbox: Inbox<{ readonly args: T; readonly client: Client }>;
+  readonly #loops = new Set<Arrivals<Arrival<T, R>>>();
+  readonly #inbox: Inbox<Entry<T, R>>;
   readonly #warned = new RateLimit((count) => this.#tell(leftOut(count, 'warnings were not emitted')));
   readonly #printed = new RateLimit((count) => this.#warn(leftOut(count, 'refused clients were not printed')));
   /** Aborts the claim; from then on this Singleton is over. */
   readonly #over = new AbortController();
   #claiming: Promise<this> | undefined;
   #ending: Promise<void> | undefined;
+  #isFinished = false;
   #clients = 0;
   #isRef: boolean | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -75,10 +84,10 @@ export class Singleton<T = readonly string[]> extends TypedEmitter<SingletonEven
    * Checks the options and touches nothing. Beside a `schema`, only `acquire` and `send` check `args` by types.
    * @throws SingletonError `ERR_SINGLETON_INVALID_OPTION`
    */
-  constructor(options: SingletonOptions<T>);
-  constructor(options: ValidatedOptions<unknown, T>);
-  constructor(...none: readonly string[] extends T ? [] : [options: SingletonOptions<T>]);
-  constructor(options?: AnyOptions<T>) {
+  constructor(options: SingletonOptions<T, R>);
+  constructor(options: ValidatedOptions<unknown, T, R>);
+  constructor(...none: readonly string[] extends T ? [] : [options: SingletonOptions<T, R>]);
+  constructor(options?: AnyOptions<T, R>) {
     super();
     this.#options = resolveOptions(options);
     this.#inbox = new Inbox(this.#options);
@@ -112,8 +121,8 @@ export class Singleton<T = readonly string[]> extends TypedEmitter<SingletonEven
   }
 
   /**
-   * Claims the place. Resolves when this process is the host; else a strict launch exits with status 0 once its
-   * arguments are handed over. Again after a failure it tries again; while it is the host it changes nothing.
+   * Claims the place. Resolves when this process is the host; else a strict launch exits once its arguments are
+   * handed over, with status 0, or the host's where it waits. Again after a failure it tries again; while it is the host it changes nothing.
    * @throws MultipleSingletonsError with `strict: false`, once the arguments are handed over
    * @throws SingletonError for everything else, strict or not
    */
@@ -142,6 +151,24 @@ export class Singleton<T = readonly string[]> extends TypedEmitter<SingletonEven
     return this.#listened();
   }
 
+  /**
+   * Launches as `args` has them, for a `for await` loop: the next comes when the loop has done with the one before, until
+   * then they wait. A loop listens as an `args` listener does; beside it, listeners and observers get a launch when it does.
+   * Ends at the release.
+   */
+  [Symbol.asyncIterator](): AsyncIterableIterator<Arrival<T, R>, undefined> {
+    const loop = new Arrivals<Arrival<T, R>>({
+      wanted: () => void this.#listened(),
+      left: () => {
+        this.#loops.delete(loop);
+        this.#listened();
+      },
+    });
+    this.#loops.add(loop);
+    this.#listened();
+    return loop;
+  }
+
   /** Keeps the process alive while this is the host, whoever listens. */
   ref(): this {
     this.#isRef = true;
@@ -154,23 +181,23 @@ export class Singleton<T = readonly string[]> extends TypedEmitter<SingletonEven
     return this.#listened();
   }
 
-  override on<E extends Name>(event: E, listener: Events<T>[E]): this {
+  override on<E extends Name>(event: E, listener: Events<T, R>[E]): this {
     return super.on(event, listener).#listened();
   }
 
-  override addListener<E extends Name>(event: E, listener: Events<T>[E]): this {
+  override addListener<E extends Name>(event: E, listener: Events<T, R>[E]): this {
     return super.addListener(event, listener).#listened();
   }
 
-  override prependListener<E extends Name>(event: E, listener: Events<T>[E]): this {
+  override prependListener<E extends Name>(event: E, listener: Events<T, R>[E]): this {
     return super.prependListener(event, listener).#listened();
   }
 
-  override off<E extends Name>(event: E, listener: Events<T>[E]): this {
+  override off<E extends Name>(event: E, listener: Events<T, R>[E]): this {
     return super.off(event, listener).#listened();
   }
 
-  override removeListener<E extends Name>(event: E, listener: Events<T>[E]): this {
+  override removeListener<E extends Name>(event: E, listener: Events<T, R>[E]): this {
     return super.removeListener(event, listener).#listened();
   }
 
@@ -201,7 +228,7 @@ export class Singleton<T = readonly string[]> extends TypedEmitter<SingletonEven
   }
 
   #describe(options: InspectOptions): string {
-    const { transport: _, advice: __, codec, secret, ...rest } = this.#options;
+    const { transport: _, advice: __, streams: ___, codec, secret, ...rest } = this.#options;
     const { place, listening, clients } = this;
     const pending = this.#inbox.size;
     const state = { place, listening, clients, pending, codec: codec.name, secret: secret && '***', ...rest };
@@ -213,11 +240,12 @@ export class Singleton<T = readonly string[]> extends TypedEmitter<SingletonEven
     signal?.addEventListener('abort', this.#abort, { once: true });
     if (signal?.aborted) this.#abort();
     try {
-      const receipt = await claim(this.#host, this.#options, this.#over.signal);
+      const delivery = await claim(this.#host, this.#options, this.#over.signal);
+      const receipt = delivery && (await conclude(delivery, this.#options, this.#over.signal));
       if (this.#over.signal.aborted) await this.#host.close();
       this.#over.signal.throwIfAborted();
       if (receipt) {
-        if (strict) process.exit(0);
+        if (strict) process.exit(receipt.exitCode ?? 0);
         throw new MultipleSingletonsError(this.place, receipt);
       }
     } catch (error) {
@@ -250,6 +278,8 @@ export class Singleton<T = readonly string[]> extends TypedEmitter<SingletonEven
       this.#warn(new SingletonError('ERR_SINGLETON_CONNECTION_FAILED', 'The place could not be freed.', { cause }));
     });
     this.#observers.clear();
+    this.#isFinished = true;
+    this.#drain();
     this.#warned.end();
     this.#printed.end();
     if (wasHost) this.#emit('release', reason);
@@ -265,27 +295,29 @@ export class Singleton<T = readonly string[]> extends TypedEmitter<SingletonEven
 
   /** One launch, complete and verified: counted, told, then released, ignored or published. */
   readonly #admit = (
-    { launch: { args, cwd, pid }, bytes }: Verified<T>,
+    { launch, bytes, dialogue }: Verified<T, R>,
     remoteAddress: string | undefined,
   ): Dispatched | undefined => {
-    const client: Client = Object.freeze({ number: ++this.#clients, cwd, pid, remoteAddress });
-    this.#emit('client', client);
-    const admission = admit(client.number, this.#options);
+    const number = ++this.#clients;
+    const client = new ClientView<R>({ number, launch, remoteAddress, dialogue });
+    const attendance = new Attendance((hasFailed) => dialogue && settle(dialogue, hasFailed));
+    attendance.add(this.#emit('client', client));
+    const admission = admit(number, this.#options);
     if (admission === 'release') {
       void this.#end('threshold');
       this.#host.cut();
-      return { outcome: 'released', client: client.number };
     }
-    if (admission === 'throttle') return { outcome: 'throttled', client: client.number };
-    if (!isEmpty(args)) {
-      this.#drain();
-      if (!this.#inbox.put({ args, client }, bytes)) {
-        this.#warn(full(this.#options));
-        return undefined;
-      }
-      this.#drain();
+    if (admission !== 'publish' || isEmpty(launch.args)) {
+      attendance.complete();
+      return { outcome: OUTCOMES[admission], client: number };
     }
-    return { outcome: 'delivered', client: client.number };
+    this.#drain();
+    if (!this.#inbox.put({ args: launch.args, client, attendance }, bytes)) {
+      this.#warn(full(this.#options));
+      return undefined;
+    }
+    this.#drain();
+    return { outcome: 'delivered', client: number };
   };
 
   readonly #refuse = (failure: VerifyFailure): void => {
@@ -302,30 +334,47 @@ export class Singleton<T = readonly string[]> extends TypedEmitter<SingletonEven
     this.#emit('warning', warning);
   }
 
-  /** Hands what waits to who listens. */
+  /** Hands what waits to who listens, as long as all loops are ready for it. */
   #drain(): void {
-    while (this.#hasTaker) {
+    const loops = Array.from(this.#loops);
+    while (this.#hasTaker && loops.every(({ isReady }) => isReady)) {
       const entry = this.#inbox.take();
-      if (!entry) return;
-      this.#observers.notify(entry.args);
-      this.#emit('args', entry.args, entry.client);
+      if (!entry) break;
+      const { args, client, attendance } = entry;
+      if (client.waiting && client.signal.aborted) {
+        this.#warn(gaveUp());
+        continue;
+      }
+      attendance.add(this.#observers.notify(args));
+      attendance.add(this.#emit('args', args, client));
+      attendance.add(loops.map((loop) => loop.give({ args, client })));
+      attendance.complete();
     }
+    if (this.#isFinished && this.#inbox.size === 0) for (const loop of loops) loop.end();
   }
 
-  #emit<E extends Name>(event: E, ...args: Parameters<Events<T>[E]>): void {
-    callEach(this.rawListeners(event), this, args);
+  #emit<E extends Name>(event: E, ...args: Parameters<Events<T, R>[E]>): Done[] {
+    return callEach(this.rawListeners(event), this, args);
   }
 
   get #hasTaker(): boolean {
-    return this.#observers.size > 0 || this.listenerCount('args') > 0;
+    return this.#observers.size > 0 || this.listenerCount('args') > 0 || this.#loops.size > 0;
   }
 
   /** Somebody came or went. What waits is handed over a tick later, so that all who come together get it. */
   #listened(): this {
     if (this.listening) this.#host.keepAlive(this.#isRef ?? (this.#hasTaker || this.listenerCount('client') > 0));
-    if (this.#hasTaker && this.#inbox.size > 0) process.nextTick(() => this.#drain());
+    if (this.#hasTaker && (this.#inbox.size > 0 || this.#isFinished)) process.nextTick(() => this.#drain());
     return this;
   }
+}
+
+const OUTCOMES = { publish: 'delivered', throttle: 'throttled', release: 'released' } as const;
+
+/** Nobody has said the last word, and all have done their work. With a stream in use, somebody says it later. */
+function settle(dialogue: Dialogue<never>, hasFailed: boolean): void {
+  if (hasFailed) dialogue.fail();
+  else if (!dialogue.isInUse) dialogue.exit(0);
 }
 
 function isEmpty(args: unknown): boolean {
@@ -338,7 +387,7 @@ function isOver(signal: AbortSignal | undefined): SingletonError {
   return new SingletonError('ERR_SINGLETON_RELEASED', message, signal?.aborted ? { cause: signal.reason } : undefined);
 }
 
-function full<T>({ maxPending }: ResolvedOptions<T>): SingletonError {
+function full<T, R>({ maxPending }: ResolvedOptions<T, R>): SingletonError {
   return new SingletonError(
     'ERR_SINGLETON_BUSY',
     `Arguments were dropped: too much waits already (maxPending is ${maxPending}), and nobody listens to "args".`,

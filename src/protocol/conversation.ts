@@ -1,15 +1,7 @@
-import type { Format, Protocol } from '../codecs/codec.ts';
+import type { Protocol } from '../codecs/codec.ts';
+import type { Carrier } from './carrier.ts';
 import { prepare } from './handing-over.ts';
-import type { Frame } from './messages.ts';
 import { Receiving } from './receiving.ts';
-
-/** What carries a conversation: how arguments become bytes, and how frames do. */
-export interface Carrier<T> {
-  readonly name: string;
-  serialize(args: T): Uint8Array;
-  deserialize(bytes: Uint8Array): T;
-  readonly frames: Format<Frame>;
-}
 
 /**
  * The conversation of the structured codecs. The client speaks first and closes last:
@@ -19,9 +11,15 @@ export interface Carrier<T> {
  *     client → host    launch
  *     host → client    receipt or refusal
  *
- * A client that closes before the receipt has taken its launch back.
+ * and where the launch waits, behind the receipt:
+ *
+ *     host → client    stdout, stderr, pull        as much as there is
+ *     client → host    stdin                       as much as was pulled
+ *     host → client    reply, exit or refusal      the last word
+ *
+ * A client that closes before the receipt has taken its launch back; one that closes before the last word has gone.
  */
-export function conversation<T>(carrier: Carrier<T>): Protocol<T> {
+export function conversation<T, R>(carrier: Carrier<T, R>): Protocol<T, R> {
   return {
     receive(connection, terms) {
       const receiving = new Receiving(carrier, connection, terms);

@@ -9,23 +9,36 @@ export interface Frame {
 }
 
 /** The kinds of frames. */
-export const KIND = { launch: 1, receipt: 2, refusal: 3 } as const;
+export const KIND = {
+  launch: 1,
+  receipt: 2,
+  refusal: 3,
+  reply: 4,
+  exit: 5,
+  stdout: 6,
+  stderr: 7,
+  stdin: 8,
+  pull: 9,
+} as const;
+
+/** The longest body of raw bytes (stdout, stderr, stdin), whatever `maxMessageBytes` is. */
+export const MAX_RAW_BYTES = 65_536;
 
 /** A launch whose arguments are still as the serializer made them. */
 export type PackedLaunch = Launch<Uint8Array>;
 
-const NO_FLAGS = 0;
+const WAITS = 1;
 const LAUNCH_HEAD = 7;
 
 /**
- *     flags u8 = 0 | pid u32 | n u16 | cwd, n bytes of UTF-8 | arguments, in the codec        pid 0, n 0: not told
+ *     flags u8 (bit 0: waits) | pid u32 | n u16 | cwd, n bytes of UTF-8 | arguments, in the codec        pid 0, n 0: not told
  */
-export function encodeLaunch({ args, cwd = '', pid = 0 }: PackedLaunch): Frame {
+export function encodeLaunch({ args, cwd = '', pid = 0, wait = false }: PackedLaunch): Frame {
   const path = Buffer.from(cwd);
   // A path that no system has is as good as none.
   const told = path.length > 0xffff ? Buffer.alloc(0) : path;
   const head = Buffer.alloc(LAUNCH_HEAD);
-  head.writeUInt8(NO_FLAGS, 0);
+  head.writeUInt8(wait ? WAITS : 0, 0);
   head.writeUInt32BE(pid, 1);
   head.writeUInt16BE(told.length, 5);
   return { kind: KIND.launch, body: Buffer.concat([head, told, args]) };
@@ -36,13 +49,14 @@ export function decodeLaunch({ kind, body }: Frame): PackedLaunch {
   if (kind !== KIND.launch) throw malformed(`a launch (kind ${KIND.launch}), got a frame of kind ${kind}`);
   const bytes = Buffer.from(body.buffer, body.byteOffset, body.length);
   if (bytes.length < LAUNCH_HEAD) throw malformed(`a launch of ${LAUNCH_HEAD} bytes or more, got ${bytes.length}`);
-  if (bytes.readUInt8(0) !== NO_FLAGS) throw malformed('a launch without flags; one is set');
+  const flags = bytes.readUInt8(0);
+  if ((flags & ~WAITS) !== 0) throw malformed('a launch without unknown flags; one is set');
   const pid = bytes.readUInt32BE(1);
   const end = LAUNCH_HEAD + bytes.readUInt16BE(5);
   const cwd = bytes.subarray(LAUNCH_HEAD, end);
   if (end > bytes.length || !isUtf8(cwd))
     throw malformed('a working directory in UTF-8; what came is longer than the launch, or not UTF-8');
-  return { args: body.subarray(end), cwd: cwd.toString() || undefined, pid: pid || undefined };
+  return { args: body.subarray(end), cwd: cwd.toString() || undefined, pid: pid || undefined, wait: flags === WAITS };
 }
 
 /** What a host says of a launch that it has dispatched. */
@@ -87,10 +101,13 @@ const REFUSALS: Readonly<Record<Refusal, number>> = {
   ERR_SINGLETON_MALFORMED_MESSAGE: 3,
   ERR_SINGLETON_BUSY: 4,
   'not-taken': 5,
+  ERR_SINGLETON_OBSERVER_FAILED: 6,
+  ERR_SINGLETON_RELEASED: 7,
 };
 
 /**
- *     reason u8 (1 invalid arguments, 2 too large, 3 malformed, 4 busy, 5 not taken)
+ *     reason u8 (1 invalid arguments, 2 too large, 3 malformed, 4 busy, 5 not taken; to one that waits, behind the receipt:
+ *                3 malformed, 6 the host's listener failed, 7 the host gave its place up)
  */
 export function encodeRefusal(refusal: Refusal): Frame {
   return { kind: KIND.refusal, body: Uint8Array.of(REFUSALS[refusal]) };
@@ -99,8 +116,37 @@ export function encodeRefusal(refusal: Refusal): Frame {
 /** @throws SingletonError `ERR_SINGLETON_MALFORMED_MESSAGE` */
 export function decodeRefusal({ body }: Frame): Refusal {
   const refusal = keyOf(REFUSALS, body[0]);
-  if (body.length !== 1 || !refusal) throw malformed('a refusal of one byte from 1 to 5');
+  if (body.length !== 1 || !refusal) throw malformed('a refusal of one byte from 1 to 7');
   return refusal;
+}
+
+/**
+ *     status u8
+ */
+export function encodeExit(code: number): Frame {
+  return { kind: KIND.exit, body: Uint8Array.of(code) };
+}
+
+/** @throws SingletonError `ERR_SINGLETON_MALFORMED_MESSAGE` */
+export function decodeExit({ body }: Frame): number {
+  const [code] = body;
+  if (body.length !== 1 || code === undefined) throw malformed('a status of one byte');
+  return code;
+}
+
+/**
+ *     bytes u32: how much more of its stdin the client may send
+ */
+export function encodePull(bytes: number): Frame {
+  const body = Buffer.alloc(4);
+  body.writeUInt32BE(bytes);
+  return { kind: KIND.pull, body };
+}
+
+/** @throws SingletonError `ERR_SINGLETON_MALFORMED_MESSAGE` */
+export function decodePull({ body }: Frame): number {
+  if (body.length !== 4) throw malformed('a pull of 4 bytes');
+  return Buffer.from(body.buffer, body.byteOffset, body.length).readUInt32BE();
 }
 
 function keyOf<Key extends string>(codes: Readonly<Record<Key, number>>, code: number | undefined): Key | undefined {

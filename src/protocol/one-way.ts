@@ -10,7 +10,7 @@ const READ_AT_ONCE_BYTES = 1024;
  * The legacy conversation: the client sends one message, the secret before the arguments, and ends; the host ends after
  * it and never sends a byte.
  */
-export function oneWay(format: Format<readonly string[]>): Protocol<readonly string[]> {
+export function oneWay(format: Format<readonly string[]>): Protocol<readonly string[], never> {
   return {
     receive: (connection, terms) => ({ reception: receive(format, connection, terms) }),
     prepare: (launch, terms) => prepare(format, launch, terms),
@@ -21,7 +21,7 @@ async function receive(
   format: Format<readonly string[]>,
   connection: Duplex,
   terms: Terms,
-): Promise<Reception<readonly string[]>> {
+): Promise<Reception<readonly string[], never>> {
   const { parts, bytes } = await readMessage(connection, format, terms);
   if (terms.secret === undefined) return { verified: true, launch: { args: parts }, bytes };
   const [proof, ...args] = parts;
@@ -76,7 +76,7 @@ function prepare(
   format: Format<readonly string[]>,
   { args }: Launch<readonly string[]>,
   { secret, maxMessageBytes }: Terms,
-): HandOff {
+): HandOff<never> {
   const bytes = format.encode(secret === undefined ? args : [Buffer.from(secret).toString(), ...args]);
   if (bytes.length > maxMessageBytes) {
     throw new SingletonError(
@@ -92,7 +92,7 @@ function prepare(
  * What a one-way launch can learn of its end. Without a reset, the host took the message (or died with it unread by its
  * program, which nothing on this wire tells apart).
  */
-function send(connection: Duplex, bytes: Uint8Array): ReturnType<HandOff> {
+function send(connection: Duplex, bytes: Uint8Array): ReturnType<HandOff<never>> {
   return new Promise((resolve, reject) => {
     let cause: Error | undefined;
     connection.once('data', () => {
@@ -106,7 +106,7 @@ function send(connection: Duplex, bytes: Uint8Array): ReturnType<HandOff> {
     });
     connection.once('error', (error: Error) => (cause = error));
     connection.once('close', () => {
-      if (connection.readableEnded && connection.writableFinished) resolve({ outcome: 'unconfirmed' });
+      if (connection.readableEnded && connection.writableFinished) resolve({ receipt: { outcome: 'unconfirmed' } });
       else if (bytes.length <= READ_AT_ONCE_BYTES) resolve(undefined);
       else reject(failed(`The host broke the connection off; it may have read some of ${bytes.length} bytes`, cause));
     });

@@ -9,28 +9,31 @@ import type {
   VerifyFailureReason,
 } from '../codecs/codec.ts';
 import { SingletonError } from '../core/errors.ts';
-import type { Carrier } from './conversation.ts';
+import { deserialize, type Carrier } from './carrier.ts';
+import { HostDialogue } from './dialogue.ts';
 import { decodeLaunch, encodeReceipt, encodeRefusal, malformed, type Frame, type PackedLaunch } from './messages.ts';
 import { encodeHello, HANDSHAKE_BYTES, readPreface, STATUS, takeAll, type Preface, type Status } from './preface.ts';
 
-/** The host's side of a conversation. */
-export class Receiving<T> implements Answer {
-  readonly #carrier: Carrier<T>;
+/** The host's side of a conversation, from its first byte to the receipt. */
+export class Receiving<T, R> implements Answer {
+  readonly #carrier: Carrier<T, R>;
   readonly #connection: Duplex;
   readonly #terms: Terms;
   /** What frames go through, once the client is greeted. */
   #stream: Duplex | undefined;
+  /** What follows the receipt, where the launch waits. */
+  #dialogue: HostDialogue<R> | undefined;
   #isAnswered = false;
   /** Why the launch is not to be run, if it is not. */
   #fault: unknown;
 
-  constructor(carrier: Carrier<T>, connection: Duplex, terms: Terms) {
+  constructor(carrier: Carrier<T, R>, connection: Duplex, terms: Terms) {
     this.#carrier = carrier;
     this.#connection = connection;
     this.#terms = terms;
   }
 
-  async receive(): Promise<Reception<T>> {
+  async receive(): Promise<Reception<T, R>> {
     const stream = await this.#greet();
     if (typeof stream === 'number') {
       this.#isAnswered = true;
@@ -43,7 +46,9 @@ export class Receiving<T> implements Answer {
     try {
       const whole = await this.#readLaunch(stream);
       if (!whole) return { verified: false, reason: 'replayed-handshake' };
-      return { verified: true, launch: this.#unpack(whole.launch), bytes: whole.bytes };
+      const launch = this.#unpack(whole.launch);
+      if (launch.wait) this.#dialogue = new HostDialogue(this.#carrier, stream, this.#terms);
+      return { verified: true, launch, bytes: whole.bytes, dialogue: this.#dialogue };
     } catch (error) {
       const code = error instanceof SingletonError && error.code;
       if (code === 'ERR_SINGLETON_MESSAGE_TOO_LARGE' || code === 'ERR_SINGLETON_MALFORMED_MESSAGE') this.refuse(code);
@@ -58,16 +63,20 @@ export class Receiving<T> implements Answer {
 
   confirm(confirmation: Confirmation): void {
     this.#say(encodeReceipt({ ...confirmation, pid: process.pid }));
+    this.#dialogue?.open();
   }
 
   refuse(reason: RefusalCode): void {
     this.#say(encodeRefusal(reason));
+    this.#dialogue?.lose();
   }
 
   dismiss(): void {
+    if (this.#isAnswered) return this.#dialogue?.dismiss();
     // Who was not greeted has not sent a launch, and tries again when the connection is closed.
     if (this.#stream) this.#say(encodeRefusal('not-taken'));
-    else if (!this.#isAnswered) this.#connection.destroy();
+    else this.#connection.destroy();
+    this.#dialogue?.lose();
   }
 
   #say(frame: Frame): void {
@@ -118,7 +127,8 @@ export class Receiving<T> implements Answer {
         reject(fault);
       };
       stream.on('data', (chunk: Uint8Array) => {
-        if (this.#fault !== undefined || this.#isAnswered) return;
+        if (this.#isAnswered) return this.#dialogue?.push(chunk);
+        if (this.#fault !== undefined) return;
         bytes += chunk.length;
         try {
           for (const frame of decoder.push(chunk)) {
@@ -132,27 +142,22 @@ export class Receiving<T> implements Answer {
         // When a host wakes up, the end of a stream is read a turn after its last bytes.
         if (whole) setImmediate(() => setImmediate(() => resolve(whole)));
       });
-      const gone = (): void => fail(launch ? gaveUp() : truncated());
+      const gone = (): void => {
+        if (this.#isAnswered) this.#dialogue?.lose();
+        else fail(launch ? gaveUp() : truncated());
+      };
       stream.once('end', gone).once('close', gone);
       stream.once('error', (error) => {
         const code = error instanceof SingletonError && error.code;
         if (code === 'ERR_SINGLETON_VERIFICATION_FAILED' && bytes === 0) resolve(undefined);
-        if (code === 'ERR_SINGLETON_TRUNCATED_MESSAGE') gone();
-        fail(error);
+        if (this.#isAnswered || code === 'ERR_SINGLETON_TRUNCATED_MESSAGE') gone();
+        else fail(error);
       });
     });
   }
 
   #unpack({ args, ...rest }: PackedLaunch): Launch<T> {
-    try {
-      return { ...rest, args: this.#carrier.deserialize(args) };
-    } catch (error) {
-      if (error instanceof SingletonError) throw error;
-      // What it says may quote the client.
-      throw malformed(
-        `arguments that the codec "${this.#carrier.name}" can decode; ${args.length} bytes came that it cannot`,
-      );
-    }
+    return { ...rest, args: deserialize(this.#carrier.name, this.#carrier.args, args) };
   }
 }
 

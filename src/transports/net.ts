@@ -17,7 +17,7 @@ export function listen(
 ): Promise<Listener | undefined> {
   const sockets = new Set<Socket>();
   let isRef = true;
-  const server = createServer({ allowHalfOpen: true }, (socket) => {
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
     if (!isRef) socket.unref();
@@ -53,7 +53,7 @@ export function listen(
 export function connect(where: NetConnectOpts, { signal }: ConnectOptions): Promise<Socket | undefined> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason);
-    const socket = createConnection({ ...where, allowHalfOpen: true });
+    const socket = createConnection({ ...where, allowHalfOpen: true, noDelay: true });
     const onAbort = (): void => void socket.destroy();
     signal.addEventListener('abort', onAbort, { once: true });
     const onConnect = (): void => {

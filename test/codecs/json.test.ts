@@ -61,7 +61,7 @@ describe('a value that would arrive as another is refused with its path', () => 
     ['a Date', new Date(0)],
     ['a Uint8Array', new Uint8Array(1)],
   ])('%s', async (name, value) => {
-    const message = `Cannot send these arguments: args.a[1] is ${name}, which JSON has no form for.`;
+    const message = `Cannot send this value: value.a[1] is ${name}, which JSON has no form for.`;
     await expect(hand({ a: [0, value] }, codec)).rejects.toMatchObject({ ...UNENCODABLE, message });
   });
 

@@ -130,7 +130,7 @@ describe('decoding', () => {
 });
 
 describe('what the options hold is checked', () => {
-  const none = { args: [], secret: undefined, name: '' };
+  const none = { args: [], secret: undefined, name: '', wait: false };
 
   test.each([
     ['a string', 'a b'],

@@ -4,7 +4,7 @@ import { deserialize, serialize } from 'node:v8';
 import { decode, encode } from 'cborg';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { json } from '../../src/codecs/json.ts';
-import { lengthPrefixed, type Serializer } from '../../src/codecs/length-prefixed.ts';
+import { lengthPrefixed, type LengthPrefixedOptions } from '../../src/codecs/length-prefixed.ts';
 import { msgpack } from '../../src/codecs/msgpack.ts';
 import { generateSecret, Singleton, type Codec, type SingletonError, type VerifyFailure } from '../../src/index.ts';
 import { portOf } from '../core/hosting.ts';
@@ -12,7 +12,7 @@ import { codeOf, MARKER } from './compliance.ts';
 
 const cbor = lengthPrefixed<unknown>({ name: 'cbor', serialize: encode, deserialize: (bytes) => decode(bytes) });
 const v8 = lengthPrefixed<unknown>({ name: 'v8', serialize, deserialize });
-const text: Serializer<string> = {
+const text: LengthPrefixedOptions<string, never> = {
   name: 'text',
   serialize: (value) => Buffer.from(value),
   deserialize: (bytes) => Buffer.from(bytes).toString(),

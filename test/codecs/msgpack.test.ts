@@ -80,12 +80,12 @@ describe('a value that would arrive as another is refused with its path', () => 
     ['a Float32Array', new Float32Array(1)],
     ['a ArrayBuffer', new ArrayBuffer(1)],
   ])('%s', async (name, value) => {
-    const message = `Cannot send these arguments: args.a[1] is ${name}, which MessagePack has no form for.`;
+    const message = `Cannot send this value: value.a[1] is ${name}, which MessagePack has no form for.`;
     await expect(hand({ a: [0, value] }, codec)).rejects.toMatchObject({ ...UNENCODABLE, message });
   });
 
   it('a key with a lone surrogate, with the path of its object', async () => {
-    const message = expect.stringContaining('args[0].a has a key that is refused on arrival');
+    const message = expect.stringContaining('value[0].a has a key that is refused on arrival');
     await expect(hand([{ a: { '\ud800': 1 } }], codec)).rejects.toMatchObject({ ...UNENCODABLE, message });
   });
 });

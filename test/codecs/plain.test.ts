@@ -71,17 +71,15 @@ describe('what is not plain', () => {
     ['undefined', undefined, 'of type undefined'],
   ])('%s is refused with its path and what it is', (_, value, name) => {
     const told = `is ${name}, which TEST has no form for.`;
-    expect(refusalOf(value)).toBe(`Cannot send these arguments: args ${told}`);
-    expect(refusalOf([0, value])).toBe(`Cannot send these arguments: args[1] ${told}`);
-    expect(refusalOf({ jobs: [{ a: 1 }, { b: [value] }] })).toBe(
-      `Cannot send these arguments: args.jobs[1].b[0] ${told}`,
-    );
+    expect(refusalOf(value)).toBe(`Cannot send this value: value ${told}`);
+    expect(refusalOf([0, value])).toBe(`Cannot send this value: value[1] ${told}`);
+    expect(refusalOf({ jobs: [{ a: 1 }, { b: [value] }] })).toBe(`Cannot send this value: value.jobs[1].b[0] ${told}`);
   });
 
   it('a list with a hole is refused at the hole, at once however long it is', () => {
     const sparse: unknown[] = [];
     sparse[4_294_967_290] = 1;
-    expect(refusalOf({ a: sparse })).toMatch(/: args\.a\[0\] is of type undefined/);
+    expect(refusalOf({ a: sparse })).toMatch(/: value\.a\[0\] is of type undefined/);
   });
 
   it.each([
@@ -91,7 +89,7 @@ describe('what is not plain', () => {
     ['an object with a toJSON() that is inherited', Object.create(hidden(null)), 'has toJSON()'],
     ['a key that is a symbol', { [Symbol('a')]: 1 }, 'has toJSON(), or a key that is a symbol'],
   ])('%s is refused, for a serializer would follow it or leave it out', (_, value, told) => {
-    expect(refusalOf({ a: value })).toContain(`args.a ${told}`);
+    expect(refusalOf({ a: value })).toContain(`value.a ${told}`);
   });
 
   it('a property "toJSON" that is no function is a property', () => {
@@ -99,17 +97,17 @@ describe('what is not plain', () => {
   });
 
   it('a number is told where the format has none like it', () => {
-    expect(() => requirePlain([1, NaN], 'TEST', Number.isFinite)).toThrow('args[1] is NaN, which TEST');
-    expect(() => requirePlain([-Infinity], 'TEST', Number.isFinite)).toThrow('args[0] is -Infinity, which TEST');
+    expect(() => requirePlain([1, NaN], 'TEST', Number.isFinite)).toThrow('value[1] is NaN, which TEST');
+    expect(() => requirePlain([-Infinity], 'TEST', Number.isFinite)).toThrow('value[0] is -Infinity, which TEST');
   });
 
   it('an own key "__proto__" is refused with the path of its object', () => {
     const evil: unknown = JSON.parse('[{ "a": { "__proto__": 1 } }]');
-    expect(refusalOf(evil)).toBe('Cannot send these arguments: args[0].a has a key that is refused on arrival.');
+    expect(refusalOf(evil)).toBe('Cannot send this value: value[0].a has a key that is refused on arrival.');
   });
 
   it('a key that is no leaf of the format is refused', () => {
-    expect(() => requirePlain({ ab: 1 }, 'TEST', Number.isFinite)).toThrow('args has a key');
+    expect(() => requirePlain({ ab: 1 }, 'TEST', Number.isFinite)).toThrow('value has a key');
   });
 
   it('a cycle is refused, through lists and through objects', () => {
@@ -117,7 +115,7 @@ describe('what is not plain', () => {
     list.push(list);
     const object: Record<string, unknown> = {};
     object['a'] = [object];
-    for (const cycle of [list, object]) expect(refusalOf(cycle)).toMatch(/args is nested deeper than 32 levels/);
+    for (const cycle of [list, object]) expect(refusalOf(cycle)).toMatch(/value is nested deeper than 32 levels/);
   });
 });
 
@@ -137,23 +135,23 @@ describe('limits', () => {
     expect(MAX_DEPTH).toBe(32);
     expect(refusalOf(nest(32, wrap))).toBeUndefined();
     expect(refusalOf(nest(31, wrap, []))).toBeUndefined();
-    expect(refusalOf(nest(33, wrap))).toMatch(/args is nested deeper than 32 levels/);
-    expect(refusalOf(nest(32, wrap, {}))).toMatch(/args is nested deeper than 32 levels/);
+    expect(refusalOf(nest(33, wrap))).toMatch(/value is nested deeper than 32 levels/);
+    expect(refusalOf(nest(32, wrap, {}))).toMatch(/value is nested deeper than 32 levels/);
   });
 
   it('65,536 values are let through and one more is refused; containers are counted, keys and undefined are not', () => {
     expect(MAX_NODES).toBe(65_536);
     for (const make of [list, object]) {
       expect(refusalOf(make(65_535))).toBeUndefined();
-      expect(refusalOf(make(65_536))).toMatch(/args holds more than 65536 values/);
+      expect(refusalOf(make(65_536))).toMatch(/value holds more than 65536 values/);
     }
     expect(refusalOf({ list: list(65_533), empty: [], left: undefined })).toBeUndefined();
-    expect(refusalOf({ list: list(65_534), empty: [] })).toMatch(/args holds more than 65536 values/);
+    expect(refusalOf({ list: list(65_534), empty: [] })).toMatch(/value holds more than 65536 values/);
   });
 
   it('what would be 2 ** 30 values in references to a few objects is refused', () => {
     const many = nest(30, (inner) => [inner, inner]);
-    expect(refusalOf(many)).toMatch(/args holds more than 65536 values/);
+    expect(refusalOf(many)).toMatch(/value holds more than 65536 values/);
   });
 });
 

@@ -51,7 +51,7 @@ it('a client tries again after resets and nobody, and encodes its launch once', 
   expect(transport.steps.filter((step) => step === 'listen')).toHaveLength(4);
   expect(transport.connections.map(({ received }) => received)).toEqual(['a\0b\0', 'a\0b\0', 'a\0b\0']);
   expect(prepare).toHaveBeenCalledExactlyOnceWith(
-    { args: ['a', 'b'], cwd: process.cwd(), pid: process.pid },
+    { args: ['a', 'b'], cwd: process.cwd(), pid: process.pid, wait: false },
     expect.anything(),
   );
 });

@@ -26,5 +26,5 @@ export function begin(
     warning: () => {},
     lost: () => {},
   });
-  return { transport, host, result: claim(host, resolved, signal) };
+  return { transport, host, result: claim(host, resolved, signal).then((delivery) => delivery?.receipt) };
 }

@@ -125,7 +125,8 @@ describe('deliver', () => {
 
   it('closes a connection that the hand-off left open', async () => {
     const transport = place('silent');
-    expect(await deliver(transport, async () => ({ outcome: 'delivered' }), signal)).toEqual({ outcome: 'delivered' });
+    const delivery = { receipt: { outcome: 'delivered' } } as const;
+    expect(await deliver(transport, async () => delivery, signal)).toBe(delivery);
     expect(transport.connections).toMatchObject([{ destroyed: true }]);
   });
 
@@ -150,7 +151,7 @@ describe('deliver', () => {
       transport,
       (connection) => {
         queueMicrotask(() => controller.abort('enough'));
-        return new Promise((_, reject) => connection.once('close', () => reject(new Error('cut'))));
+        return new Promise<never>((_, reject) => connection.once('close', () => reject(new Error('cut'))));
       },
       controller.signal,
     );
@@ -183,6 +184,9 @@ describe('prepare', () => {
     const options = optionsFor(place('host'));
     const spy = vi.spyOn(options.codec.protocol, 'prepare');
     await prepare(options);
-    expect(spy).toHaveBeenCalledExactlyOnceWith({ args: ['a'], cwd: process.cwd(), pid: process.pid }, options);
+    expect(spy).toHaveBeenCalledExactlyOnceWith(
+      { args: ['a'], cwd: process.cwd(), pid: process.pid, wait: false },
+      options,
+    );
   });
 });

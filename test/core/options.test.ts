@@ -87,6 +87,7 @@ describe('codec', () => {
       args: ['a'],
       secret: new Uint8Array([0xc3, 0xa9]),
       name: '',
+      wait: false,
     });
   });
 

@@ -35,7 +35,7 @@ describe('a launch', () => {
     const { clients } = hear(app);
     await launch(app, ['a']);
     await launch(app, []);
-    const rest = { cwd: undefined, pid: undefined, remoteAddress: '127.0.0.1' };
+    const rest = { cwd: undefined, pid: undefined, remoteAddress: '127.0.0.1', waiting: false };
     expect(clients).toEqual([
       { number: 1, ...rest },
       { number: 2, ...rest },

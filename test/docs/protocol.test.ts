@@ -200,7 +200,7 @@ describe('a real host', () => {
     ['a length of 0', 3, Buffer.alloc(4)],
     ['another kind', 3, frame(2, launch.subarray(5))],
     ['a body that is too short', 3, frame(1, Buffer.alloc(6))],
-    ['a flag', 3, frame(1, Buffer.concat([Buffer.of(1), launch.subarray(6)]))],
+    ['a flag', 3, frame(1, Buffer.concat([Buffer.of(2), launch.subarray(6)]))],
     ['a working directory that is longer than the body', 3, frame(1, Buffer.from('0000000000ffff', 'hex'))],
     ['a working directory that is not UTF-8', 3, frame(1, Buffer.from('00000000000001ff31', 'hex'))],
     ['no arguments', 3, frame(1, Buffer.alloc(7))],

@@ -1,10 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { frames } from '../../src/codecs/frames.ts';
 import {
+  decodeExit,
   decodeLaunch,
+  decodePull,
   decodeReceipt,
   decodeRefusal,
+  encodeExit,
   encodeLaunch,
+  encodePull,
   encodeReceipt,
   encodeRefusal,
   type Frame,
@@ -14,7 +18,7 @@ import { codeOf } from '../codecs/compliance.ts';
 const MALFORMED = 'ERR_SINGLETON_MALFORMED_MESSAGE';
 
 const args = Buffer.of(0xde, 0xad);
-const launch = { args, cwd: '/tmp/Ω', pid: 5678 };
+const launch = { args, cwd: '/tmp/Ω', pid: 5678, wait: false };
 const LAUNCH = hex('01 00 0000162e 0007 2f746d702fcea9 dead');
 
 const receipt = { outcome: 'throttled', client: 258, pid: 5678, since: 1_760_000_000_000.5 } as const;
@@ -28,11 +32,16 @@ describe('a launch', () => {
 
   test('that does not tell its pid and working directory has zeros for them', () => {
     expect(wire(encodeLaunch({ args }))).toBe('0100000000000000dead');
-    expect(decodeLaunch(encodeLaunch({ args }))).toEqual({ args, cwd: undefined, pid: undefined });
+    expect(decodeLaunch(encodeLaunch({ args }))).toEqual({
+      args,
+      cwd: undefined,
+      pid: undefined,
+      wait: false,
+    });
   });
 
   test('can have the greatest pid, a working directory of 65,535 bytes and no arguments', () => {
-    const most = { args: Buffer.alloc(0), cwd: 'x'.repeat(65_535), pid: 0xffff_ffff };
+    const most = { args: Buffer.alloc(0), cwd: 'x'.repeat(65_535), pid: 0xffff_ffff, wait: true };
     expect(decodeLaunch(encodeLaunch(most))).toEqual(most);
   });
 
@@ -54,9 +63,17 @@ describe('a launch', () => {
     expect(decodeLaunch(frame(LAUNCH.subarray(0, -1)))).toEqual({ ...launch, args: Buffer.of(0xde) });
   });
 
-  test.each([1, 2, 4, 8, 16, 32, 64, 128, 255])('with the flags %i is malformed, since none has a meaning', (flags) => {
-    expect(codeOf(() => decodeLaunch(frame(changed(LAUNCH, 1, flags))))).toBe(MALFORMED);
+  test('waits where bit 0 of its flags is set', () => {
+    expect(wire(encodeLaunch({ ...launch, wait: true }))).toBe(changed(LAUNCH, 1, 1).toString('hex'));
+    expect(decodeLaunch(frame(changed(LAUNCH, 1, 1)))).toEqual({ ...launch, wait: true });
   });
+
+  test.each([2, 3, 4, 8, 16, 32, 64, 128, 255])(
+    'with the flags %i is malformed, since bit 0 alone has a meaning',
+    (flags) => {
+      expect(codeOf(() => decodeLaunch(frame(changed(LAUNCH, 1, flags))))).toBe(MALFORMED);
+    },
+  );
 
   test.each([0, 2, 3, 4, 255])('is malformed where its kind is %i', (kind) => {
     expect(codeOf(() => decodeLaunch({ ...frame(LAUNCH), kind }))).toBe(MALFORMED);
@@ -119,34 +136,53 @@ describe('a refusal', () => {
     ['ERR_SINGLETON_MALFORMED_MESSAGE', 3],
     ['ERR_SINGLETON_BUSY', 4],
     ['not-taken', 5],
+    ['ERR_SINGLETON_OBSERVER_FAILED', 6],
+    ['ERR_SINGLETON_RELEASED', 7],
   ] as const)('because of %s is the byte %i', (reason, code) => {
     expect(wire(encodeRefusal(reason))).toBe(`030${code}`);
     expect(decodeRefusal({ kind: 3, body: Uint8Array.of(code) })).toBe(reason);
   });
 
   test('of any other byte, of none or of more than one is malformed', () => {
-    const bodies = [[0], ...Array.from({ length: 250 }, (_, index) => [6 + index]), [], [1, 1], [1, 0]];
+    const bodies = [[0], ...Array.from({ length: 248 }, (_, index) => [8 + index]), [], [1, 1], [1, 0]];
     for (const body of bodies) {
       expect(codeOf(() => decodeRefusal({ kind: 3, body: Uint8Array.from(body) }))).toBe(MALFORMED);
     }
   });
 });
 
-test.each([
+describe('a status and a pull', () => {
+  test('are a byte, and a number of four', () => {
+    expect(wire(encodeExit(255))).toBe('05ff');
+    expect(wire(encodePull(262_144))).toBe('0900040000');
+    for (let code = 0; code < 256; code += 1) expect(decodeExit(encodeExit(code))).toBe(code);
+    for (const bytes of [0, 1, 65_536, 0xffff_ffff]) expect(decodePull(encodePull(bytes))).toBe(bytes);
+  });
+
+  test('of any other length are malformed', () => {
+    for (let length = 0; length < 8; length += 1) {
+      const body = new Uint8Array(length);
+      expect(codeOf(() => decodeExit({ kind: 5, body }))).toBe(length === 1 ? undefined : MALFORMED);
+      expect(codeOf(() => decodePull({ kind: 9, body }))).toBe(length === 4 ? undefined : MALFORMED);
+    }
+  });
+});
+
+const MESSAGES: [string, Buffer, (frame: Frame) => unknown][] = [
   ['a launch', LAUNCH, decodeLaunch],
   ['a receipt', RECEIPT, decodeReceipt],
   ['a refusal', hex('03 04'), decodeRefusal],
-])('%s of which any byte is any other gives a value or a SingletonError', (_, bytes, decode) => {
+  ['a status', hex('05 07'), decodeExit],
+  ['a pull', hex('09 00010000'), decodePull],
+];
+
+test.each(MESSAGES)('%s of which any byte is any other gives a value or a SingletonError', (_, bytes, decode) => {
   for (const at of bytes.keys()) {
     for (let byte = 0; byte < 256; byte += 1) codeOf(() => decode(frame(changed(bytes, at, byte))));
   }
 });
 
-test.each([
-  ['a launch', LAUNCH, decodeLaunch],
-  ['a receipt', RECEIPT, decodeReceipt],
-  ['a refusal', hex('03 04'), decodeRefusal],
-])('%s is the same where its frame came byte by byte behind another', (_, bytes, decode) => {
+test.each(MESSAGES)('%s is the same where its frame came byte by byte behind another', (_, bytes, decode) => {
   const decoder = frames.createDecoder({ maxMessageBytes: 64 });
   const twice = Buffer.concat([frames.encode(frame(bytes)), frames.encode(frame(bytes))]);
   const messages = Array.from(twice, (byte) => decoder.push(Uint8Array.of(byte)))

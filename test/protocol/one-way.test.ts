@@ -149,7 +149,7 @@ describe('handing over', () => {
       const receipt = (await protocol.prepare({ args: ['a', '', 'b'] }, terms))(client);
       expect(await readAll(host)).toStrictEqual(Buffer.from(codec.encode(parts)));
       host.end();
-      expect(await receipt).toStrictEqual({ outcome: 'unconfirmed' });
+      expect(await receipt).toStrictEqual({ receipt: { outcome: 'unconfirmed' } });
       expect(client.destroyed).toBe(true);
     },
   );

@@ -4,7 +4,7 @@ import * as v from 'valibot';
 import { expectTypeOf } from 'vitest';
 import { z } from 'zod';
 import { json } from '../../src/codecs/json.ts';
-import { lengthPrefixed, type Serializer } from '../../src/codecs/length-prefixed.ts';
+import { lengthPrefixed, type LengthPrefixedOptions } from '../../src/codecs/length-prefixed.ts';
 import { msgpack } from '../../src/codecs/msgpack.ts';
 import { legacy, Singleton, type Codec, type Receipt, type Schema } from '../../src/index.ts';
 
@@ -54,18 +54,18 @@ new Singleton<Job>({ args });
 new Singleton({ codec: json, args });
 
 // A codec of the user's serializer.
-const serializer: Serializer<Job> = {
+const serializer: LengthPrefixedOptions<Job, never> = {
   name: 'job',
   serialize: ({ file }) => Buffer.from(file),
   deserialize: (bytes) => ({ file: String(bytes) }),
 };
-expectTypeOf(lengthPrefixed(serializer)).toEqualTypeOf<Codec<Job>>();
+expectTypeOf(lengthPrefixed(serializer)).toEqualTypeOf<Codec<Job, never>>();
 expectTypeOf(
   lengthPrefixed<Job>({ name: 'cbor', serialize: encode, deserialize: (bytes) => decode(bytes) }),
-).toEqualTypeOf<Codec<Job>>();
+).toEqualTypeOf<Codec<Job, never>>();
 const texts = lengthPrefixed({ name: 'a', serialize: (a: string) => Buffer.from(a), deserialize: (b) => String(b) });
-expectTypeOf(texts).toEqualTypeOf<Codec<string>>();
-expectTypeOf(new Singleton({ codec: lengthPrefixed(serializer), args })).toEqualTypeOf<Singleton<Job>>();
+expectTypeOf(texts).toEqualTypeOf<Codec<string, never>>();
+expectTypeOf(new Singleton({ codec: lengthPrefixed(serializer), args })).toEqualTypeOf<Singleton<Job, never>>();
 // @ts-expect-error deserialize is missing
 lengthPrefixed({ name: 'a', serialize: (a: string) => Buffer.from(a) });
 // @ts-expect-error bytes are a Uint8Array
@@ -110,10 +110,10 @@ void acquireZod().then((app) => app.on('args', ({ file, line }) => expectTypeOf(
 // With other codecs: the schema alone tells the types, and gets what the codec carries.
 const words = z.array(z.string()).transform((list) => list.length);
 const acquireWords = () => Singleton.acquire({ codec: legacy(), schema: words, args: ['a'] });
-expectTypeOf<ReturnType<typeof acquireWords>>().toEqualTypeOf<Promise<Singleton<number>>>();
+expectTypeOf<ReturnType<typeof acquireWords>>().toEqualTypeOf<Promise<Singleton<number, never>>>();
 const same = z.array(z.string());
 const acquireSame = () => Singleton.acquire({ codec: legacy(), schema: same, args: ['a'] });
-expectTypeOf<ReturnType<typeof acquireSame>>().toEqualTypeOf<Promise<Singleton<string[]>>>();
+expectTypeOf<ReturnType<typeof acquireSame>>().toEqualTypeOf<Promise<Singleton<string[], never>>>();
 
 // A schema of the specification alone.
 declare const whatever: Schema;

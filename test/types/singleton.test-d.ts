@@ -28,7 +28,7 @@ expectTypeOf<Awaited<ReturnType<typeof acquireDefault>>>().toEqualTypeOf<Singlet
 const acquireDefault = () => Singleton.acquire();
 expectTypeOf<Awaited<ReturnType<typeof acquireWithArgs>>>().toEqualTypeOf<Singleton>();
 const acquireWithArgs = () => Singleton.acquire({ port: 1, args: ['a'] });
-expectTypeOf<Awaited<ReturnType<typeof acquireLegacy>>>().toEqualTypeOf<Singleton>();
+expectTypeOf<Awaited<ReturnType<typeof acquireLegacy>>>().toEqualTypeOf<Singleton<readonly string[], never>>();
 const acquireLegacy = () => Singleton.acquire({ codec: legacy() });
 expectTypeOf<Awaited<ReturnType<typeof acquireJobs>>>().toEqualTypeOf<Singleton<Job>>();
 const acquireJobs = () => Singleton.acquire({ codec: jobs, args: { file: 'a' } });

@@ -1,0 +1,68 @@
+import type { Done } from './emitter.ts';
+
+/** What an iterator asks of its owner. */
+export interface ArrivalsOwner {
+  /** It waits for the next launch. */
+  readonly wanted: () => void;
+  /** It wants no more. */
+  readonly left: () => void;
+}
+
+type Result<Entry> = IteratorResult<Entry, undefined>;
+
+/** Launches for a `for await` loop, each when it has done with the one before. */
+export class Arrivals<Entry> implements AsyncIterableIterator<Entry, undefined> {
+  readonly #owner: ArrivalsOwner;
+  readonly #waiting: ((result: Result<Entry>) => void)[] = [];
+  readonly #unfinished: (() => void)[] = [];
+  #isOver = false;
+
+  constructor(owner: ArrivalsOwner) {
+    this.#owner = owner;
+  }
+
+  /** Whether it takes a launch now. */
+  get isReady(): boolean {
+    return this.#waiting.length > 0;
+  }
+
+  /** Hands a launch to a loop that is ready. What it gives back settles when the loop has done with it. */
+  give(entry: Entry): Done {
+    const take = this.#waiting.shift();
+    take?.({ value: entry, done: false });
+    return new Promise((resolve) => this.#unfinished.push(() => resolve(true)));
+  }
+
+  /** There are no more. */
+  end(): void {
+    this.#isOver = true;
+    for (const take of this.#waiting.splice(0)) take(OVER);
+  }
+
+  next(): Promise<Result<Entry>> {
+    this.#finish();
+    if (this.#isOver) return Promise.resolve(OVER);
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+      this.#owner.wanted();
+    });
+  }
+
+  /** The loop was left. Whether it failed is not told, so an error that ends the process has its turn first. */
+  return(): Promise<Result<Entry>> {
+    this.end();
+    this.#owner.left();
+    setImmediate(() => this.#finish());
+    return Promise.resolve(OVER);
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  #finish(): void {
+    for (const finish of this.#unfinished.splice(0)) finish();
+  }
+}
+
+const OVER = { value: undefined, done: true } as const;

@@ -1,0 +1,131 @@
+import type { Duplex } from 'node:stream';
+import type { Decoder, Dialogue, Terms } from '../codecs/codec.ts';
+import { SingletonError } from '../core/errors.ts';
+import { requireSize, serialize, type Carrier } from './carrier.ts';
+import { FrameWriter } from './frame-writer.ts';
+import { Input } from './input.ts';
+import { encodeExit, encodePull, encodeRefusal, KIND, malformed, MAX_RAW_BYTES, type Frame } from './messages.ts';
+import { Output } from './output.ts';
+
+/** The host's side of what follows the receipt of a launch that waits. */
+export class HostDialogue<R> implements Dialogue<R> {
+  readonly stdout: Output;
+  readonly stderr: Output;
+  readonly stdin: Input;
+  readonly ended: Promise<void>;
+  readonly #carrier: Carrier<unknown, R>;
+  readonly #terms: Terms;
+  readonly #writer: FrameWriter;
+  readonly #decoder: Decoder<Frame>;
+  readonly #gone = new AbortController();
+  #hasLastWord = false;
+  #isOver = false;
+  #end: (fault?: SingletonError) => void = () => {};
+
+  constructor(carrier: Carrier<unknown, R>, stream: Duplex, terms: Terms) {
+    this.#carrier = carrier;
+    this.#terms = terms;
+    this.#writer = new FrameWriter(stream, carrier.frames);
+    this.#decoder = carrier.frames.createDecoder({ maxMessageBytes: 1 + MAX_RAW_BYTES });
+    this.stdout = new Output(this.#writer, KIND.stdout);
+    this.stderr = new Output(this.#writer, KIND.stderr);
+    this.stdin = new Input((bytes) => this.#writer.write(encodePull(bytes)));
+    this.ended = new Promise((resolve, reject) => {
+      this.#end = (fault) => (fault ? reject(fault) : resolve());
+    });
+    this.ended.catch(() => {});
+  }
+
+  get signal(): AbortSignal {
+    return this.#gone.signal;
+  }
+
+  get isInUse(): boolean {
+    return this.stdout.isInUse || this.stderr.isInUse || this.stdin.isInUse;
+  }
+
+  reply(value: R): boolean {
+    if (this.#isSaid) return false;
+    const { name, reply: serializer } = this.#carrier;
+    const frame = { kind: KIND.reply, body: serialize(name, serializer, value) };
+    requireSize(frame, this.#terms.maxMessageBytes);
+    return this.#say(frame);
+  }
+
+  exit(code: number): boolean {
+    return this.#say(encodeExit(code));
+  }
+
+  fail(): boolean {
+    return this.#say(encodeRefusal('ERR_SINGLETON_OBSERVER_FAILED'));
+  }
+
+  /** The receipt is written: what was said waits no longer. */
+  open(): void {
+    this.#writer.open();
+  }
+
+  /** What the launch sends behind its launch. */
+  push(chunk: Uint8Array): void {
+    if (this.#isOver) return;
+    try {
+      for (const { kind, body } of this.#decoder.push(chunk)) {
+        if (kind !== KIND.stdin) throw malformed(`stdin (kind ${KIND.stdin}), got a frame of kind ${kind}`);
+        this.stdin.accept(body);
+      }
+    } catch (error) {
+      if (!(error instanceof SingletonError)) throw error;
+      this.#writer.write(encodeRefusal('ERR_SINGLETON_MALFORMED_MESSAGE'));
+      this.#end(error);
+      this.#breakOff(error);
+    }
+  }
+
+  /** The launch has gone. */
+  lose(): void {
+    if (!this.#isOver) this.#breakOff(gone());
+  }
+
+  /** The host has no time for it any more. */
+  dismiss(): void {
+    if (this.#isOver) return;
+    this.#writer.write(encodeRefusal('ERR_SINGLETON_RELEASED'));
+    this.#breakOff(released());
+  }
+
+  get #isSaid(): boolean {
+    return this.#hasLastWord || this.#isOver;
+  }
+
+  /** The last word goes behind all output. */
+  #say(frame: Frame): boolean {
+    if (this.#isSaid) return false;
+    this.#hasLastWord = true;
+    const outputs = [this.stdout, this.stderr];
+    const onClose = (): void => {
+      if (this.#isOver || !outputs.every(({ closed }) => closed)) return;
+      this.#isOver = true;
+      this.stdin.destroy();
+      this.#writer.write(frame);
+      this.#end();
+    };
+    for (const output of outputs) output.once('close', onClose).end();
+    onClose();
+    return true;
+  }
+
+  #breakOff(error: SingletonError): void {
+    this.#isOver = true;
+    for (const stream of [this.stdout, this.stderr, this.stdin]) stream.destroy(error);
+    this.#end();
+    this.#gone.abort(error);
+  }
+}
+
+function gone(): SingletonError {
+  return new SingletonError('ERR_SINGLETON_CONNECTION_FAILED', 'A launch that waited for its answer has gone.');
+}
+
+function released(): SingletonError {
+  return new SingletonError('ERR_SINGLETON_RELEASED', 'A launch got no answer: the host gave up its place.');
+}

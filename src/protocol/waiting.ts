@@ -1,0 +1,105 @@
+import type { Writable } from 'node:stream';
+import type { RefusalCode, Streams } from '../codecs/codec.ts';
+import { SingletonError } from '../core/errors.ts';
+import type { Receipt } from '../core/receipt.ts';
+import { deserialize, type Serializer } from './carrier.ts';
+import type { FrameReader } from './frame-reader.ts';
+import { InputPump } from './input-pump.ts';
+import { decodeExit, decodePull, decodeRefusal, KIND, malformed } from './messages.ts';
+
+/** What a launch that waits has of its host. */
+export interface Line<R> {
+  readonly codec: string;
+  readonly reply: Serializer<R>;
+  /** Gives what the host says behind the receipt. */
+  readonly reader: FrameReader;
+  /** Sends a part of stdin; nothing is its end. */
+  readonly send: (bytes: Uint8Array) => void;
+}
+
+/** What the host's last word adds to the receipt. */
+export type LastWord<R> = Pick<Receipt<R>, 'reply' | 'exitCode'>;
+
+/** The client's side of what follows the receipt: passes on output and input until the host's last word. */
+export async function wait<R>(line: Line<R>, streams: Streams, signal: AbortSignal): Promise<LastWord<R>> {
+  const broken = new AbortController();
+  const input = new InputPump(
+    () => streams.stdin,
+    line.send,
+    (error) => broken.abort(error),
+  );
+  try {
+    return await Promise.race([abortion(AbortSignal.any([signal, broken.signal])), listen(line, streams, input)]);
+  } finally {
+    input.end();
+  }
+}
+
+function abortion(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+}
+
+async function listen<R>({ codec, reply, reader }: Line<R>, streams: Streams, input: InputPump): Promise<LastWord<R>> {
+  for (;;) {
+    const frame = await reader.read();
+    switch (frame.kind) {
+      case KIND.stdout:
+        await pass(frame.body, streams.stdout);
+        break;
+      case KIND.stderr:
+        await pass(frame.body, streams.stderr);
+        break;
+      case KIND.pull:
+        input.allow(decodePull(frame));
+        break;
+      case KIND.reply:
+        return { reply: deserialize(codec, reply, frame.body), exitCode: 0 };
+      case KIND.exit:
+        return { exitCode: decodeExit(frame) };
+      case KIND.refusal:
+        throw noAnswer(decodeRefusal(frame));
+      default:
+        throw malformed(`output, a pull or a last word, got a frame of kind ${frame.kind}`);
+    }
+  }
+}
+
+/** Waits for the output, so that the host waits too. */
+function pass(bytes: Uint8Array, output: Writable): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onClose = (): void => reject(unwritten(output.errored));
+    // Stays where the write fails: its event comes behind the callback.
+    output.once('close', onClose).on('error', ignore);
+    output.write(bytes, (error) => {
+      output.off('close', onClose);
+      if (error) return reject(unwritten(error));
+      output.off('error', ignore);
+      resolve();
+    });
+  });
+}
+
+function ignore(): void {}
+
+function unwritten(cause: Error | null): SingletonError {
+  return new SingletonError(
+    'ERR_SINGLETON_CONNECTION_FAILED',
+    "The host's output could not be written; this launch has left it.",
+    cause ? { cause } : undefined,
+  );
+}
+
+function noAnswer(refusal: RefusalCode | 'not-taken'): SingletonError {
+  const reason = refusal === 'not-taken' ? undefined : REASONS[refusal];
+  if (refusal === 'not-taken' || reason === undefined) throw malformed('a last word; got a refusal that is none');
+  return new SingletonError(refusal, `The host took the launch and gave no answer: ${reason}.`);
+}
+
+const REASONS: Readonly<Partial<Record<RefusalCode, string>>> = {
+  ERR_SINGLETON_OBSERVER_FAILED: 'a listener of it failed. Look at what the host printed',
+  ERR_SINGLETON_RELEASED: 'it gave up its place or ended. Launch again',
+  ERR_SINGLETON_MALFORMED_MESSAGE: 'it could not read what this launch sent. It may be another version of the program',
+};

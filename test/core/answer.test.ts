@@ -1,0 +1,174 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import type { Client } from '../../src/index.ts';
+import { aborted, hostOn, launchWaiting, nextClient, wires } from './answering.ts';
+
+describe.each(wires)('a launch that waits, over $name', (wire) => {
+  it('gets the reply, with status 0', async () => {
+    const { app } = await hostOn(wire);
+    app.on('args', (args, client) => client.reply({ opened: args }));
+    const { result } = launchWaiting(app, wire, { args: ['a', 'b'] });
+    expect(await result).toMatchObject({ outcome: 'delivered', client: 1, reply: { opened: ['a', 'b'] }, exitCode: 0 });
+  });
+
+  it('gets every status from 0 to 255, and 0 where none is named', async () => {
+    const { app } = await hostOn(wire);
+    app.on('args', ([code], client) => client.exit(code === 'none' ? undefined : Number(code)));
+    const codes = Array.from({ length: 256 }, (_, code) => code);
+    const results = await Promise.all(codes.map((code) => launchWaiting(app, wire, { args: [`${code}`] }).result));
+    expect(results).toMatchObject(codes.map((exitCode) => ({ exitCode })));
+    for (const result of results) expect(result).not.toHaveProperty('reply');
+    expect(await launchWaiting(app, wire, { args: ['none'] }).result).toMatchObject({ exitCode: 0 });
+  });
+
+  it('gets what the host wrote, in order, before the last word, although it was all said at once', async () => {
+    const { app } = await hostOn(wire);
+    app.on('client', (client) => client.stdout.write('first\n'));
+    app.on('args', (_, client) => {
+      client.stderr.write('aside\n');
+      client.stdout.write('');
+      client.stdout.write('last\n');
+      client.exit(3);
+    });
+    const { result, stdout, stderr } = launchWaiting(app, wire);
+    expect(await result).toMatchObject({ exitCode: 3 });
+    expect(await stdout).toBe('first\nlast\n');
+    expect(await stderr).toBe('aside\n');
+  });
+
+  it('is waiting for its host, one that does not wait is not', async () => {
+    const { app } = await hostOn(wire);
+    const clients: Client[] = [];
+    app.on('client', (client) => void clients.push(client));
+    await launchWaiting(app, wire, { args: [] }).result;
+    await launchWaiting(app, wire, { args: [], wait: false }).result;
+    expect(clients).toMatchObject([{ waiting: true }, { waiting: false }]);
+  });
+
+  it('sends its stdin when it is read, and its end', async () => {
+    const { app } = await hostOn(wire);
+    app.on('args', async (_, client) => {
+      let text = '';
+      for await (const chunk of client.stdin.setEncoding('utf8')) text += chunk;
+      client.reply(text);
+    });
+    expect(await launchWaiting(app, wire, { stdin: 'a\0é' }).result).toMatchObject({ reply: 'a\0é' });
+    expect(await launchWaiting(app, wire, { stdin: '' }).result).toMatchObject({ reply: '' });
+  });
+
+  it('hears only the first last word; later ones are false', async () => {
+    const { app } = await hostOn(wire);
+    const said: boolean[] = [];
+    app.on('args', (_, client) => said.push(client.exit(4), client.reply('x'), client.exit(5)));
+    app.on('args', (_, client) => said.push(client.reply('y')));
+    expect(await launchWaiting(app, wire).result).toMatchObject({ exitCode: 4 });
+    expect(said).toEqual([true, false, false, false]);
+  });
+
+  it('hears the last word at once, although a listener is still at work', async () => {
+    const { app } = await hostOn(wire);
+    app.on('args', (_, client) => {
+      client.reply('soon');
+      return new Promise(() => {});
+    });
+    expect(await launchWaiting(app, wire).result).toMatchObject({ reply: 'soon' });
+  });
+
+  it('that goes away aborts its signal and its streams, and hurts nobody', async () => {
+    const { app, warnings } = await hostOn(wire);
+    const coming = nextClient(app);
+    const { result, leave } = launchWaiting(app, wire, { args: ['work'] });
+    const client = await coming;
+    const reading = client.stdin.toArray();
+    leave();
+    await aborted(client.signal);
+    expect(await result).toMatchObject({ code: 'ERR_SINGLETON_RELEASED' });
+    await expect(reading).rejects.toMatchObject({ code: 'ERR_SINGLETON_CONNECTION_FAILED' });
+    expect(client.signal.reason).toMatchObject({ code: 'ERR_SINGLETON_CONNECTION_FAILED' });
+    expect([client.stdout.destroyed, client.stderr.destroyed, client.stdin.destroyed]).toEqual([true, true, true]);
+    expect([client.reply('x'), client.exit(0), client.stdout.write('x')]).toEqual([false, false, false]);
+    await turn();
+    expect(warnings).toEqual([]);
+  });
+});
+
+describe.each(wires)('a last word that nobody says, over $name', (wire) => {
+  it('is 0 when the listener has returned', async () => {
+    const { app } = await hostOn(wire);
+    app.on('args', () => {});
+    expect(await launchWaiting(app, wire).result).toMatchObject({ outcome: 'delivered', exitCode: 0 });
+  });
+
+  it('is 0 when what it wrote has arrived', async () => {
+    const { app } = await hostOn(wire);
+    app.on('args', (_, client) => client.stdout.write('x'.repeat(300_000)));
+    const { result, stdout } = launchWaiting(app, wire);
+    expect(await result).toMatchObject({ exitCode: 0 });
+    expect((await stdout).length).toBe(300_000);
+  });
+
+  it('is 0 when all promises have settled, those of client listeners and observers too', async () => {
+    const { app } = await hostOn(wire);
+    const steps: string[] = [];
+    const after = (step: string) => async (): Promise<void> => {
+      for (let turns = 0; turns < 3; turns += 1) await turn();
+      steps.push(step);
+    };
+    app.on('client', after('client')).on('args', after('args')).trace(after('observer'));
+    expect(await launchWaiting(app, wire).result).toMatchObject({ exitCode: 0 });
+    expect(steps.toSorted()).toEqual(['args', 'client', 'observer']);
+  });
+
+  it('is OBSERVER_FAILED where one rejected, when the others have settled; what they wrote arrives', async () => {
+    const { app, warnings } = await hostOn(wire);
+    app.trace(() => Promise.reject(new Error('a secret of the host')));
+    app.on('args', async (_, client) => {
+      await turn();
+      client.stdout.write('written');
+    });
+    const { result, stdout } = launchWaiting(app, wire);
+    const error = await result;
+    expect(error).toMatchObject({ name: 'SingletonError', code: 'ERR_SINGLETON_OBSERVER_FAILED' });
+    expect(String(error)).not.toContain('a secret of the host');
+    expect(await stdout).toBe('written');
+    expect(warnings).toMatchObject([{ code: 'ERR_SINGLETON_OBSERVER_FAILED' }]);
+  });
+
+  it('is what another listener says, although one has failed', async () => {
+    const { app } = await hostOn(wire);
+    app.trace(() => {
+      throw new Error('boom');
+    });
+    app.on('args', async (_, client) => {
+      await turn();
+      client.exit(7);
+    });
+    expect(await launchWaiting(app, wire).result).toMatchObject({ exitCode: 7 });
+  });
+
+  it('is left to who has a stream in use', async () => {
+    const { app } = await hostOn(wire);
+    app.on('args', (_, client) => {
+      client.stdin.pipe(client.stdout);
+      client.stdout.once('finish', () => setImmediate(() => client.exit(9)));
+    });
+    const { result, stdout } = launchWaiting(app, wire, { stdin: 'to and fro' });
+    expect(await result).toMatchObject({ exitCode: 9 });
+    expect(await stdout).toBe('to and fro');
+  });
+
+  it('is 0 without arguments, throttled or released', async () => {
+    const { app } = await hostOn(wire, { maxClients: 1, releaseThreshold: 3 });
+    expect(await launchWaiting(app, wire, { args: [] }).result).toMatchObject({ outcome: 'delivered', exitCode: 0 });
+    expect(await launchWaiting(app, wire).result).toMatchObject({ outcome: 'throttled', exitCode: 0 });
+    expect(await launchWaiting(app, wire).result).toMatchObject({ outcome: 'released', exitCode: 0 });
+  });
+
+  it('can be a client listener’s, whatever became of the launch', async () => {
+    const { app } = await hostOn(wire, { maxClients: 1, releaseThreshold: 3 });
+    app.on('client', (client) => client.exit(client.number));
+    for (const [index, outcome] of ['delivered', 'throttled', 'released'].entries()) {
+      expect(await launchWaiting(app, wire).result).toMatchObject({ outcome, exitCode: index + 1 });
+    }
+  });
+});
