@@ -14,7 +14,7 @@ const sharedWithIndex = {
   name: 'shared-with-index',
   /** @param {string} source */
   resolveId: (source) =>
-    /(core\/errors|core\/receipt|\/codec)\.ts$/.test(source) ? { id: '../index.js', external: true } : null,
+    /\/(errors|receipt|codec)\.ts$/.test(source) ? { id: '../index.js', external: true } : null,
 };
 
 const plugins = [dts({ oxc: true }), commentsOnLinesOfTheirOwn];

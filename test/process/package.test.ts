@@ -50,6 +50,25 @@ describe('an installed package', () => {
     expect(await node('main.mjs')).toEqual({ stdout: printed, stderr: '' });
   });
 
+  test('throws errors of one class, whichever entry they come from', async () => {
+    await writeFile(
+      join(app, 'errors.mjs'),
+      `import { Singleton, SingletonError } from '${NAME}';
+import { json } from '${NAME}/codecs/json';
+import { lengthPrefixed } from '${NAME}/codecs/length-prefixed';
+const calls = [
+  () => new Singleton({ port: -1 }),
+  () => new Singleton({ codec: json(), args: 1, name: 'x'.repeat(256) }),
+  () => lengthPrefixed({ name: '' }),
+];
+for (const call of calls) {
+  try { call(); } catch (error) { console.log(error instanceof SingletonError); }
+}
+`,
+    );
+    expect(await node('errors.mjs')).toEqual({ stdout: 'true\ntrue\ntrue\n', stderr: '' });
+  });
+
   test('is required by a CommonJS module, without a warning', async () => {
     await writeFile(join(app, 'main.cjs'), `const library = require('${NAME}');\n${print}`);
     expect(await node('main.cjs')).toEqual({ stdout: printed, stderr: '' });
