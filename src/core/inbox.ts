@@ -1,3 +1,5 @@
+import { weightOf } from './weight.ts';
+
 export interface InboxLimits {
   readonly maxPending: number;
   readonly maxMessageBytes: number;
@@ -7,10 +9,10 @@ export interface InboxLimits {
 const MAX_LARGEST = 16;
 
 /** Launches that wait, in order, until somebody listens: so many at most, and so many bytes. */
-export class Inbox<Entry> {
+export class Inbox<Entry extends { readonly args: unknown }> {
   readonly #maxEntries: number;
   readonly #maxBytes: number;
-  readonly #waiting: { readonly entry: Entry; readonly bytes: number }[] = [];
+  readonly #waiting: { readonly entry: Entry; readonly weight: number }[] = [];
   #bytes = 0;
 
   constructor({ maxPending, maxMessageBytes }: InboxLimits) {
@@ -20,15 +22,17 @@ export class Inbox<Entry> {
 
   /** `bytes` is what the entry had on the wire. `false` when it is full: the entry was not taken. */
   put(entry: Entry, bytes: number): boolean {
-    if (this.#waiting.length >= this.#maxEntries || this.#bytes + bytes > this.#maxBytes) return false;
-    this.#waiting.push({ entry, bytes });
-    this.#bytes += bytes;
+    const room = this.#maxBytes - this.#bytes;
+    const weight = Math.max(bytes, weightOf(entry.args, room));
+    if (this.#waiting.length >= this.#maxEntries || weight > room) return false;
+    this.#waiting.push({ entry, weight });
+    this.#bytes += weight;
     return true;
   }
 
   take(): Entry | undefined {
     const first = this.#waiting.shift();
-    this.#bytes -= first?.bytes ?? 0;
+    this.#bytes -= first?.weight ?? 0;
     return first?.entry;
   }
 

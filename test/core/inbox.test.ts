@@ -2,51 +2,69 @@ import { expect, it } from 'vitest';
 import { Inbox } from '../../src/core/inbox.ts';
 
 it('entries are taken in the order in which they were put', () => {
-  const inbox = new Inbox<string>({ maxPending: 3, maxMessageBytes: 1 });
-  for (const entry of ['a', 'b', 'c']) inbox.put(entry, 1);
-  expect([inbox.take(), inbox.take(), inbox.take()]).toEqual(['a', 'b', 'c']);
+  const inbox = new Inbox<{ readonly args: string }>({ maxPending: 3, maxMessageBytes: 100 });
+  for (const entry of ['a', 'b', 'c']) inbox.put({ args: entry }, 1);
+  expect([inbox.take(), inbox.take(), inbox.take()]).toEqual([{ args: 'a' }, { args: 'b' }, { args: 'c' }]);
 });
 
 it('an empty inbox gives undefined', () => {
-  const inbox = new Inbox<string>({ maxPending: 1, maxMessageBytes: 1 });
+  const inbox = new Inbox<{ readonly args: string }>({ maxPending: 1, maxMessageBytes: 100 });
   expect(inbox.take()).toBeUndefined();
-  inbox.put('a', 1);
+  inbox.put({ args: 'a' }, 1);
   inbox.take();
   expect(inbox.take()).toBeUndefined();
 });
 
 it('a full inbox refuses an entry and keeps those that it has', () => {
-  const inbox = new Inbox<string>({ maxPending: 2, maxMessageBytes: 1 });
-  expect([inbox.put('a', 1), inbox.put('b', 1), inbox.put('c', 1)]).toEqual([true, true, false]);
-  expect(inbox.entries).toEqual(['a', 'b']);
+  const inbox = new Inbox<{ readonly args: string }>({ maxPending: 2, maxMessageBytes: 100 });
+  expect([inbox.put({ args: 'a' }, 1), inbox.put({ args: 'b' }, 1), inbox.put({ args: 'c' }, 1)]).toEqual([
+    true,
+    true,
+    false,
+  ]);
+  expect(inbox.entries).toEqual([{ args: 'a' }, { args: 'b' }]);
 });
 
 it('an inbox has room again after a take', () => {
-  const inbox = new Inbox<string>({ maxPending: 1, maxMessageBytes: 1 });
-  inbox.put('a', 1);
+  const inbox = new Inbox<{ readonly args: string }>({ maxPending: 1, maxMessageBytes: 100 });
+  inbox.put({ args: 'a' }, 1);
   inbox.take();
-  expect(inbox.put('b', 1)).toBe(true);
-  expect(inbox.entries).toEqual(['b']);
+  expect(inbox.put({ args: 'b' }, 1)).toBe(true);
+  expect(inbox.entries).toEqual([{ args: 'b' }]);
 });
 
 it('reading the entries takes none', () => {
-  const inbox = new Inbox<string>({ maxPending: 1, maxMessageBytes: 1 });
-  inbox.put('a', 1);
-  expect(inbox.entries).toEqual(['a']);
-  expect(inbox.take()).toBe('a');
+  const inbox = new Inbox<{ readonly args: string }>({ maxPending: 1, maxMessageBytes: 100 });
+  inbox.put({ args: 'a' }, 1);
+  expect(inbox.entries).toEqual([{ args: 'a' }]);
+  expect(inbox.take()).toEqual({ args: 'a' });
 });
 
 it('entries together have at most the bytes of 16 messages of the largest size', () => {
-  const inbox = new Inbox<string>({ maxPending: 100, maxMessageBytes: 10 });
-  expect([inbox.put('a', 150), inbox.put('b', 11), inbox.put('c', 10)]).toEqual([true, false, true]);
-  expect(inbox.entries).toEqual(['a', 'c']);
+  const inbox = new Inbox<{ readonly args: string }>({ maxPending: 100, maxMessageBytes: 100 });
+  expect([inbox.put({ args: 'a' }, 1500), inbox.put({ args: 'b' }, 110), inbox.put({ args: 'c' }, 100)]).toEqual([
+    true,
+    false,
+    true,
+  ]);
+  expect(inbox.entries).toEqual([{ args: 'a' }, { args: 'c' }]);
 });
 
 it('a take gives the bytes of its entry back', () => {
-  const inbox = new Inbox<string>({ maxPending: 100, maxMessageBytes: 10 });
-  inbox.put('a', 160);
-  expect(inbox.put('b', 1)).toBe(false);
+  const inbox = new Inbox<{ readonly args: string }>({ maxPending: 100, maxMessageBytes: 100 });
+  inbox.put({ args: 'a' }, 1600);
+  expect(inbox.put({ args: 'b' }, 1)).toBe(false);
   inbox.take();
-  expect(inbox.put('b', 160)).toBe(true);
+  expect(inbox.put({ args: 'b' }, 1600)).toBe(true);
   expect(inbox.size).toBe(1);
+});
+
+it('values count, however few their bytes on the wire are', () => {
+  const inbox = new Inbox<{ readonly args: unknown }>({ maxPending: 100, maxMessageBytes: 100 });
+  const many = Array.from({ length: 98 }, () => []);
+  expect([inbox.put({ args: many }, 100), inbox.put({ args: [] }, 1), inbox.put({ args: [] }, 1)]).toEqual([
+    true,
+    true,
+    false,
+  ]);
 });

@@ -100,10 +100,10 @@ it('a launch beyond maxPending is counted, dropped and a warning', async () => {
 });
 
 it('what waits is bounded in bytes too: 16 messages of the largest size', async () => {
-  const app = await startHost({ maxMessageBytes: 10 });
+  const app = await startHost({ maxMessageBytes: 1000 });
   const warnings: string[] = [];
   app.on('warning', ({ code }) => warnings.push(code));
-  for (let count = 0; count < 17; count++) await launch(app, ['123456789']);
+  for (let count = 0; count < 17; count++) await launch(app, ['x'.repeat(960)]);
   expect(app.arguments).toHaveLength(16);
   expect(app.clients).toBe(17);
   expect(warnings).toEqual(['ERR_SINGLETON_BUSY']);
