@@ -32,7 +32,7 @@ class Walk {
     if (this.#nodes > MAX_NODES) throw this.#refuse(`holds more than ${MAX_NODES} values`, []);
     if (this.#isLeaf(value)) return;
     if (this.#path.length === MAX_DEPTH) throw this.#refuse(`is nested deeper than ${MAX_DEPTH} levels`, []);
-    if (hasMore(value)) throw this.#refuse('has toJSON(), or a key that is a symbol');
+    if (hasMore(value)) throw this.#refuse('has toJSON(), or a property that is hidden');
     if (Array.isArray(value)) {
       if (Object.keys(value).length > value.length) throw this.#refuse('is a list with more than its items');
       for (const [index, item] of value.entries()) this.#enter(index, item);
@@ -61,14 +61,18 @@ class Walk {
 /** Whether a list or a plain object has what a serializer would follow, or leave out. */
 function hasMore(value: unknown): boolean {
   if (!Array.isArray(value) && !isPlainObject(value)) return false;
-  return ('toJSON' in value && typeof value['toJSON'] === 'function') || Object.getOwnPropertySymbols(value).length > 0;
+  // Of a list, its length is hidden.
+  const hidden = Reflect.ownKeys(value).length - Object.keys(value).length - (Array.isArray(value) ? 1 : 0);
+  return hidden > 0 || ('toJSON' in value && typeof value['toJSON'] === 'function');
 }
 
-/** Of any realm: its prototype is at the end of the chain, or it has none. */
+/** Of any realm: its prototype is that of all objects, or it has none. */
 function isPlainObject(value: unknown): value is Readonly<Record<string, unknown>> {
   if (typeof value !== 'object' || value === null) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === null || (typeof prototype === 'object' && Object.getPrototypeOf(prototype) === null);
+  return (
+    prototype === null || (Object.getPrototypeOf(prototype) === null && Object.hasOwn(Object(prototype), 'valueOf'))
+  );
 }
 
 function describe(value: unknown): string {

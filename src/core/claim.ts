@@ -1,5 +1,5 @@
 import type { Delivery, HandOff } from '../codecs/codec.ts';
-import { deliver, prepare, unresponsive } from './client.ts';
+import { deliver, prepare, unprepared, unresponsive } from './client.ts';
 import { Deadline, orAborted } from './deadline.ts';
 import { SingletonError } from './errors.ts';
 import type { Host } from './host.ts';
@@ -17,26 +17,33 @@ export async function claim<T, R>(
   let handOff: HandOff<R> | undefined;
   /** Since when somebody has been there: connected, or a connect that hangs. */
   let there = Infinity;
-  const expired = (): SingletonError =>
-    performance.now() - there >= HANGING ? unresponsive(options) : unanswered(options);
+  let isPreparing = false;
+  let cutOff = 0;
+  const expired = (): SingletonError => {
+    if (isPreparing) return unprepared(options);
+    return performance.now() - there >= HANGING ? unresponsive(options) : unanswered(options);
+  };
   const deadline = new Deadline(options.handOffTimeout, expired, signal);
   try {
     for (;;) {
       deadline.signal.throwIfAborted();
       if (await host.listen(deadline.signal)) return undefined;
       if (!options.client) return { receipt: { outcome: 'skipped' } };
+      isPreparing = true;
       handOff ??= await orAborted(prepare(options), deadline.signal);
+      isPreparing = false;
       there = Math.min(there, performance.now());
       try {
         const result = await deliver(options.transport, handOff, deadline.signal, () => (there = -Infinity));
         if (typeof result === 'object') return result;
+        cutOff = result === 'nobody' ? 0 : cutOff + 1;
         if (result === 'nobody') there = Infinity;
       } catch (error) {
         // Nothing is sent twice; but where the host died, this launch may follow it. Its connections go before its place.
         if (isBroken(error) && (await deadline.pause()) && (await host.listen(deadline.signal))) return undefined;
         throw error;
       }
-      if (!(await deadline.pause())) throw expired();
+      if (!(await deadline.pause(cutOff))) throw expired();
     }
   } finally {
     deadline.clear();

@@ -12,15 +12,17 @@ export async function send<T, R>(options: ResolvedOptions<T, R>): Promise<Receip
 
 async function handOver<T, R>(options: ResolvedOptions<T, R>): Promise<Delivery<R>> {
   const { transport } = options;
-  const deadline = new Deadline(options.handOffTimeout, () => unresponsive(options), options.signal);
+  let expired = unprepared;
+  const deadline = new Deadline(options.handOffTimeout, () => expired(options), options.signal);
   try {
     deadline.signal.throwIfAborted();
     const handOff = await orAborted(prepare(options), deadline.signal);
-    for (;;) {
+    expired = unresponsive;
+    for (let cutOff = 1; ; cutOff += 1) {
       const result = await deliver(transport, handOff, deadline.signal);
       if (typeof result === 'object') return result;
       if (result === 'nobody') throw noHost(options);
-      if (!(await deadline.pause())) throw unresponsive(options);
+      if (!(await deadline.pause(cutOff))) throw unresponsive(options);
     }
   } finally {
     deadline.clear();
@@ -39,6 +41,14 @@ export async function prepare<T, R>(options: ResolvedOptions<T, R>): Promise<Han
   const { codec, args } = options;
   const launch = { args, cwd: workingDirectory(), pid: process.pid, wait: options.wait > 0 };
   return codec.protocol.prepare(launch, options);
+}
+
+/** Only a schema takes its time. */
+export function unprepared<T, R>({ handOffTimeout }: ResolvedOptions<T, R>): SingletonError {
+  return new SingletonError(
+    'ERR_SINGLETON_INVALID_ARGS',
+    `Expected the schema to settle within ${handOffTimeout} ms (handOffTimeout); it did not, and nothing was sent.`,
+  );
 }
 
 /** `undefined` where it was deleted. */
@@ -63,6 +73,7 @@ export async function deliver<R>(
   signal.throwIfAborted();
   const connection = await transport.connect({ signal });
   if (!connection) return 'nobody';
+  if (connection.destroyed) return 'cut-off';
   onConnected?.();
   connection.on('error', () => {});
   const cut = (): void => abort(connection);
@@ -110,6 +121,6 @@ export function unresponsive<T, R>({ transport, handOffTimeout }: ResolvedOption
   return new SingletonError(
     'ERR_SINGLETON_HOST_UNRESPONSIVE',
     `Expected the host at ${transport.place} to take the launch within ${handOffTimeout} ms (handOffTimeout); ` +
-      'it holds the place and did not. It may be frozen, too busy (maxConnections), or another program.',
+      'it holds the place and did not. It may be frozen, too busy (maxConnections), of another codec, or another program.',
   );
 }

@@ -4,6 +4,8 @@ import { SingletonError } from './errors.ts';
 /** Milliseconds between two tries: too short to be felt, and uneven, so that launches do not march in step. */
 const MIN_PAUSE = 5;
 const MAX_PAUSE = 40;
+/** Who cuts launches off has a reason, and each try costs it a warning. */
+const MAX_BACKED_OFF = 1000;
 
 /** A signal that aborts after a time, or as soon as the user's does. */
 export class Deadline {
@@ -26,11 +28,12 @@ export class Deadline {
   }
 
   /**
-   * Waits a moment before the next try. Resolves to `false`, at once, where the deadline would cut that try short: it
-   * could not tell a silent host from nobody.
+   * Waits a moment before the next try, twice as long for each time that somebody was there and `cutOff` the last ones.
+   * Resolves to `false`, at once, where the deadline would cut that try short: it could not tell a silent host from nobody.
    */
-  async pause(): Promise<boolean> {
-    const pause = MIN_PAUSE + Math.random() * (MAX_PAUSE - MIN_PAUSE);
+  async pause(cutOff = 0): Promise<boolean> {
+    const longest = Math.min(MAX_PAUSE * 2 ** cutOff, MAX_BACKED_OFF);
+    const pause = MIN_PAUSE + Math.random() * (longest - MIN_PAUSE);
     if (this.#end - performance.now() < pause + MIN_PAUSE) return false;
     await sleep(pause);
     return true;

@@ -135,7 +135,7 @@ export type ArgsOption<T, R = unknown> = readonly string[] extends T
     }
   : {
       /** What this launch hands over. */
-      readonly args: NoInfer<T>;
+      readonly args: NoInfer<Exclude<T, undefined>>;
       /** How arguments and replies travel; it gives `T` and `R`. Host and client need the same. */
       readonly codec: Codec<T, R>;
     };
@@ -263,7 +263,7 @@ function resolveTransport({
 function resolveSecret(secret: unknown): Uint8Array | undefined {
   if (secret === undefined) return undefined;
   if (typeof secret === 'string' && secret !== '' && secret.isWellFormed()) return new TextEncoder().encode(secret);
-  if (secret instanceof Uint8Array && secret.length > 0) return secret.slice();
+  if (secret instanceof Uint8Array && secret.length > 0) return Uint8Array.from(secret);
   // Its value stays out of the message.
   throw new SingletonError(
     'ERR_SINGLETON_INVALID_OPTION',

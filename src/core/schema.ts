@@ -37,8 +37,8 @@ async function receive<T, R>(
   try {
     const { args } = received.launch;
     const result = await validate(schema, args, 'A launch was refused: the schema threw.');
-    // What the issues say may quote the client.
-    if (result.issues) throw invalidArgs('A launch was refused: the schema does not allow its arguments.', result);
+    if (result.issues)
+      throw invalidArgs('A launch was refused: the schema does not allow its arguments.', unseen(result));
     return { ...received, launch: { ...received.launch, args: result.value } };
   } catch (error) {
     answer?.refuse('ERR_SINGLETON_INVALID_ARGS');
@@ -64,11 +64,18 @@ function invalidArgs(message: string, cause: unknown): SingletonError {
   return new SingletonError('ERR_SINGLETON_INVALID_ARGS', message, { cause });
 }
 
-/** The first issues, each with its place. */
-function describe(issues: readonly StandardSchemaV1.Issue[]): string {
-  const lines = issues.slice(0, 3).map(({ path = [], message }) => {
-    const keys = path.map((segment) => String(typeof segment === 'object' ? segment.key : segment));
-    return `${['args', ...keys].join('.')}: ${message}`;
+/** What the issues say may quote the client: `cause.issues` has them, and whoever prints the error does not print them. */
+function unseen({ issues }: StandardSchemaV1.FailureResult): object {
+  return Object.defineProperty({}, 'issues', { value: issues });
+}
+
+/** The first issues, each with its place; a schema may give what it should not. */
+function describe(issues: unknown): string {
+  if (!Array.isArray(issues) || issues.length === 0) return 'it gave no reason';
+  const lines = issues.slice(0, 3).map((issue: unknown) => {
+    const { path, message } = Object(issue);
+    const keys = Array.isArray(path) ? path.map((segment: unknown) => String(Object(segment).key ?? segment)) : [];
+    return `${['args', ...keys].join('.')}: ${String(message)}`;
   });
   if (issues.length > lines.length) lines.push(`and ${issues.length - lines.length} more`);
   return lines.join('; ');

@@ -26,6 +26,8 @@ export function serialize<T>(name: string, serializer: Serializer<T>, value: T):
   try {
     const bytes: unknown = serializer.serialize(value);
     if (bytes instanceof Uint8Array) return bytes;
+    // Nobody waits for it.
+    if (bytes instanceof Promise) bytes.catch(() => {});
     throw new TypeError(`Expected a Uint8Array from the serializer, got a value of type ${typeof bytes}.`);
   } catch (cause) {
     if (cause instanceof SingletonError) throw cause;

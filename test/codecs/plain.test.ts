@@ -86,8 +86,11 @@ describe('what is not plain', () => {
     ['a list with a property', Object.assign([1], { x: 1 }), 'is a list with more than its items'],
     ['a list with toJSON()', Object.assign([1], { toJSON: () => 2 }), 'has toJSON()'],
     ['an object with a toJSON() that is hidden', hidden(), 'has toJSON()'],
-    ['an object with a toJSON() that is inherited', Object.create(hidden(null)), 'has toJSON()'],
-    ['a key that is a symbol', { [Symbol('a')]: 1 }, 'has toJSON(), or a key that is a symbol'],
+    ['an object with a toJSON() that is inherited', Object.create(hidden(null)), 'is an object with a prototype'],
+    ['a key that is a symbol', { [Symbol('a')]: 1 }, 'has toJSON(), or a property that is hidden'],
+    ['a property that is hidden', Object.defineProperty({}, 'a', { value: 1 }), 'has toJSON(), or a property'],
+    ['a property that is inherited', Object.create(Object.assign(Object.create(null), { a: 1 })), 'is an object with'],
+    ['an instance of a class that extends null', Reflect.construct(Rootless, []), 'is a Rootless'],
   ])('%s is refused, for a serializer would follow it or leave it out', (_, value, told) => {
     expect(refusalOf({ a: value })).toContain(`value.a ${told}`);
   });
@@ -120,6 +123,10 @@ describe('what is not plain', () => {
 });
 
 /** An object whose toJSON() no walk over its properties sees. */
+/** A class whose instances have nothing of what all objects have. */
+function Rootless(): void {}
+Rootless.prototype = Object.create(null, { constructor: { value: Rootless } });
+
 function hidden(prototype: object | null = Object.prototype): object {
   return Object.create(prototype, { toJSON: { value: () => 'another value' } });
 }

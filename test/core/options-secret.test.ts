@@ -16,8 +16,10 @@ describe('secret', () => {
     expect(resolveOptions({ secret: 'é😀' }).secret).toEqual(new Uint8Array([0xc3, 0xa9, 0xf0, 0x9f, 0x98, 0x80]));
   });
 
-  it('is a copy of a Uint8Array, which a later change does not reach', () => {
-    const secret = new Uint8Array([1, 2, 3]);
+  it.each([
+    ['a Uint8Array', new Uint8Array([1, 2, 3])],
+    ['a Buffer', Buffer.of(1, 2, 3)],
+  ])('is a copy of %s, which a later change does not reach', (_, secret) => {
     const resolved = resolveOptions({ secret });
     secret.fill(0);
     expect(resolved.secret).toEqual(new Uint8Array([1, 2, 3]));

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { type } from 'arktype';
@@ -96,7 +97,7 @@ describe.each(schemas)('a schema of %s', (_, schema) => {
       { code: 'ERR_SINGLETON_INVALID_ARGS', cause: { issues: expect.anything() } },
     ]);
     expect(heard.app).toMatchObject({ clients: 0, arguments: [] });
-    for (const { stack } of heard.warnings) expect(stack).not.toContain(MARKER);
+    for (const warning of heard.warnings) expect(inspect(warning, { depth: 9 })).not.toContain(MARKER);
     expect(String(error)).not.toContain(MARKER);
     await launch(heard, { file: 'a' });
     expect(heard.app.arguments).toEqual([{ file: 'a!', line: 1 }]);
@@ -150,7 +151,7 @@ describe('a schema that takes its time', () => {
 
   it('for ever is cut off by handOffTimeout on the client', async () => {
     const sent = Singleton.send({ port: 1, codec, schema: never, args: 1, handOffTimeout: 30 });
-    await expect(sent).rejects.toMatchObject({ name: 'SingletonError', code: 'ERR_SINGLETON_HOST_UNRESPONSIVE' });
+    await expect(sent).rejects.toMatchObject({ name: 'SingletonError', code: 'ERR_SINGLETON_INVALID_ARGS' });
   });
 });
 
@@ -222,12 +223,36 @@ describe('a client whose schema or serializer misbehaves', () => {
   it.each([
     ['throws', schemaOf<number>(() => Promise.reject(new Error('boom')))],
     ['gives no result', schemaOf<number>(async () => JSON.parse('null'))],
+    ['gives issues that are none', schemaOf<number>(async () => JSON.parse('{ "issues": true }'))],
+    ['gives an empty list of issues', schemaOf<number>(async () => JSON.parse('{ "issues": [] }'))],
+    ['gives issues without a path or a message', schemaOf<number>(async () => JSON.parse('{ "issues": [null, {}] }'))],
+    ['gives paths of nothing', schemaOf<number>(async () => JSON.parse('{ "issues": [{ "path": [null] }] }'))],
   ])('rejects with INVALID_ARGS where the schema %s', async (_, schema) => {
     const { port } = await listen();
     await expect(Singleton.send({ port, codec: json(), args: 1, schema })).rejects.toMatchObject({
       name: 'SingletonError',
       code: 'ERR_SINGLETON_INVALID_ARGS',
     });
+  });
+
+  it('rejects with INVALID_ARGS by the deadline where the schema does not settle, and nothing was sent', async () => {
+    const server = await listen();
+    const schema = schemaOf<number>(() => new Promise(() => {}));
+    const options = { port: server.port, codec: json(), args: 1, schema, handOffTimeout: 20 };
+    const code = 'ERR_SINGLETON_INVALID_ARGS';
+    await expect(Singleton.send(options)).rejects.toMatchObject({ code });
+    await expect(Singleton.acquire(options)).rejects.toMatchObject({ code });
+    expect(server.connections).toBe(0);
+  });
+
+  it('rejects with UNENCODABLE, and that alone, where the serializer rejects', async () => {
+    const { port } = await listen();
+    const serialize: () => never = JSON.parse('[]').at.bind([Promise.reject(new Error('boom'))], 0);
+    const text = lengthPrefixed<unknown>({ name: 'text', serialize, deserialize: String });
+    await expect(Singleton.send({ port, codec: text, args: 1 })).rejects.toMatchObject({
+      code: 'ERR_SINGLETON_UNENCODABLE',
+    });
+    await new Promise(setImmediate);
   });
 
   it('rejects with UNENCODABLE where the serializer gives no bytes', async () => {

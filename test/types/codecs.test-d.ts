@@ -48,6 +48,8 @@ void Singleton.acquire({ codec: msgpack<Job>(), args: ['a'] });
 void Singleton.send({ codec: json<Job>(), args: { file: 'a', lines: 1 } });
 // @ts-expect-error args does not give T: the legacy codec carries strings
 void Singleton.send({ args: { file: 'a' } });
+// @ts-expect-error nothing at all is handed over as the command line, which is no T
+void Singleton.send({ codec: json<Job | undefined>(), args: undefined });
 // @ts-expect-error the codec is missing
 new Singleton<Job>({ args });
 // @ts-expect-error the codec is called
