@@ -43,7 +43,7 @@ export interface Format<Message> {
  * that one for ever.
  */
 export interface Decoder<Message> {
-  /** The messages that this chunk completes. @throws SingletonError */
+  /** The messages that this chunk completes. What is wrong behind one of them is thrown by the next call. @throws SingletonError */
   push(chunk: Uint8Array): Message[];
   /** The stream is over: the messages that this completes. @throws SingletonError if it broke off in the middle */
   end(): Message[];
@@ -140,8 +140,8 @@ export interface Dialogue<R> {
  * `dismiss` is the last word too.
  */
 export interface Answer {
-  /** Whether the client is still there to hear it. A launch whose client gave up is not run. */
-  readonly isAwaited: boolean;
+  /** Why the launch is not to be run: its client gave up, or broke the rules after it. `undefined` while it is there. */
+  readonly fault: SingletonError | undefined;
   /** The launch was dispatched. */
   confirm(confirmation: Confirmation): void;
   /** The launch will not be dispatched, now or later, and why. */

@@ -35,12 +35,13 @@ class FrameDecoder implements Decoder<Frame> {
   push(chunk: Uint8Array): Frame[] {
     this.#requireLife();
     const whole: Frame[] = [];
-    for (let rest = chunk; rest.length > 0;) {
+    for (let rest = chunk; rest.length > 0 && !this.#dead;) {
       const room = this.#wanted - this.#part.length;
       this.#part.append(rest.subarray(0, room), this.#wanted);
       rest = rest.subarray(room);
       if (this.#part.length === this.#wanted) whole.push(...this.#takePart(this.#part.take()));
     }
+    if (this.#dead && whole.length === 0) throw this.#dead;
     return whole;
   }
 
@@ -64,10 +65,10 @@ class FrameDecoder implements Decoder<Frame> {
     }
     this.#wanted = new DataView(part.buffer, part.byteOffset).getUint32(0);
     if (this.#wanted === 0) {
-      throw this.#die('ERR_SINGLETON_MALFORMED_MESSAGE', 'Expected a frame of one byte or more; an empty one came.');
+      this.#die('ERR_SINGLETON_MALFORMED_MESSAGE', 'Expected a frame of one byte or more; an empty one came.');
     }
     if (this.#wanted > this.#maxMessageBytes) {
-      throw this.#die(
+      this.#die(
         'ERR_SINGLETON_MESSAGE_TOO_LARGE',
         `Expected a frame of at most ${this.#maxMessageBytes} bytes (maxMessageBytes); one of ${this.#wanted} came.`,
       );

@@ -144,7 +144,8 @@ export class Host<T, R = unknown> {
       return false;
     }
     if (this.#isCut) throw released();
-    if (connection.isGone?.() || answer?.isAwaited === false) throw gaveUp();
+    const fault = connection.isGone?.() ? gaveUp() : answer?.fault;
+    if (fault) throw fault;
     const dispatched = this.#reports.launched(reception, remoteAddress);
     if (dispatched) answer?.confirm({ ...dispatched, since: this.#since });
     else answer?.refuse('ERR_SINGLETON_BUSY');

@@ -7,6 +7,8 @@ import { Input } from './input.ts';
 import { encodeExit, encodePull, encodeRefusal, KIND, malformed, MAX_RAW_BYTES, type Frame } from './messages.ts';
 import { Output } from './output.ts';
 
+const NOTHING = new Uint8Array(0);
+
 /** The host's side of what follows the receipt of a launch that waits. */
 export class HostDialogue<R> implements Dialogue<R> {
   readonly stdout: Output;
@@ -73,6 +75,8 @@ export class HostDialogue<R> implements Dialogue<R> {
         if (kind !== KIND.stdin) throw malformed(`stdin (kind ${KIND.stdin}), got a frame of kind ${kind}`);
         this.stdin.accept(body);
       }
+      // What is wrong behind a whole frame is told by the next call.
+      this.#decoder.push(NOTHING);
     } catch (error) {
       if (!(error instanceof SingletonError)) throw error;
       this.#writer.write(encodeRefusal('ERR_SINGLETON_MALFORMED_MESSAGE'));

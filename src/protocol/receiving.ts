@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import type {
   Answer,
   Confirmation,
+  Decoder,
   Launch,
   Reception,
   RefusalCode,
@@ -9,6 +10,7 @@ import type {
   VerifyFailureReason,
 } from '../codecs/codec.ts';
 import { SingletonError } from '../core/errors.ts';
+import { abort } from '../transports/transport.ts';
 import { deserialize, type Carrier } from './carrier.ts';
 import { HostDialogue } from './dialogue.ts';
 import { decodeLaunch, encodeReceipt, encodeRefusal, malformed, type Frame, type PackedLaunch } from './messages.ts';
@@ -24,8 +26,7 @@ export class Receiving<T, R> implements Answer {
   /** What follows the receipt, where the launch waits. */
   #dialogue: HostDialogue<R> | undefined;
   #isAnswered = false;
-  /** Why the launch is not to be run, if it is not. */
-  #fault: unknown;
+  #fault: SingletonError | undefined;
 
   constructor(carrier: Carrier<T, R>, connection: Duplex, terms: Terms) {
     this.#carrier = carrier;
@@ -50,15 +51,14 @@ export class Receiving<T, R> implements Answer {
       if (launch.wait) this.#dialogue = new HostDialogue(this.#carrier, stream, this.#terms);
       return { verified: true, launch, bytes: whole.bytes, dialogue: this.#dialogue };
     } catch (error) {
-      const code = error instanceof SingletonError && error.code;
-      if (code === 'ERR_SINGLETON_MESSAGE_TOO_LARGE' || code === 'ERR_SINGLETON_MALFORMED_MESSAGE') this.refuse(code);
+      this.#refuseFault(error);
       throw error;
     }
   }
 
-  get isAwaited(): boolean {
+  get fault(): SingletonError | undefined {
     const { destroyed, readableEnded } = this.#connection;
-    return this.#fault === undefined && !this.#isAnswered && !destroyed && !readableEnded;
+    return this.#fault ?? (destroyed || readableEnded ? gaveUp() : undefined);
   }
 
   confirm(confirmation: Confirmation): void {
@@ -73,10 +73,15 @@ export class Receiving<T, R> implements Answer {
 
   dismiss(): void {
     if (this.#isAnswered) return this.#dialogue?.dismiss();
-    // Who was not greeted has not sent a launch, and tries again when the connection is closed.
+    // Who was not greeted may speak another protocol, and would take an end for a yes; a client of ours tries again.
     if (this.#stream) this.#say(encodeRefusal('not-taken'));
-    else this.#connection.destroy();
+    else abort(this.#connection);
     this.#dialogue?.lose();
+  }
+
+  #refuseFault(error: unknown): void {
+    const code = error instanceof SingletonError && error.code;
+    if (code === 'ERR_SINGLETON_MESSAGE_TOO_LARGE' || code === 'ERR_SINGLETON_MALFORMED_MESSAGE') this.refuse(code);
   }
 
   #say(frame: Frame): void {
@@ -123,7 +128,8 @@ export class Receiving<T, R> implements Answer {
     let bytes = 0;
     return new Promise((resolve, reject) => {
       const fail = (fault: unknown): void => {
-        this.#fault ??= fault;
+        this.#fault ??= fault instanceof SingletonError ? fault : gaveUp();
+        this.#refuseFault(fault);
         reject(fault);
       };
       stream.on('data', (chunk: Uint8Array) => {
@@ -131,16 +137,18 @@ export class Receiving<T, R> implements Answer {
         if (this.#fault !== undefined) return;
         bytes += chunk.length;
         try {
-          for (const frame of decoder.push(chunk)) {
-            if (launch) throw malformed('one launch a connection; more came');
-            launch = decodeLaunch(frame);
-          }
+          if (launch) throw malformed(ONE_LAUNCH);
+          const [first, ...more] = decoder.push(chunk);
+          if (!first) return undefined;
+          launch = decodeLaunch(first);
+          if (more.length > 0 || !isAtBorder(decoder)) throw malformed(ONE_LAUNCH);
         } catch (error) {
-          fail(error);
+          return fail(error);
         }
-        const whole = launch && { launch, bytes };
+        const whole = { launch, bytes };
         // When a host wakes up, the end of a stream is read a turn after its last bytes.
-        if (whole) setImmediate(() => setImmediate(() => resolve(whole)));
+        setImmediate(() => setImmediate(() => resolve(whole)));
+        return undefined;
       });
       const gone = (): void => {
         if (this.#isAnswered) this.#dialogue?.lose();
@@ -158,6 +166,18 @@ export class Receiving<T, R> implements Answer {
 
   #unpack({ args, ...rest }: PackedLaunch): Launch<T> {
     return { ...rest, args: deserialize(this.#carrier.name, this.#carrier.args, args) };
+  }
+}
+
+const ONE_LAUNCH = 'one launch a connection; more came';
+
+/** Whether nothing stands behind the last frame. */
+function isAtBorder(decoder: Decoder<Frame>): boolean {
+  try {
+    decoder.end();
+    return true;
+  } catch {
+    return false;
   }
 }
 

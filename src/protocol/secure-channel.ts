@@ -33,6 +33,7 @@ export class SecureChannel extends Duplex {
       .once('close', () => this.#closed())
       .once('error', (error: Error) => this.destroy(error))
       .pause();
+    if (connection.destroyed) this.destroy(cutShort());
   }
 
   override _read(): void {
@@ -96,8 +97,8 @@ export class SecureChannel extends Duplex {
       this.#isLength = false;
       if (this.#wanted < TAG_BYTES) {
         this.#fail(
-          'ERR_SINGLETON_MALFORMED_MESSAGE',
-          `Expected a record of ${TAG_BYTES} bytes or more; a shorter one came`,
+          'ERR_SINGLETON_VERIFICATION_FAILED',
+          `Expected a record of ${TAG_BYTES} bytes or more; a shorter one came, made by somebody else`,
         );
       }
     } else {

@@ -166,6 +166,33 @@ describe('a launch that is not meant for the host', () => {
   });
 });
 
+describe('a launch over the legacy codec', () => {
+  it.each([[[]], [['a']], [['x'.repeat(5000)]]])('does not look delivered to a structured host: %j', async (args) => {
+    const heard = await host(json());
+    const sent = Singleton.send({ port: portOf(heard.app), args, handOffTimeout: 300 });
+    await expect(sent).rejects.toMatchObject({
+      code: expect.stringMatching(/^ERR_SINGLETON_(HOST_UNRESPONSIVE|CONNECTION_FAILED)$/),
+    });
+    expect(heard.app.clients).toBe(0);
+  });
+});
+
+describe('a launch that waits, over a codec without a serializer for replies', () => {
+  it('has statuses and no replies', async () => {
+    const codec = lengthPrefixed(text);
+    const { app } = await host(codec);
+    const refused = new Promise<unknown>((resolve) => {
+      app.on('args', (_, client) => {
+        resolve(codeOf(() => client.reply('x')));
+        client.exit(3);
+      });
+    });
+    const sent = Singleton.send({ port: portOf(app), codec, args: 'a', wait: true });
+    expect(await sent).toMatchObject({ exitCode: 3 });
+    expect(await refused).toBe('ERR_SINGLETON_UNENCODABLE');
+  });
+});
+
 describe('a short secret', () => {
   it('is one warning on the host, for who listens as soon as it has the place, and nothing of it is told', async () => {
     const codec = json();

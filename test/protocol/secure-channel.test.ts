@@ -5,7 +5,8 @@ import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { SingletonError, type SingletonErrorCode } from '../../src/core/errors.ts';
 import type { Session } from '../../src/protocol/noise.ts';
-import { channels, half, outcomeOf, readAll, record, recordsOf } from './duplex-pair.ts';
+import { SecureChannel } from '../../src/protocol/secure-channel.ts';
+import { channels, half, outcomeOf, readAll, record, recordsOf, sessions } from './duplex-pair.ts';
 
 const MARKER = 'marker-7d41';
 
@@ -155,9 +156,16 @@ describe('a channel fails', () => {
     async (length) => {
       const { channel, wire } = half();
       wire.write(Buffer.of(0, length));
-      await expectFailure(channel, 'ERR_SINGLETON_MALFORMED_MESSAGE');
+      await expectFailure(channel, 'ERR_SINGLETON_VERIFICATION_FAILED');
     },
   );
+
+  test('where its connection was closed before it was made', async () => {
+    const connection = new PassThrough().destroy();
+    await once(connection, 'close');
+    const channel = new SecureChannel(connection, sessions()[0]);
+    await expectFailure(channel, 'ERR_SINGLETON_CONNECTION_FAILED');
+  });
 
   test.each([0, 1, 15])('where bytes come behind the end, %i turns later', async (turns) => {
     const { channel, wire, peer } = half();
