@@ -49,7 +49,7 @@ export function listen(
   });
 }
 
-/** Connects; nobody there is `undefined`. */
+/** Connects; nobody there is `undefined`. Somebody who was there and closed at once is a connection that is destroyed. */
 export function connect(where: NetConnectOpts, { signal }: ConnectOptions): Promise<Socket | undefined> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason);
@@ -61,7 +61,8 @@ export function connect(where: NetConnectOpts, { signal }: ConnectOptions): Prom
       resolve(socket);
     };
     const onError = (error: NodeJS.ErrnoException): void => {
-      if (NOBODY_THERE.has(error.code)) resolve(undefined);
+      if (error.code === 'ECONNREFUSED') resolve(undefined);
+      else if (CLOSED_AT_ONCE.has(error.code)) resolve(socket);
       else reject(failed('The place could not be reached', error));
     };
     const onClose = (): void => {
@@ -77,7 +78,7 @@ export function connect(where: NetConnectOpts, { signal }: ConnectOptions): Prom
   });
 }
 
-const NOBODY_THERE: ReadonlySet<string | undefined> = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE']);
+const CLOSED_AT_ONCE: ReadonlySet<string | undefined> = new Set(['ECONNRESET', 'EPIPE']);
 
 function failed(what: string, cause: Error): SingletonError {
   return new SingletonError('ERR_SINGLETON_CONNECTION_FAILED', `${what}: ${cause.message}.`, { cause });

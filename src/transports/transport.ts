@@ -11,7 +11,8 @@ export interface Transport {
    */
   listen(onConnection: (connection: Connection) => void, options: ListenOptions): Promise<Listener | undefined>;
   /**
-   * Connects to the host. Resolves to `undefined` when nobody is there, rejects with the signal's reason when it aborts.
+   * Connects to the host. Resolves to `undefined` when nobody is there, to a destroyed connection when somebody closed it at
+   * once; rejects with the signal's reason when it aborts.
    * @throws SingletonError `ERR_SINGLETON_CONNECTION_FAILED`
    */
   connect(options: ConnectOptions): Promise<Connection | undefined>;

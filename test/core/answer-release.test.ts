@@ -1,0 +1,86 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import { aborted, hostOn, launchWaiting, nextClient, wires } from './answering.ts';
+import { startHost, launch } from './hosting.ts';
+
+describe.each(wires)('a host that is released, over $name', (wire) => {
+  it('lets a launch have its answer', async () => {
+    const { app } = await hostOn(wire);
+    const coming = nextClient(app);
+    const { result } = launchWaiting(app, wire);
+    const client = await coming;
+    const released = app.release();
+    expect(client.reply('late')).toBe(true);
+    expect(await result).toMatchObject({ reply: 'late' });
+    await released;
+  });
+
+  it('ends who has none after a second with RELEASED, and aborts its signal', async () => {
+    const { app } = await hostOn(wire);
+    const coming = nextClient(app);
+    const { result } = launchWaiting(app, wire);
+    const client = await coming;
+    const start = performance.now();
+    await app.release();
+    expect(performance.now() - start).toBeGreaterThan(900);
+    expect(await result).toMatchObject({ name: 'SingletonError', code: 'ERR_SINGLETON_RELEASED' });
+    await aborted(client.signal);
+    expect(client.signal.reason).toMatchObject({ code: 'ERR_SINGLETON_RELEASED' });
+    expect(client.exit(0)).toBe(false);
+  });
+
+  it('ends who waits in the inbox in the same way', async () => {
+    const { app } = await hostOn(wire);
+    const { result } = launchWaiting(app, wire);
+    while (app.arguments.length < 1) await turn();
+    await app.release();
+    expect(await result).toMatchObject({ code: 'ERR_SINGLETON_RELEASED' });
+  });
+});
+
+describe.each(wires)('connections whose launches wait, over $name', (wire) => {
+  it('are never evicted: beyond maxConnections the newcomer is, and comes in when one has its answer', async () => {
+    const { app, warnings } = await hostOn(wire, { maxConnections: 2 });
+    const clients = [nextClient(app)];
+    const first = launchWaiting(app, wire, { args: ['first'] });
+    await clients[0];
+    clients.push(nextClient(app));
+    const second = launchWaiting(app, wire, { args: ['second'] });
+    await clients[1];
+    const full = new Promise((resolve) => app.once('warning', resolve));
+    const coming = nextClient(app);
+    const third = launchWaiting(app, wire, { args: ['third'] });
+    await full;
+    expect(warnings[0]).toMatchObject({ code: 'ERR_SINGLETON_BUSY' });
+    (await clients[0])?.exit(1);
+    expect(await first.result).toMatchObject({ exitCode: 1 });
+    (await coming).exit(3);
+    expect(await third.result).toMatchObject({ exitCode: 3, client: 3 });
+    (await clients[1])?.exit(2);
+    expect(await second.result).toMatchObject({ exitCode: 2 });
+  });
+});
+
+describe('a client that does not wait', () => {
+  it('takes what is said to it, and nobody is hurt', async () => {
+    const app = await startHost();
+    const coming = nextClient(app);
+    await launch(app, ['a']);
+    const client = await coming;
+    expect(client.waiting).toBe(false);
+    expect([client.reply('x'), client.exit(1)]).toEqual([false, false]);
+    await new Promise<void>((resolve) => client.stdout.end('into the void', resolve));
+    await new Promise<unknown>((resolve) => client.stderr.write('x'.repeat(1_000_000), resolve));
+    expect(await client.stdin.toArray()).toEqual([]);
+    expect(client.signal.aborted).toBe(false);
+    expect(client.signal).toBe(client.signal);
+  });
+
+  it.each([-1, 256, 1.5, NaN])('does not take the status %s', async (code) => {
+    const app = await startHost();
+    const coming = nextClient(app);
+    await launch(app, ['a']);
+    const client = await coming;
+    expect(() => client.exit(code)).toThrow(expect.objectContaining({ code: 'ERR_SINGLETON_INVALID_OPTION' }));
+  });
+});

@@ -1,0 +1,149 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import type { Singleton } from '../../src/index.ts';
+import { hostOn, launchWaiting, wires, type Strings } from './answering.ts';
+import { launch, startHost } from './hosting.ts';
+
+const [wire = { name: '', shared: {} }] = wires;
+
+/** A loop that writes down what it gets, and works on it for as long as the test says. */
+function loopOver(app: Singleton): { readonly seen: Strings[]; readonly go: () => void; readonly done: Promise<void> } {
+  const seen: Strings[] = [];
+  const finish: (() => void)[] = [];
+  const done = (async () => {
+    for await (const { args } of app) {
+      seen.push(args);
+      await new Promise<void>((resolve) => finish.push(resolve));
+    }
+  })();
+  return { seen, go: () => finish.shift()?.(), done };
+}
+
+async function turns(): Promise<void> {
+  for (let count = 0; count < 3; count += 1) await turn();
+}
+
+describe('a loop over launches', () => {
+  it('gets what waited and what comes, with its client, in order', async () => {
+    const app = await startHost();
+    await launch(app, ['a']);
+    const seen: unknown[] = [];
+    const done = (async () => {
+      for await (const { args, client } of app) seen.push([args, client.number]);
+    })();
+    await launch(app, ['b']);
+    await launch(app, []);
+    await launch(app, ['c']);
+    await app.release();
+    await done;
+    expect(seen).toEqual([
+      [['a'], 1],
+      [['b'], 2],
+      [['c'], 4],
+    ]);
+  });
+
+  it('holds back what comes while it is at work, and a listener beside it too', async () => {
+    const app = await startHost();
+    const heard: Strings[] = [];
+    app.on('args', (args) => heard.push(args));
+    const { seen, go, done } = loopOver(app);
+    for (const arg of ['a', 'b', 'c']) await launch(app, [arg]);
+    expect(seen).toEqual([['a']]);
+    expect(heard).toEqual([['a']]);
+    expect(app.arguments).toEqual([['b'], ['c']]);
+    go();
+    await turns();
+    expect(seen).toEqual([['a'], ['b']]);
+    expect(heard).toEqual([['a'], ['b']]);
+    const released = app.release();
+    go();
+    await released;
+    go();
+    await turns();
+    go();
+    await done;
+    expect(seen).toEqual([['a'], ['b'], ['c']]);
+  });
+
+  it('that is left lets the others go on, and gets no more', async () => {
+    const app = await startHost();
+    await launch(app, ['a']);
+    for await (const { args } of app) {
+      expect(args).toEqual(['a']);
+      break;
+    }
+    await launch(app, ['b']);
+    expect(app.arguments).toEqual([['b']]);
+  }, 2000);
+
+  it('does not start once the place is released', async () => {
+    const app = await startHost();
+    await app.release();
+    for await (const _ of app) throw new Error('nothing was expected');
+  });
+
+  it('ends, although it began before the claim, when that fails and all is over', async () => {
+    const app = await startHost();
+    const loop = app[Symbol.asyncIterator]();
+    const next = loop.next();
+    await app.release();
+    expect(await next).toEqual({ value: undefined, done: true });
+    expect(await loop.next()).toEqual({ value: undefined, done: true });
+  });
+
+  it('may ask for several at once', async () => {
+    const app = await startHost();
+    const loop = app[Symbol.asyncIterator]();
+    const asked = [loop.next(), loop.next(), loop.next()];
+    await launch(app, ['a']);
+    await launch(app, ['b']);
+    await app.release();
+    const values = (await Promise.all(asked)).map(({ value }) => value?.args);
+    expect(values).toEqual([['a'], ['b'], undefined]);
+  });
+});
+
+describe('a launch that waits for a loop', () => {
+  it('ends with 0 when the loop asks for the next, and with what it was told else', async () => {
+    const { app } = await hostOn(wire);
+    const done = (async () => {
+      for await (const { args, client } of app) {
+        await turn();
+        if (args[0] === 'exit') client.exit(6);
+      }
+    })();
+    expect(await launchWaiting(app, wire).result).toMatchObject({ exitCode: 0 });
+    expect(await launchWaiting(app, wire, { args: ['exit'] }).result).toMatchObject({ exitCode: 6 });
+    await app.release();
+    await done;
+  });
+
+  it('ends with 0 when the loop is left', async () => {
+    const { app } = await hostOn(wire);
+    const { result } = launchWaiting(app, wire);
+    for await (const { client } of app) {
+      client.stdout.write('x');
+      break;
+    }
+    expect(await result).toMatchObject({ exitCode: 0 });
+  });
+
+  it('that went away before its turn is not run, with a warning', async () => {
+    const { app, warnings } = await hostOn(wire);
+    const first = launchWaiting(app, wire, { args: ['gone'] });
+    const second = launchWaiting(app, wire, { args: ['here'] });
+    while (app.arguments.length < 2) await turn();
+    const gone = new Promise((resolve) => app.once('warning', resolve));
+    first.leave();
+    await first.result;
+    // Its connection closes in a turn of its own.
+    await turns();
+    const seen: Strings[] = [];
+    app.on('args', (args) => seen.push(args));
+    expect(await second.result).toMatchObject({ exitCode: 0 });
+    await gone;
+    expect(seen).toEqual([['here']]);
+    expect(warnings).toMatchObject([{ code: 'ERR_SINGLETON_CONNECTION_FAILED' }]);
+  });
+});

@@ -1,0 +1,190 @@
+import { spawn } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { fixture, freePort, inherited, run, type Program } from './program.ts';
+
+const SECRET = 'correct-horse-battery-staple';
+const MIB = 1_048_576;
+
+interface Place {
+  readonly host: Program;
+  readonly port: number;
+  readonly secret: string;
+}
+
+async function hosted(secret = '-'): Promise<Place> {
+  const port = await freePort();
+  const host = run(process.execPath, [fixture('answer.js'), `${port}`, secret, '-', 'host']);
+  await host.line('host');
+  return { host, port, secret };
+}
+
+interface Launched {
+  readonly child: ReturnType<typeof spawnLaunch>;
+  /** What came so far. */
+  readonly stdout: Buffer[];
+  readonly stderr: Buffer[];
+  readonly ended: Promise<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }>;
+}
+
+function spawnLaunch({ port, secret }: Place, lax: string, words: readonly string[]) {
+  return spawn(process.execPath, [fixture('answer.js'), `${port}`, secret, lax, ...words], { env: inherited() });
+}
+
+/** A launch that waits, in a process of its own. */
+function launch(place: Place, words: readonly string[], lax = '-'): Launched {
+  const child = spawnLaunch(place, lax, words);
+  onTestFinished(() => void child.kill('SIGKILL'));
+  child.stdin.on('error', () => {});
+  const stdout: Buffer[] = [];
+  const stderr: Buffer[] = [];
+  child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk));
+  child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
+  const ended = once(child, 'close').then(() => ({
+    code: child.exitCode,
+    stdout: Buffer.concat(stdout).toString(),
+    stderr: Buffer.concat(stderr).toString(),
+  }));
+  return { child, stdout, stderr, ended };
+}
+
+function lines(bytes: number): string {
+  let text = '';
+  for (let at = 0; at < bytes; at += 1024) text += `${at}`.padEnd(1023, '.') + '\n';
+  return text;
+}
+
+describe.each([
+  ['without a secret', '-'],
+  ['with a secret', SECRET],
+])('a strict launch that waits, %s', (_, secret) => {
+  test('ends with the status of the host, or 0 with a reply, and prints nothing of its own', async () => {
+    const place = await hosted(secret);
+    const nothing = { stdout: '', stderr: '' };
+    expect(await launch(place, ['exit', '7']).ended).toEqual({ code: 7, ...nothing });
+    expect(await launch(place, ['exit', '255']).ended).toEqual({ code: 255, ...nothing });
+    expect(await launch(place, ['reply', 'x']).ended).toEqual({ code: 0, ...nothing });
+  });
+
+  test('prints 300 KB of stdout and of stderr, whole and in order', async () => {
+    const { code, stdout, stderr } = await launch(await hosted(secret), ['pour', '307200']).ended;
+    expect(code).toBe(0);
+    expect(stdout === lines(307_200)).toBe(true);
+    expect(stderr === lines(307_200)).toBe(true);
+  });
+
+  test('passes 10 MB of stdin on, whole and in order; the host holds a window of it at most', async () => {
+    const { child, ended } = launch(await hosted(secret), ['digest']);
+    const bytes = randomBytes(10 * MIB);
+    await pipeline(Readable.from([bytes.subarray(0, 100), bytes.subarray(100)]), child.stdin);
+    const { code, stdout } = await ended;
+    const { most, ...rest } = JSON.parse(stdout);
+    expect(rest).toEqual({ bytes: 10 * MIB, digest: createHash('sha256').update(bytes).digest('hex') });
+    expect(most).toBeLessThanOrEqual(262_144);
+    expect(code).toBe(0);
+  });
+});
+
+test('a launch whose stdout nobody reads pauses its host, which goes on when somebody does', async () => {
+  const place = await hosted();
+  const child = spawnLaunch(place, '-', ['pour', `${32 * MIB}`]);
+  onTestFinished(() => void child.kill('SIGKILL'));
+  child.stderr.resume();
+  await place.host.line('paused');
+  // Time enough for a host that does not wait to pour all of it.
+  for (let others = 0; others < 5; others += 1) await launch(place, ['exit', '0']).ended;
+  expect(place.host.all('paused').at(-1)?.['at']).toBeLessThan(16 * MIB);
+  let bytes = 0;
+  for await (const chunk of child.stdout) bytes += chunk.length;
+  expect(bytes).toBe(32 * MIB);
+});
+
+test('Ctrl-C on a launch aborts client.signal within 100 ms', async () => {
+  const place = await hosted();
+  const delays: number[] = [];
+  // The machine may be busy: the best of a few.
+  for (let round = 0; round < 5; round += 1) {
+    const { child, ended } = launch(place, ['hold']);
+    await once(child.stdout, 'data');
+    const before = Date.now();
+    child.kill('SIGINT');
+    const gone = await place.host.line('gone', () => place.host.all('gone').length > round);
+    await ended;
+    const { at } = place.host.all('gone').at(-1) ?? gone;
+    delays.push(Number(at) - before);
+  }
+  expect(Math.min(...delays)).toBeLessThan(100);
+});
+
+describe('a lax launch that waits', () => {
+  test('rejects with MultipleSingletonsError, whose receipt has the answer; output is still piped', async () => {
+    const place = await hosted();
+    const reply = await launch(place, ['reply', 'done'], 'lax').ended;
+    expect(JSON.parse(reply.stdout)).toMatchObject({ outcome: 'delivered', client: 1, reply: 'done', exitCode: 0 });
+    const { stdout } = await launch(place, ['pour', '1024'], 'lax').ended;
+    expect(stdout.startsWith(lines(1024))).toBe(true);
+    expect(JSON.parse(stdout.slice(1024))).toMatchObject({ exitCode: 0 });
+  });
+
+  test('ends, although its stdin, which was read in part, stays open', async () => {
+    const place = await hosted();
+    const { child, ended } = launch(place, ['sip'], 'lax');
+    child.stdin.write('x'.repeat(MIB));
+    await once(child.stdout, 'data');
+    place.host.signal('SIGKILL');
+    expect((await ended).code).toBe(1);
+  });
+});
+
+describe('a host that does not answer', () => {
+  test.each(['throw', 'reject'])(
+    'because its listener does (%s) ends the launch with status 1 and OBSERVER_FAILED, without its stack',
+    async (word) => {
+      const { code, stderr } = await launch(await hosted(), [word]).ended;
+      expect(code).toBe(1);
+      expect(stderr).toContain('ERR_SINGLETON_OBSERVER_FAILED');
+      expect(stderr).not.toContain('the stack of the host');
+    },
+  );
+
+  test.each([
+    ['releases its place', 'release', '0'],
+    ['exits with 0', 'end', '0'],
+    ['exits with 3', 'end', '3'],
+  ])('because it %s ends the launch with RELEASED, and what it wrote before has arrived', async (_, ...words) => {
+    for (const secret of ['-', SECRET]) {
+      const { code, stdout, stderr } = await launch(await hosted(secret), words).ended;
+      expect({ code, stdout }).toEqual({ code: 1, stdout: 'going' });
+      expect(stderr).toContain('ERR_SINGLETON_RELEASED');
+    }
+  });
+
+  test.each(['hold', 'sip'])('because it was killed in the middle (%s) is CONNECTION_FAILED', async (word) => {
+    for (const secret of ['-', SECRET]) {
+      const place = await hosted(secret);
+      const { child, ended } = launch(place, [word]);
+      child.stdin.write('something');
+      await once(child.stdout, 'data');
+      place.host.signal('SIGKILL');
+      const { code, stderr } = await ended;
+      expect(code).toBe(1);
+      expect(stderr).toContain('ERR_SINGLETON_CONNECTION_FAILED');
+    }
+  });
+});
+
+test.each(['hold', 'sip'])('a launch that is killed in the middle (%s) is gone for its host', async (word) => {
+  for (const secret of ['-', SECRET]) {
+    const place = await hosted(secret);
+    const { child } = launch(place, [word]);
+    child.stdin.write('something');
+    await once(child.stdout, 'data');
+    child.kill('SIGKILL');
+    await place.host.line('gone');
+    expect((await launch(place, ['exit', '4']).ended).code).toBe(4);
+    expect(place.host.all('warning')).toEqual([]);
+  }
+});
