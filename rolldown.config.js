@@ -13,8 +13,7 @@ const commentsOnLinesOfTheirOwn = {
 const sharedWithIndex = {
   name: 'shared-with-index',
   /** @param {string} source */
-  resolveId: (source) =>
-    /\/(errors|receipt|codec)\.ts$/.test(source) ? { id: '../index.js', external: true } : null,
+  resolveId: (source) => (/\/(errors|receipt|codec)\.ts$/.test(source) ? { id: '../index.js', external: true } : null),
 };
 
 const plugins = [dts({ oxc: true }), commentsOnLinesOfTheirOwn];
