@@ -24,7 +24,7 @@ export function launch(app: Singleton, args: readonly string[], options: SendOpt
 }
 
 /** An open connection that sends what the test tells it to. */
-export async function dial(app: Singleton): Promise<Socket> {
+export async function dial(app: Pick<Singleton, 'place'>): Promise<Socket> {
   const socket = createConnection({ host: '127.0.0.1', port: portOf(app), allowHalfOpen: true });
   onTestFinished(() => void socket.destroy());
   socket.on('error', () => {});

@@ -1,0 +1,103 @@
+import { Buffer } from 'node:buffer';
+import { once } from 'node:events';
+import { setImmediate as turn } from 'node:timers/promises';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { frames } from '../../src/codecs/frames.ts';
+import { json } from '../../src/codecs/json.ts';
+import { Singleton, type Schema, type SingletonError } from '../../src/index.ts';
+import { pskOf } from '../../src/protocol/handshake.ts';
+import { encodeLaunch } from '../../src/protocol/messages.ts';
+import { Handshake } from '../../src/protocol/noise.ts';
+import { encodePreface, HANDSHAKE_BYTES, readHello } from '../../src/protocol/preface.ts';
+import { take } from '../../src/protocol/take.ts';
+import { dial } from './hosting.ts';
+
+const LAUNCH = frames.encode(encodeLaunch({ args: Buffer.from('["a"]') }));
+const SECRET = 'open sesame, open sesame';
+
+function prefaceFor(isSecured: boolean): Uint8Array {
+  return encodePreface({ isSecured, codec: Buffer.from('json'), application: new Uint8Array() });
+}
+
+describe('while a schema takes its time, a client', () => {
+  const waiting: (() => void)[] = [];
+  const schema: Schema<unknown, unknown> = {
+    '~standard': {
+      version: 1,
+      vendor: 'test',
+      validate: async (value) => {
+        await new Promise<void>((resolve) => waiting.push(resolve));
+        return { value };
+      },
+    },
+  };
+
+  it.each([
+    ['that sends a second launch', LAUNCH],
+    ['that sends half a frame', LAUNCH.subarray(0, 3)],
+  ])('%s is told that it is malformed, and its launch is not run', async (_, more) => {
+    const app = await new Singleton({ port: 0, codec: json(), schema, args: [] }).acquire();
+    onTestFinished(() => app.release());
+    const warned: Promise<SingletonError[]> = once(app, 'warning');
+    const socket = await dial(app);
+    const heard: Buffer[] = [];
+    socket.on('data', (chunk) => heard.push(chunk));
+    socket.write(Buffer.concat([prefaceFor(false), LAUNCH]));
+    while (waiting.length === 0) await turn();
+    socket.write(more);
+    while (Buffer.concat(heard).length < 18) await turn();
+    waiting.splice(0).forEach((resolve) => resolve());
+    expect(await warned).toMatchObject([{ code: 'ERR_SINGLETON_MALFORMED_MESSAGE' }]);
+    expect(Buffer.concat(heard).subarray(12).toString('hex')).toBe('000000020303');
+    expect(app).toMatchObject({ clients: 0, arguments: [] });
+  });
+});
+
+type Encrypt = (plaintext: Uint8Array) => Buffer;
+
+/** What a host says of a client that proved the secret, and then sends these records. */
+async function sayOf(records: (encrypt: Encrypt) => readonly Uint8Array[]): Promise<unknown> {
+  const app = await new Singleton({ port: 0, codec: json(), args: [], secret: SECRET }).acquire();
+  onTestFinished(() => app.release());
+  const told = new Promise((resolve) => {
+    app.on('warning', ({ code }) => resolve(code));
+    app.on('verifyFailed', ({ reason }) => resolve(reason));
+  });
+  const socket = (await dial(app)).pause();
+  const prologue = prefaceFor(true);
+  const handshake = new Handshake({ role: 'initiator', psk: pskOf(Buffer.from(SECRET)), prologue });
+  socket.write(Buffer.concat([prologue, handshake.write()]));
+  await readHello(socket);
+  handshake.tryRead(await take(socket, HANDSHAKE_BYTES));
+  const { send } = handshake.split();
+  for (const record of records((plaintext) => recordOf(send.encrypt(plaintext)))) socket.write(record);
+  const what = await told;
+  expect(app).toMatchObject({ clients: 0, arguments: [] });
+  return what;
+}
+
+function recordOf(parts: readonly Uint8Array[]): Buffer {
+  const record = Buffer.concat([Buffer.alloc(2), ...parts]);
+  record.writeUInt16BE(record.length - 2);
+  return record;
+}
+
+function flip(record: Buffer): Buffer {
+  return record.fill((record.at(-1) ?? 0) ^ 1, record.length - 1);
+}
+
+describe('a record that was changed', () => {
+  it('as the first one is a handshake that was replayed', async () => {
+    expect(await sayOf((encrypt) => [flip(encrypt(LAUNCH))])).toBe('replayed-handshake');
+  });
+
+  it('into one that is too short to be one, as the first, is the same', async () => {
+    expect(await sayOf(() => [Buffer.of(0, 15)])).toBe('replayed-handshake');
+  });
+
+  it('behind a good one is a warning', async () => {
+    const [first, second] = [LAUNCH.subarray(0, 5), LAUNCH.subarray(5)];
+    const records = await sayOf((encrypt) => [encrypt(first), flip(encrypt(second))]);
+    expect(records).toBe('ERR_SINGLETON_VERIFICATION_FAILED');
+  });
+});
