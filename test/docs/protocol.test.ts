@@ -1,33 +1,18 @@
-import {
-  createCipheriv,
-  createDecipheriv,
-  createHash,
-  createHmac,
-  createPublicKey,
-  diffieHellman,
-  generateKeyPairSync,
-  hkdfSync,
-} from 'node:crypto';
-import { once } from 'node:events';
-import { createConnection, createServer, type Socket } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { frames } from '../../src/codecs/frames.ts';
 import { json } from '../../src/codecs/json.ts';
 import { legacy } from '../../src/codecs/legacy.ts';
-import { Singleton, type Client, type SingletonOptions, type VerifyFailure } from '../../src/index.ts';
+import { Singleton, type VerifyFailure } from '../../src/index.ts';
 import { pskOf } from '../../src/protocol/handshake.ts';
 import { encodeLaunch, encodeReceipt } from '../../src/protocol/messages.ts';
 import { Handshake, type CipherState } from '../../src/protocol/noise.ts';
 import { encodeHello, encodePreface, STATUS } from '../../src/protocol/preface.ts';
-import { portOf } from '../process/program.ts';
-import { readSnippets } from './snippets.ts';
+import { example, expectBytes, messages } from './examples.ts';
+import { acquire, host } from './hosting.ts';
+import { frame, MAGIC, NOTHING, opening, packed, play, SecuredWire, takeFrame, u32, Wire } from './wire.ts';
 
 const SECRET = 'an example, not to be used';
 const ARGS = { file: 'a.txt', line: 3 };
-const MAGIC = Buffer.from('f5 53 53 4c 0d 0a 1a 0a'.replaceAll(' ', ''), 'hex');
-const NOTHING = Buffer.alloc(0);
-
-const messages = readMessages();
 
 describe('the examples of the document are what the source says', () => {
   const launch = frames.encode(encodeLaunch({ args: Buffer.from(JSON.stringify(ARGS)), cwd: '/home/ada', pid: 4242 }));
@@ -328,7 +313,7 @@ describe('a client that knows nothing but the document', () => {
 });
 
 test('a host that knows nothing but the document is asked again where it may be, and gets the launch once', async () => {
-  const scenes: ((wire: Wire) => Promise<void>)[] = [
+  const { port, played } = await play([
     async (wire) => wire.end(),
     async (wire) => {
       await wire.take(example('preface').length);
@@ -349,54 +334,13 @@ test('a host that knows nothing but the document is asked again where it may be,
       // The client ends first.
       expect(await wire.rest()).toHaveLength(0);
     },
-  ];
-  const played: Promise<void>[] = [];
-  const server = createServer({ allowHalfOpen: true }, (socket) => {
-    const scene = scenes[played.length];
-    if (scene) played.push(scene(new Wire(socket)));
-    else socket.destroy();
-  });
-  onTestFinished(() => void server.close());
-  server.listen({ port: 0, host: '127.0.0.1', exclusive: true });
-  await once(server, 'listening');
+  ]);
 
-  const receipt = await Singleton.send({ port: portOf(server), name: 'notes', codec: json(), args: ARGS });
+  const receipt = await Singleton.send({ port, name: 'notes', codec: json(), args: ARGS });
   expect(receipt).toEqual({ outcome: 'delivered', client: 1, host: { pid: 4711, since: new Date('2026-01-01') } });
-  expect(played).toHaveLength(scenes.length);
+  expect(played).toHaveLength(3);
   await Promise.all(played);
 });
-
-/** Every message of the hex blocks, by its name: what stands behind `#`, up to a comma or to two spaces. */
-function readMessages(): ReadonlyMap<string, Buffer> {
-  const blocks = readSnippets().filter(
-    ({ title, language }) => title.startsWith('docs/protocol.md') && language === 'hex',
-  );
-  const found = new Map<string, Buffer>();
-  let name = '';
-  for (const line of blocks.flatMap(({ text }) => text.trimEnd().split('\n'))) {
-    if (line.startsWith('# ')) {
-      name = line.slice(2).replace(/, (client|host) → .*/, '');
-      if (found.has(name)) throw new Error(`two messages are named "${name}"`);
-      found.set(name, NOTHING);
-    } else {
-      const [bytes] = /^[\da-f]{2}( [\da-f]{2})*(?=$| {2,}\S)/.exec(line) ?? [];
-      if (bytes === undefined || name === '') throw new Error(`no bytes in the line "${line}"`);
-      found.set(name, Buffer.concat([found.get(name) ?? NOTHING, Buffer.from(bytes.replaceAll(' ', ''), 'hex')]));
-    }
-  }
-  return found;
-}
-
-/** A copy. */
-function example(name: string): Buffer {
-  const bytes = messages.get(name);
-  if (!bytes) throw new Error(`the document has no message "${name}"`);
-  return Buffer.from(bytes);
-}
-
-function expectBytes(name: string, bytes: Uint8Array): void {
-  expect(example(name).toString('hex')).toBe(Buffer.from(bytes).toString('hex'));
-}
 
 function preface(isSecured: boolean): Uint8Array {
   return encodePreface({ isSecured, codec: Buffer.from('json'), application: Buffer.from('notes') });
@@ -409,231 +353,4 @@ function countingFrom(first: number): Uint8Array {
 function seal(cipher: CipherState, plaintext: Uint8Array): Buffer {
   const record = Buffer.concat(cipher.encrypt(plaintext));
   return Buffer.concat([u32(record.length).subarray(2), record]);
-}
-
-type HostOptions = Partial<Pick<SingletonOptions<unknown>, 'secret' | 'receiveTimeout' | 'maxClients'>> &
-  Partial<Pick<SingletonOptions<unknown>, 'releaseThreshold' | 'maxPending'>>;
-
-async function acquire(options: HostOptions): Promise<Singleton<unknown>> {
-  const app = await Singleton.acquire<unknown>({ port: 0, name: 'notes', codec: json(), args: null, ...options });
-  onTestFinished(() => app.release());
-  return app;
-}
-
-/** A host of the application `notes` that speaks JSON, and the first launch that it publishes. */
-async function host(options: HostOptions) {
-  const app = await acquire(options);
-  const launched = new Promise<{ readonly args: unknown; readonly client: Client }>((resolve) => {
-    app.on('args', (args, client) => resolve({ args, client }));
-  });
-  return { app, launched };
-}
-
-// From here on: the document in code, with nothing of src.
-
-interface Opening {
-  readonly flags?: number;
-  readonly codec?: string;
-  readonly application?: string;
-}
-
-function opening({ flags = 0, codec = 'json', application = 'notes' }: Opening): Buffer {
-  const head = Buffer.of(1, flags, codec.length, application.length);
-  return Buffer.concat([MAGIC, head, Buffer.from(codec + application)]);
-}
-
-function u32(value: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32BE(value);
-  return bytes;
-}
-
-function frame(kind: number, body: Uint8Array): Buffer {
-  return Buffer.concat([u32(1 + body.length), Buffer.of(kind), body]);
-}
-
-/** A launch that tells no process id and no working directory. */
-function packed(args: string): Buffer {
-  return frame(1, Buffer.concat([Buffer.alloc(7), Buffer.from(args)]));
-}
-
-interface Answer {
-  readonly kind: number;
-  readonly body: Buffer;
-}
-
-async function takeFrame(wire: Wire): Promise<Answer> {
-  const length = (await wire.take(4)).readUInt32BE();
-  const bytes = await wire.take(length);
-  return { kind: bytes.readUInt8(), body: bytes.subarray(1) };
-}
-
-/** A connection, read by sizes. */
-class Wire {
-  static async to({ place }: Singleton<unknown> | Singleton): Promise<Wire> {
-    const socket = createConnection({ host: '127.0.0.1', port: Number(new URL(place).port), allowHalfOpen: true });
-    onTestFinished(() => void socket.destroy());
-    await once(socket, 'connect');
-    return new Wire(socket);
-  }
-
-  readonly #socket: Socket;
-  readonly #closed: Promise<void>;
-  #bytes: Buffer = NOTHING;
-  #isOver = false;
-  isReset = false;
-  #changed = (): void => {};
-
-  constructor(socket: Socket) {
-    this.#socket = socket;
-    this.#closed = new Promise((resolve) => socket.once('close', () => resolve()));
-    const over = (): void => {
-      this.#isOver = true;
-      this.#changed();
-    };
-    socket.on('data', (chunk) => {
-      this.#bytes = Buffer.concat([this.#bytes, chunk]);
-      this.#changed();
-    });
-    socket.once('end', over).once('close', over);
-    socket.on('error', () => (this.isReset = true));
-  }
-
-  write(bytes: Uint8Array): void {
-    this.#socket.write(bytes);
-  }
-
-  end(bytes: Uint8Array = NOTHING): void {
-    this.#socket.end(bytes);
-  }
-
-  async take(size: number): Promise<Buffer> {
-    while (this.#bytes.length < size) {
-      if (this.#isOver) throw new Error(`wanted ${size} bytes, got ${this.#bytes.length} and the end`);
-      await new Promise<void>((resolve) => (this.#changed = resolve));
-    }
-    const taken = this.#bytes.subarray(0, size);
-    this.#bytes = this.#bytes.subarray(size);
-    return taken;
-  }
-
-  /** What comes until the other side ends; then this side does. */
-  async rest(): Promise<Buffer> {
-    while (!this.#isOver) await new Promise<void>((resolve) => (this.#changed = resolve));
-    this.#socket.end();
-    await this.#closed;
-    return this.#bytes;
-  }
-
-  /** A conversation without a secret, whole: resolves to the host's answer. */
-  async converse(launch: Uint8Array): Promise<Answer> {
-    this.write(opening({}));
-    const hello = await this.take(12);
-    if (!hello.equals(Buffer.concat([MAGIC, Buffer.of(1, 0, 0, 0)]))) throw new Error('the hello is not ok');
-    this.write(launch);
-    const answer = await takeFrame(this);
-    this.end();
-    expect(await this.rest()).toHaveLength(0);
-    return answer;
-  }
-}
-
-/** What follows the handshake, in records. */
-class SecuredWire {
-  /** The handshake, by the specification's names. */
-  static async open(wire: Wire, prologue: Buffer, secret: string): Promise<SecuredWire> {
-    const psk = Buffer.from(hkdfSync('sha256', secret, 'socket-singleton/1', 'psk', 32));
-    const name = Buffer.from('Noise_NNpsk0_25519_AESGCM_SHA256');
-    let h = sha256(name, prologue);
-    const { privateKey, publicKey } = generateKeyPairSync('x25519');
-    const e = Buffer.from(publicKey.export({ format: 'jwk' }).x ?? '', 'base64url');
-
-    // -> psk, e
-    const [ck1, temporary] = noiseHkdf(name, psk);
-    h = sha256(sha256(h, temporary), e);
-    const [ck2, k1] = noiseHkdf(ck1, e);
-    const tag = encrypt(k1, 0, NOTHING, h);
-    h = sha256(h, tag);
-    wire.write(Buffer.concat([prologue, e, tag]));
-
-    const hello = await wire.take(12);
-    const status = hello.readUInt8(9);
-    if (status !== 0) throw new Error(`status ${status}`);
-
-    // <- e, ee
-    const answer = await wire.take(48);
-    const re = answer.subarray(0, 32);
-    h = sha256(h, re);
-    const [ck3] = noiseHkdf(ck2, re);
-    const jwk = { kty: 'OKP', crv: 'X25519', x: re.toString('base64url') };
-    const shared = diffieHellman({ privateKey, publicKey: createPublicKey({ key: jwk, format: 'jwk' }) });
-    const [ck4, k2] = noiseHkdf(ck3, shared);
-    decrypt(k2, 0, answer.subarray(32), h);
-
-    const [toHost, toClient] = noiseHkdf(ck4, NOTHING);
-    return new SecuredWire(wire, toHost, toClient);
-  }
-
-  readonly #wire: Wire;
-  readonly #toHost: Buffer;
-  readonly #toClient: Buffer;
-  #sent = 0;
-  #received = 0;
-
-  private constructor(wire: Wire, toHost: Buffer, toClient: Buffer) {
-    this.#wire = wire;
-    this.#toHost = toHost;
-    this.#toClient = toClient;
-  }
-
-  write(bytes: Buffer): void {
-    for (let at = 0; at < bytes.length; at += 65_519) this.#send(bytes.subarray(at, at + 65_519));
-  }
-
-  end(): void {
-    this.#send(NOTHING);
-    this.#wire.end();
-  }
-
-  /** One record. */
-  async read(): Promise<Buffer> {
-    const length = (await this.#wire.take(2)).readUInt16BE();
-    return decrypt(this.#toClient, this.#received++, await this.#wire.take(length), NOTHING);
-  }
-
-  #send(part: Buffer): void {
-    const record = encrypt(this.#toHost, this.#sent++, part, NOTHING);
-    this.#wire.write(Buffer.concat([u32(record.length).subarray(2), record]));
-  }
-}
-
-function sha256(...parts: readonly Buffer[]): Buffer {
-  return createHash('sha256').update(Buffer.concat(parts)).digest();
-}
-
-function hmac(key: Buffer, ...parts: readonly Buffer[]): Buffer {
-  return createHmac('sha256', key).update(Buffer.concat(parts)).digest();
-}
-
-/** The first two outputs. The third, a key, is never used here: one is mixed again before the first payload. */
-function noiseHkdf(chainingKey: Buffer, material: Buffer): readonly [Buffer, Buffer] {
-  const temporary = hmac(chainingKey, material);
-  const first = hmac(temporary, Buffer.of(1));
-  return [first, hmac(temporary, first, Buffer.of(2))];
-}
-
-function nonce(number: number): Buffer {
-  return Buffer.concat([Buffer.alloc(8), u32(number)]);
-}
-
-function encrypt(key: Buffer, number: number, plaintext: Buffer, ad: Buffer): Buffer {
-  const cipher = createCipheriv('aes-256-gcm', key, nonce(number)).setAAD(ad);
-  return Buffer.concat([cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
-}
-
-function decrypt(key: Buffer, number: number, record: Buffer, ad: Buffer): Buffer {
-  const end = record.length - 16;
-  const decipher = createDecipheriv('aes-256-gcm', key, nonce(number), { authTagLength: 16 });
-  decipher.setAAD(ad).setAuthTag(record.subarray(end));
-  return Buffer.concat([decipher.update(record.subarray(0, end)), decipher.final()]);
 }
