@@ -13,7 +13,7 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const snippets = readSnippets();
 const ofLanguage = (...languages: readonly string[]) => snippets.filter(({ language }) => languages.includes(language));
 
-test('every block is of a language that a test below, or protocol.test.ts, looks at', () => {
+test('every block is of a language that a test below, or those of the protocol, look at', () => {
   expect(new Set(snippets.map(({ language }) => language))).toEqual(new Set(['ts', 'sh', 'console', 'python', 'hex']));
 });
 
