@@ -125,7 +125,7 @@ export class Host<T, R = unknown> {
       else if (isTaken && reception.verified && reception.dialogue) {
         await this.#converse(connection, answer, reception.dialogue);
         // What the host said may take a slow terminal its time; it gives way when there is no room, or at a release.
-        grace = Infinity;
+        if (!reception.dialogue.signal.aborted) grace = Infinity;
       }
     } catch (error) {
       this.#reports.warning(asSingletonError(error));

@@ -20,7 +20,7 @@ export class HostDialogue<R> implements Dialogue<R> {
   readonly #writer: FrameWriter;
   readonly #decoder: Decoder<Frame>;
   readonly #gone = new AbortController();
-  #hasLastWord = false;
+  #lastWord: Frame | undefined;
   #isOver = false;
   #end: (fault?: SingletonError) => void = () => {};
 
@@ -80,31 +80,34 @@ export class HostDialogue<R> implements Dialogue<R> {
     } catch (error) {
       if (!(error instanceof SingletonError)) throw error;
       this.#writer.write(encodeRefusal('ERR_SINGLETON_MALFORMED_MESSAGE'));
-      this.#end(error);
-      this.#breakOff(error);
+      this.lose(error);
     }
   }
 
-  /** The launch has gone. */
-  lose(): void {
-    if (!this.#isOver) this.#breakOff(gone());
+  /** The launch has gone, by itself or for a fault. */
+  lose(fault?: SingletonError): void {
+    if (this.#isOver) return;
+    if (fault) this.#end(fault);
+    this.#breakOff(fault ?? gone());
   }
 
-  /** The host has no time for it any more. */
+  /** The host has no time for it any more, but for a last word that waits for nothing. */
   dismiss(): void {
     if (this.#isOver) return;
-    this.#writer.write(encodeRefusal('ERR_SINGLETON_RELEASED'));
+    const isFlushed = this.stdout.writableLength + this.stderr.writableLength === 0;
+    const lastWord = isFlushed ? this.#lastWord : undefined;
+    this.#writer.write(lastWord ?? encodeRefusal('ERR_SINGLETON_RELEASED'));
     this.#breakOff(released());
   }
 
   get #isSaid(): boolean {
-    return this.#hasLastWord || this.#isOver;
+    return this.#lastWord !== undefined || this.#isOver;
   }
 
   /** The last word goes behind all output. */
   #say(frame: Frame): boolean {
     if (this.#isSaid) return false;
-    this.#hasLastWord = true;
+    this.#lastWord = frame;
     const outputs = [this.stdout, this.stderr];
     const onClose = (): void => {
       if (this.#isOver || !outputs.every(({ closed }) => closed)) return;

@@ -4,6 +4,8 @@ import { SingletonError } from '../core/errors.ts';
 import type { Frame } from './messages.ts';
 import { takeSome } from './take.ts';
 
+const NOTHING = new Uint8Array(0);
+
 /** Frames from a host, one at a time: while nobody asks, the host is slowed down. */
 export class FrameReader {
   readonly #stream: Duplex;
@@ -20,6 +22,8 @@ export class FrameReader {
     for (;;) {
       const frame = this.#whole.shift();
       if (frame) return frame;
+      // What is wrong behind a whole frame is told by the next call.
+      this.#decoder.push(NOTHING);
       const chunk = await takeSome(this.#stream);
       if (!chunk) throw brokenOff(this.#stream.errored);
       this.#whole = this.#decoder.push(chunk);

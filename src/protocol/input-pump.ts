@@ -12,7 +12,8 @@ export class InputPump {
   #source: Readable | undefined;
   #allowed = 0;
   #rest: Uint8Array = EMPTY;
-  #hasEnded = false;
+  #isAtEnd = false;
+  #isOver = false;
 
   /** `open` is asked for the source when it is needed; nothing at all is what is sent at its end. */
   constructor(open: () => Readable, send: (bytes: Uint8Array) => void, fail: (error: SingletonError) => void) {
@@ -25,17 +26,16 @@ export class InputPump {
   allow(bytes: number): void {
     this.#allowed += bytes;
     if (this.#source) this.#flow(this.#source);
-    else this.#start();
+    else this.#start(this.#open());
   }
 
   /** Lets go of the source. */
   end(): void {
     this.#source?.off('data', this.#onData).off('end', this.#onEnd).off('close', this.#onClose).pause();
-    this.#hasEnded = true;
+    this.#isOver = true;
   }
 
-  #start(): void {
-    const source = this.#open();
+  #start(source: Readable): void {
     this.#source = source;
     if (source.readableEnded || source.destroyed) this.#onEnd();
     else source.on('data', this.#onData).on('end', this.#onEnd).on('close', this.#onClose).on('error', ignore).resume();
@@ -46,14 +46,14 @@ export class InputPump {
     if (this.#source) this.#flow(this.#source);
   };
 
+  /** Comes before the rest is sent, where the source has no more. */
   readonly #onEnd = (): void => {
-    if (this.#hasEnded) return;
-    this.#hasEnded = true;
-    this.#send(EMPTY);
+    this.#isAtEnd = true;
+    if (this.#source) this.#flow(this.#source);
   };
 
   readonly #onClose = (): void => {
-    if (this.#hasEnded) return;
+    if (this.#isAtEnd) return;
     const message = 'Expected the end of stdin; it was closed before, so the host did not get all of it.';
     const cause = this.#source?.errored;
     this.#fail(new SingletonError('ERR_SINGLETON_CONNECTION_FAILED', message, cause ? { cause } : undefined));
@@ -66,8 +66,11 @@ export class InputPump {
       this.#rest = this.#rest.subarray(part.length);
       this.#send(part);
     }
-    if (this.#allowed === 0) source.pause();
-    else if (source.isPaused()) source.resume();
+    if (!this.#isAtEnd) source[this.#allowed === 0 ? 'pause' : 'resume']();
+    else if (this.#rest.length === 0 && !this.#isOver) {
+      this.#isOver = true;
+      this.#send(EMPTY);
+    }
   }
 }
 

@@ -158,7 +158,8 @@ export class Receiving<T, R> implements Answer {
       stream.once('error', (error) => {
         const code = error instanceof SingletonError && error.code;
         if (code === 'ERR_SINGLETON_VERIFICATION_FAILED' && bytes === 0) resolve(undefined);
-        if (this.#isAnswered || code === 'ERR_SINGLETON_TRUNCATED_MESSAGE') gone();
+        if (code === 'ERR_SINGLETON_TRUNCATED_MESSAGE') gone();
+        else if (this.#isAnswered) this.#dialogue?.lose(error instanceof SingletonError ? error : undefined);
         else fail(error);
       });
     });

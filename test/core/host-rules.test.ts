@@ -1,16 +1,18 @@
 import { Buffer } from 'node:buffer';
 import { once } from 'node:events';
+import type { Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { frames } from '../../src/codecs/frames.ts';
 import { json } from '../../src/codecs/json.ts';
-import { Singleton, type Schema, type SingletonError } from '../../src/index.ts';
+import { Singleton, type Client, type Schema, type SingletonError } from '../../src/index.ts';
 import { pskOf } from '../../src/protocol/handshake.ts';
 import { encodeLaunch } from '../../src/protocol/messages.ts';
 import { Handshake } from '../../src/protocol/noise.ts';
 import { encodePreface, HANDSHAKE_BYTES, readHello } from '../../src/protocol/preface.ts';
 import { take } from '../../src/protocol/take.ts';
-import { dial } from './hosting.ts';
+import { aborted } from './answering.ts';
+import { closed, dial } from './hosting.ts';
 
 const LAUNCH = frames.encode(encodeLaunch({ args: Buffer.from('["a"]') }));
 const SECRET = 'open sesame, open sesame';
@@ -55,14 +57,15 @@ describe('while a schema takes its time, a client', () => {
 
 type Encrypt = (plaintext: Uint8Array) => Buffer;
 
-/** What a host says of a client that proved the secret, and then sends these records. */
-async function sayOf(records: (encrypt: Encrypt) => readonly Uint8Array[]): Promise<unknown> {
-  const app = await new Singleton({ port: 0, codec: json(), args: [], secret: SECRET }).acquire();
+/** A host with the secret. */
+async function secured(): Promise<Singleton<unknown>> {
+  const app = new Singleton<unknown>({ port: 0, codec: json(), args: [], secret: SECRET });
   onTestFinished(() => app.release());
-  const told = new Promise((resolve) => {
-    app.on('warning', ({ code }) => resolve(code));
-    app.on('verifyFailed', ({ reason }) => resolve(reason));
-  });
+  return app.acquire();
+}
+
+/** A connection on which the secret was proven, and what makes records for it. */
+async function greeted(app: Singleton<unknown>): Promise<{ readonly socket: Socket; readonly encrypt: Encrypt }> {
   const socket = (await dial(app)).pause();
   const prologue = prefaceFor(true);
   const handshake = new Handshake({ role: 'initiator', psk: pskOf(Buffer.from(SECRET)), prologue });
@@ -70,7 +73,18 @@ async function sayOf(records: (encrypt: Encrypt) => readonly Uint8Array[]): Prom
   await readHello(socket);
   handshake.tryRead(await take(socket, HANDSHAKE_BYTES));
   const { send } = handshake.split();
-  for (const record of records((plaintext) => recordOf(send.encrypt(plaintext)))) socket.write(record);
+  return { socket: socket.resume(), encrypt: (plaintext) => recordOf(send.encrypt(plaintext)) };
+}
+
+/** What a host says of a client that proved the secret, and then sends these records. */
+async function sayOf(records: (encrypt: Encrypt) => readonly Uint8Array[]): Promise<unknown> {
+  const app = await secured();
+  const told = new Promise((resolve) => {
+    app.on('warning', ({ code }) => resolve(code));
+    app.on('verifyFailed', ({ reason }) => resolve(reason));
+  });
+  const { socket, encrypt } = await greeted(app);
+  for (const record of records(encrypt)) socket.write(record);
   const what = await told;
   expect(app).toMatchObject({ clients: 0, arguments: [] });
   return what;
@@ -99,5 +113,48 @@ describe('a record that was changed', () => {
     const [first, second] = [LAUNCH.subarray(0, 5), LAUNCH.subarray(5)];
     const records = await sayOf((encrypt) => [encrypt(first), flip(encrypt(second))]);
     expect(records).toBe('ERR_SINGLETON_VERIFICATION_FAILED');
+  });
+});
+
+describe('a launch that waits, and then', () => {
+  const WAITING = frames.encode(encodeLaunch({ args: Buffer.from('["a"]'), wait: true }));
+
+  /** Its client at the host, whose listener stays at work, and its connection. */
+  async function conversing() {
+    const app = await secured();
+    const told: string[] = [];
+    app.on('warning', ({ code }) => told.push(code)).on('verifyFailed', ({ reason }) => told.push(reason));
+    const coming = new Promise<Client>((resolve) => {
+      app.on('args', (_, client) => new Promise(() => resolve(client)));
+    });
+    const { socket, encrypt } = await greeted(app);
+    socket.write(encrypt(WAITING));
+    return { client: await coming, told, socket, encrypt };
+  }
+
+  it('sends a record that was changed is gone, with a warning', async () => {
+    const { client, told, socket, encrypt } = await conversing();
+    socket.write(flip(encrypt(Buffer.from('anything'))));
+    await aborted(client.signal);
+    expect(client.signal.reason).toMatchObject({ code: 'ERR_SINGLETON_VERIFICATION_FAILED' });
+    await turn();
+    expect(told).toEqual(['ERR_SINGLETON_VERIFICATION_FAILED']);
+  });
+
+  it('ends its stream but not its connection is gone, and reset a second later', async () => {
+    const { client, told, socket, encrypt } = await conversing();
+    const closing = closed(socket);
+    socket.write(encrypt(new Uint8Array()));
+    await aborted(client.signal);
+    await closing;
+    expect(told).toEqual([]);
+  });
+
+  it('breaks off in the middle of a frame is gone, without a warning', async () => {
+    const { client, told, socket, encrypt } = await conversing();
+    socket.end(encrypt(Buffer.of(0, 0)));
+    await aborted(client.signal);
+    await turn();
+    expect(told).toEqual([]);
   });
 });

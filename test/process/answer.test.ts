@@ -162,6 +162,13 @@ describe('a host that does not answer', () => {
     }
   });
 
+  test('but said its last word before it exits gives the launch that', async () => {
+    for (const secret of ['-', SECRET]) {
+      const ended = await launch(await hosted(secret), ['quit', '6']).ended;
+      expect(ended).toEqual({ code: 6, stdout: 'going', stderr: '' });
+    }
+  });
+
   test.each(['hold', 'sip'])('because it was killed in the middle (%s) is CONNECTION_FAILED', async (word) => {
     for (const secret of ['-', SECRET]) {
       const place = await hosted(secret);

@@ -289,3 +289,45 @@ export function handshakes(): fc.Arbitrary<{ readonly secret: Uint8Array; readon
     prologue: fc.uint8Array({ minLength: 1, maxLength: 40 }),
   });
 }
+
+// Answers.
+
+/** What a listener does with its client. */
+export type Step =
+  | { readonly kind: 'stdout' | 'stderr'; readonly bytes: Uint8Array }
+  | { readonly kind: 'exit'; readonly code: number }
+  | { readonly kind: 'reply'; readonly value: unknown }
+  | { readonly kind: 'turn' };
+
+/** Mostly output, in pieces of a byte up to more than one frame; now and then a last word, or two. */
+export function conversationSteps(): fc.Arbitrary<readonly Step[]> {
+  return fc.array(
+    fc.oneof(
+      { weight: 8, arbitrary: fc.record({ kind: fc.constantFrom('stdout', 'stderr'), bytes: pieces(70_000) }) },
+      { weight: 3, arbitrary: fc.record({ kind: fc.constant('turn') }) },
+      { weight: 1, arbitrary: fc.record({ kind: fc.constant('exit'), code: fc.integer({ min: 0, max: 255 }) }) },
+      {
+        weight: 1,
+        arbitrary: fc.record({ kind: fc.constant('reply'), value: fc.array(fc.string({ unit: 'binary-ascii' })) }),
+      },
+    ),
+    { maxLength: 20 },
+  );
+}
+
+/** The chunks of a stdin. */
+export function inputChunks(): fc.Arbitrary<readonly Uint8Array[]> {
+  return fc.array(pieces(100_000), { maxLength: 8 });
+}
+
+/** How much a host pulls, time after time. */
+export function inputCredits(): fc.Arbitrary<readonly number[]> {
+  const credit = fc.oneof(fc.integer({ min: 1, max: 10 }), fc.integer({ min: 1, max: 150_000 }));
+  return fc.array(credit, { maxLength: 8 });
+}
+
+/** Bytes that differ, mostly a few and sometimes as many as `most`. */
+function pieces(most: number): fc.Arbitrary<Uint8Array> {
+  const length = fc.oneof({ weight: 4, arbitrary: fc.nat(64) }, { weight: 1, arbitrary: fc.nat(most) });
+  return fc.tuple(length, fc.nat(255)).map(([size, first]) => Uint8Array.from({ length: size }, (_, at) => first + at));
+}

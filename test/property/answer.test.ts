@@ -1,0 +1,112 @@
+import { PassThrough, Readable, type Writable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { setImmediate as turn } from 'node:timers/promises';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { json } from '../../src/codecs/json.ts';
+import { msgpack } from '../../src/codecs/msgpack.ts';
+import { Singleton, type Client, type SendOptions } from '../../src/index.ts';
+import { Input } from '../../src/protocol/input.ts';
+import { InputPump } from '../../src/protocol/input-pump.ts';
+import { conversationSteps, inputChunks, inputCredits, type Step } from './arbitraries.ts';
+
+const wires: readonly { readonly name: string; readonly shared: SendOptions }[] = [
+  { name: 'json', shared: { codec: json() } },
+  { name: 'msgpack with a secret', shared: { codec: msgpack(), secret: 'open sesame, open sesame' } },
+];
+
+describe.each(wires)('over $name', ({ shared }) => {
+  let app: Singleton;
+  let steps: readonly Step[] = [];
+
+  beforeAll(async () => {
+    app = new Singleton({ port: 0, args: [], ...shared });
+    app.on('args', (_, client) => act(client, steps));
+    await app.acquire();
+  });
+
+  afterAll(() => app.release());
+
+  test('any interleaving of writes arrives in the order of each stream, before exactly one last word, the first', async () => {
+    await fc.assert(
+      fc.asyncProperty(conversationSteps(), async (chosen) => {
+        steps = chosen;
+        const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+        const arrived = Promise.all([buffer(stdout), buffer(stderr)]);
+        const port = Number(new URL(app.place).port);
+        const stdin = Readable.from([]);
+        const receipt = await Singleton.send({ port, args: ['a'], wait: true, stdout, stderr, stdin, ...shared });
+        stdout.end();
+        stderr.end();
+        const said = chosen.findIndex(({ kind }) => kind === 'exit' || kind === 'reply');
+        const before = said === -1 ? chosen : chosen.slice(0, said);
+        const written = (on: string): Buffer =>
+          Buffer.concat(before.flatMap((step) => ('bytes' in step && step.kind === on ? step.bytes : [])));
+        const [out, err] = await arrived;
+        expect(out.equals(written('stdout'))).toBe(true);
+        expect(err.equals(written('stderr'))).toBe(true);
+        const last = chosen[said];
+        expect(receipt.exitCode).toBe(last?.kind === 'exit' ? last.code : 0);
+        expect(receipt.reply).toEqual(last?.kind === 'reply' ? last.value : undefined);
+      }),
+      { numRuns: 60 },
+    );
+  });
+});
+
+async function act(client: Client, steps: readonly Step[]): Promise<void> {
+  for (const step of steps) {
+    if (step.kind === 'turn') await turn();
+    else if (step.kind === 'exit') client.exit(step.code);
+    else if (step.kind === 'reply') client.reply(step.value);
+    else write(client[step.kind], step.bytes);
+  }
+}
+
+function write(output: Writable, bytes: Uint8Array): void {
+  if (output.writable) output.write(bytes);
+}
+
+test('input arrives whole and ends once, however it is cut and whenever it is pulled', async () => {
+  await fc.assert(
+    fc.asyncProperty(inputChunks(), inputCredits(), async (chunks, credits) => {
+      const sent: Uint8Array[] = [];
+      const source = Readable.from(chunks, { objectMode: true });
+      const pump = new InputPump(
+        () => source,
+        (bytes) => sent.push(bytes),
+        (error) => expect.unreachable(error.message),
+      );
+      let allowed = 0;
+      for (const credit of credits) {
+        pump.allow(credit);
+        allowed += credit;
+        await turn();
+        expect(sent.reduce((sum, { length }) => sum + length, 0)).toBeLessThanOrEqual(allowed);
+      }
+      pump.allow(2 ** 20);
+      while (sent.at(-1)?.length !== 0) await turn();
+      await turn();
+      expect(Buffer.concat(sent).equals(Buffer.concat(chunks))).toBe(true);
+      expect(sent.filter(({ length }) => length === 0)).toHaveLength(1);
+    }),
+  );
+});
+
+test('what a host reads is what was sent, and no more waits than was pulled', async () => {
+  await fc.assert(
+    fc.asyncProperty(inputChunks(), async (chunks) => {
+      let pulled = 0;
+      const input = new Input((bytes) => (pulled += bytes));
+      const read = buffer(input);
+      for (const chunk of chunks.filter(({ length }) => length > 0)) {
+        while (pulled < chunk.length) await turn();
+        pulled -= chunk.length;
+        input.accept(chunk);
+        expect(pulled + input.readableLength).toBeLessThanOrEqual(262_144);
+      }
+      input.accept(new Uint8Array());
+      expect((await read).equals(Buffer.concat(chunks))).toBe(true);
+    }),
+  );
+});
