@@ -62,21 +62,24 @@ async function run(program, source) {
   return { code, stdout, stderr };
 }
 
-/** @param {string[]} args */
+/**
+ * @param {string} program
+ * @param {string[]} args
+ */
 function start(program, ...args) {
   return spawn(process.execPath, [fileURLToPath(new URL(program, import.meta.url)), ...args], { env });
 }
 
 /** @param {number[]} times */
 function median(times) {
-  return times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)];
+  return times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? NaN;
 }
 
 async function freePort() {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
-  const { port } = server.address();
+  const address = server.address();
   server.close();
   await once(server, 'close');
-  return port;
+  return typeof address === 'object' && address ? address.port : 0;
 }
