@@ -2,5 +2,5 @@
 import { text } from 'node:stream/consumers';
 import { format } from 'prettier';
 
-const [filepath] = process.argv.slice(2);
+const [filepath = 'stdin.js'] = process.argv.slice(2);
 process.stdout.write(await format(await text(process.stdin), { filepath }));
