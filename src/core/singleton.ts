@@ -1,7 +1,6 @@
 import { inspect, type InspectOptions } from 'node:util';
 import type { Dialogue, Verified } from '../codecs/codec.ts';
 import { admit } from './admission.ts';
-import { Arrivals } from './arrivals.ts';
 import { Attendance } from './attendance.ts';
 import { claim } from './claim.ts';
 import { ClientView } from './client-view.ts';
@@ -9,20 +8,20 @@ import { conclude, send } from './client.ts';
 import { callEach, TypedEmitter, type Done } from './emitter.ts';
 import { MultipleSingletonsError, SingletonError } from './errors.ts';
 import type { Arrival, ReleaseReason, SingletonEvents, VerifyFailure } from './events.ts';
-import { gaveUp, Host, type Dispatched } from './host.ts';
-import { Inbox } from './inbox.ts';
-import { Observers, type Observer } from './observers.ts';
-import {
-  resolveOptions,
-  type AnyOptions,
-  type ResolvedOptions,
-  type SendOptions,
-  type SingletonOptions,
-  type ValidatedOptions,
-  type ValidatedSendOptions,
+import { Host, type Dispatched } from './host.ts';
+import type { Observer } from './observers.ts';
+import type {
+  AnyOptions,
+  ResolvedOptions,
+  SendOptions,
+  SingletonOptions,
+  ValidatedOptions,
+  ValidatedSendOptions,
 } from './options.ts';
+import { Publisher } from './publisher.ts';
 import { RateLimit } from './rate-limit.ts';
 import type { Receipt } from './receipt.ts';
+import { resolveOptions } from './resolve-options.ts';
 import { printFailure, printWarning } from './verbose.ts';
 
 /** `any`, because `acquire` has checked by its own overloads what the constructor asks for by others. */
@@ -32,10 +31,6 @@ function untyped<T, R>(options: AnyOptions<T, R>): any {
 
 type Events<T, R> = SingletonEvents<T, R>;
 type Name = keyof SingletonEvents<never>;
-
-interface Entry<T, R> extends Arrival<T, R> {
-  readonly attendance: Attendance;
-}
 
 /**
  * A program that runs once. The first process to claim the place is the host and hears of later launches by its events;
@@ -66,16 +61,13 @@ export class Singleton<T = readonly string[], R = unknown> extends TypedEmitter<
 
   readonly #options: ResolvedOptions<T, R>;
   readonly #host: Host<T, R>;
-  readonly #observers: Observers<T>;
-  readonly #loops = new Set<Arrivals<Arrival<T, R>>>();
-  readonly #inbox: Inbox<Entry<T, R>>;
+  readonly #publisher: Publisher<T, R>;
   readonly #warned = new RateLimit((count) => this.#tell(leftOut(count, 'warnings were not emitted')));
   readonly #printed = new RateLimit((count) => this.#warn(leftOut(count, 'refused clients were not printed')));
   /** Aborts the claim; from then on this Singleton is over. */
   readonly #over = new AbortController();
   #claiming: Promise<this> | undefined;
   #ending: Promise<void> | undefined;
-  #isFinished = false;
   #clients = 0;
   #isRef: boolean | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -90,8 +82,12 @@ export class Singleton<T = readonly string[], R = unknown> extends TypedEmitter<
   constructor(options?: AnyOptions<T, R>) {
     super();
     this.#options = resolveOptions(options);
-    this.#inbox = new Inbox(this.#options);
-    this.#observers = new Observers(this.#warn);
+    this.#publisher = new Publisher(this.#options, {
+      exist: () => this.listenerCount('args') > 0,
+      call: ({ args, client }) => this.#emit('args', args, client),
+      changed: () => void this.#listened(),
+      warn: this.#warn,
+    });
     this.#host = new Host(this.#options, {
       launched: this.#admit,
       verifyFailed: this.#refuse,
@@ -117,7 +113,7 @@ export class Singleton<T = readonly string[], R = unknown> extends TypedEmitter<
 
   /** The argument sets that no one has taken yet: a snapshot. */
   get arguments(): readonly T[] {
-    return Object.freeze(this.#inbox.entries.map(({ args }) => args));
+    return Object.freeze(this.#publisher.pending);
   }
 
   /**
@@ -141,13 +137,13 @@ export class Singleton<T = readonly string[], R = unknown> extends TypedEmitter<
 
   /** Calls `observer(args, ...stored)` for each launch. Tracing an observer again replaces what is stored with it. */
   trace<Stored extends readonly unknown[]>(observer: Observer<T, Stored>, ...stored: Stored): this {
-    this.#observers.set(observer, stored);
+    this.#publisher.observers.set(observer, stored);
     return this.#listened();
   }
 
   /** Takes an observer off; one that is not known is ignored. */
   untrace<Stored extends readonly unknown[]>(observer: Observer<T, Stored>): this {
-    this.#observers.delete(observer);
+    this.#publisher.observers.delete(observer);
     return this.#listened();
   }
 
@@ -157,16 +153,7 @@ export class Singleton<T = readonly string[], R = unknown> extends TypedEmitter<
    * Ends at the release.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<Arrival<T, R>, undefined> {
-    const loop = new Arrivals<Arrival<T, R>>({
-      wanted: () => void this.#listened(),
-      left: () => {
-        this.#loops.delete(loop);
-        this.#listened();
-      },
-    });
-    this.#loops.add(loop);
-    this.#listened();
-    return loop;
+    return this.#publisher.loop();
   }
 
   /** Keeps the process alive while this is the host, whoever listens. */
@@ -230,7 +217,7 @@ export class Singleton<T = readonly string[], R = unknown> extends TypedEmitter<
   #describe(options: InspectOptions): string {
     const { transport: _, advice: __, streams: ___, codec, secret, ...rest } = this.#options;
     const { place, listening, clients } = this;
-    const pending = this.#inbox.size;
+    const pending = this.#publisher.pending.length;
     const state = { place, listening, clients, pending, codec: codec.name, secret: secret && '***', ...rest };
     return `Singleton ${inspect(state, options)}`;
   }
@@ -277,9 +264,7 @@ export class Singleton<T = readonly string[], R = unknown> extends TypedEmitter<
     await this.#host.close().catch((cause: unknown) => {
       this.#warn(new SingletonError('ERR_SINGLETON_CONNECTION_FAILED', 'The place could not be freed.', { cause }));
     });
-    this.#observers.clear();
-    this.#isFinished = true;
-    this.#drain();
+    this.#publisher.end();
     this.#warned.end();
     this.#printed.end();
     if (wasHost) this.#emit('release', reason);
@@ -311,13 +296,11 @@ export class Singleton<T = readonly string[], R = unknown> extends TypedEmitter<
       attendance.complete();
       return { outcome: OUTCOMES[admission], client: number };
     }
-    this.#drain();
-    if (!this.#inbox.put({ args: launch.args, client, attendance }, bytes)) {
-      this.#warn(full(this.#options));
-      return undefined;
+    if (this.#publisher.publish({ args: launch.args, client, attendance }, bytes)) {
+      return { outcome: 'delivered', client: number };
     }
-    this.#drain();
-    return { outcome: 'delivered', client: number };
+    this.#warn(full(this.#options));
+    return undefined;
   };
 
   readonly #refuse = (failure: VerifyFailure): void => {
@@ -334,37 +317,15 @@ export class Singleton<T = readonly string[], R = unknown> extends TypedEmitter<
     this.#emit('warning', warning);
   }
 
-  /** Hands what waits to who listens, as long as all loops are ready for it. */
-  #drain(): void {
-    const loops = Array.from(this.#loops);
-    while (this.#hasTaker && loops.every(({ isReady }) => isReady)) {
-      const entry = this.#inbox.take();
-      if (!entry) break;
-      const { args, client, attendance } = entry;
-      if (client.waiting && client.signal.aborted) {
-        this.#warn(gaveUp());
-        continue;
-      }
-      attendance.add(this.#observers.notify(args));
-      attendance.add(this.#emit('args', args, client));
-      attendance.add(loops.map((loop) => loop.give({ args, client })));
-      attendance.complete();
-    }
-    if (this.#isFinished && this.#inbox.size === 0) for (const loop of loops) loop.end();
-  }
-
   #emit<E extends Name>(event: E, ...args: Parameters<Events<T, R>[E]>): Done[] {
     return callEach(this.rawListeners(event), this, args);
   }
 
-  get #hasTaker(): boolean {
-    return this.#observers.size > 0 || this.listenerCount('args') > 0 || this.#loops.size > 0;
-  }
-
-  /** Somebody came or went. What waits is handed over a tick later, so that all who come together get it. */
+  /** Somebody came or went. */
   #listened(): this {
-    if (this.listening) this.#host.keepAlive(this.#isRef ?? (this.#hasTaker || this.listenerCount('client') > 0));
-    if (this.#hasTaker && (this.#inbox.size > 0 || this.#isFinished)) process.nextTick(() => this.#drain());
+    const isHeard = this.#publisher.isHeard || this.listenerCount('client') > 0;
+    if (this.listening) this.#host.keepAlive(this.#isRef ?? isHeard);
+    this.#publisher.drainSoon();
     return this;
   }
 }

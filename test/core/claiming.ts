@@ -1,6 +1,7 @@
 import { claim } from '../../src/core/claim.ts';
 import { Host } from '../../src/core/host.ts';
-import { resolveOptions, type HostOptions } from '../../src/core/options.ts';
+import type { HostOptions } from '../../src/core/options.ts';
+import { resolveOptions } from '../../src/core/resolve-options.ts';
 import type { Receipt } from '../../src/core/receipt.ts';
 import { ScriptedTransport, type Script } from './scripted-transport.ts';
 

@@ -1,7 +1,8 @@
 import { getEventListeners } from 'node:events';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { deliver, prepare, send } from '../../src/core/client.ts';
-import { resolveOptions, type HandOffOptions, type ResolvedOptions } from '../../src/core/options.ts';
+import type { HandOffOptions, ResolvedOptions } from '../../src/core/options.ts';
+import { resolveOptions } from '../../src/core/resolve-options.ts';
 import { at, ScriptedTransport, type ConnectAnswer } from './scripted-transport.ts';
 
 type Strings = readonly string[];

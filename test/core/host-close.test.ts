@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Host } from '../../src/core/host.ts';
-import { resolveOptions } from '../../src/core/options.ts';
+import { resolveOptions } from '../../src/core/resolve-options.ts';
 import { ScriptedTransport } from './scripted-transport.ts';
 
 type Strings = readonly string[];

@@ -3,7 +3,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { legacy } from '../../src/index.ts';
 import { SingletonError } from '../../src/core/errors.ts';
 import { Host, type HostReports } from '../../src/core/host.ts';
-import { resolveOptions, type HostOptions } from '../../src/core/options.ts';
+import type { HostOptions } from '../../src/core/options.ts';
+import { resolveOptions } from '../../src/core/resolve-options.ts';
 import { ScriptedTransport } from './scripted-transport.ts';
 
 type Strings = readonly string[];

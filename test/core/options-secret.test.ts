@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { legacy } from '../../src/index.ts';
-import { resolveOptions } from '../../src/core/options.ts';
+import { resolveOptions } from '../../src/core/resolve-options.ts';
 import { fromJavaScript, refusal } from './javascript-caller.ts';
 
 const EXPECTED =

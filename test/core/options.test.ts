@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { legacy } from '../../src/index.ts';
-import { resolveOptions, type ResolvedOptions } from '../../src/core/options.ts';
+import type { ResolvedOptions } from '../../src/core/options.ts';
+import { resolveOptions } from '../../src/core/resolve-options.ts';
 import { refusal } from './javascript-caller.ts';
 
 type Strings = readonly string[];

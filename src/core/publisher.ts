@@ -1,0 +1,99 @@
+import { Arrivals } from './arrivals.ts';
+import type { Attendance } from './attendance.ts';
+import type { Done } from './emitter.ts';
+import type { SingletonError } from './errors.ts';
+import type { Arrival } from './events.ts';
+import { gaveUp } from './host.ts';
+import { Inbox, type InboxLimits } from './inbox.ts';
+import { Observers } from './observers.ts';
+
+/** A launch that is published, and who is given it. */
+export interface Publication<T, R> extends Arrival<T, R> {
+  readonly attendance: Attendance;
+}
+
+/** What a publisher knows of the listeners that are not its own. */
+export interface Listeners<T, R> {
+  /** Whether there are any. */
+  readonly exist: () => boolean;
+  readonly call: (arrival: Arrival<T, R>) => readonly Done[];
+  /** Somebody who listens came or went. */
+  readonly changed: () => void;
+  readonly warn: (warning: SingletonError) => void;
+}
+
+/** Hands launches to all who listen, in order. They wait until somebody does, and until all loops are ready. */
+export class Publisher<T, R> {
+  readonly observers: Observers<T>;
+  readonly #listeners: Listeners<T, R>;
+  readonly #inbox: Inbox<Publication<T, R>>;
+  readonly #loops = new Set<Arrivals<Arrival<T, R>>>();
+  #isOver = false;
+
+  constructor(limits: InboxLimits, listeners: Listeners<T, R>) {
+    this.#listeners = listeners;
+    this.#inbox = new Inbox(limits);
+    this.observers = new Observers(listeners.warn);
+  }
+
+  /** What waits. */
+  get pending(): readonly T[] {
+    return this.#inbox.entries.map(({ args }) => args);
+  }
+
+  /** Whether somebody listens. */
+  get isHeard(): boolean {
+    return this.observers.size > 0 || this.#loops.size > 0 || this.#listeners.exist();
+  }
+
+  /** `bytes` is what the launch had on the wire. `false`: too much waits, and it was dropped. */
+  publish(publication: Publication<T, R>, bytes: number): boolean {
+    this.#drain();
+    if (!this.#inbox.put(publication, bytes)) return false;
+    this.#drain();
+    return true;
+  }
+
+  /** Hands over what waits a tick later, so that all who come together get it. */
+  drainSoon(): void {
+    if (this.isHeard && (this.#inbox.size > 0 || this.#isOver)) process.nextTick(() => this.#drain());
+  }
+
+  loop(): Arrivals<Arrival<T, R>> {
+    const loop = new Arrivals<Arrival<T, R>>({
+      wanted: this.#listeners.changed,
+      left: () => {
+        this.#loops.delete(loop);
+        this.#listeners.changed();
+      },
+    });
+    this.#loops.add(loop);
+    this.#listeners.changed();
+    return loop;
+  }
+
+  /** No launch comes any more. Loops end when nothing waits. */
+  end(): void {
+    this.observers.clear();
+    this.#isOver = true;
+    this.#drain();
+  }
+
+  #drain(): void {
+    const loops = Array.from(this.#loops);
+    while (this.isHeard && loops.every(({ isReady }) => isReady)) {
+      const publication = this.#inbox.take();
+      if (!publication) break;
+      if (publication.client.waiting && publication.client.signal.aborted) this.#listeners.warn(gaveUp());
+      else this.#hand(publication, loops);
+    }
+    if (this.#isOver && this.#inbox.size === 0) for (const loop of loops) loop.end();
+  }
+
+  #hand({ args, client, attendance }: Publication<T, R>, loops: readonly Arrivals<Arrival<T, R>>[]): void {
+    attendance.add(this.observers.notify(args));
+    attendance.add(this.#listeners.call({ args, client }));
+    attendance.add(loops.map((loop) => loop.give({ args, client })));
+    attendance.complete();
+  }
+}
