@@ -1,31 +1,33 @@
 // A formatter that warms up once. The first launch serves; a later one sends its stdin and gets the host's output and status:
-//   node app.js &
+//   node app.js serve &
 //   node app.js a.ts < a.ts
 import { text } from 'node:stream/consumers';
 import { Singleton } from 'socket-singleton';
 import { json } from 'socket-singleton/codecs/json';
 
+const port = Number(process.env.FORMATTER_PORT ?? 21338);
 /** @type {import('socket-singleton').Codec<readonly string[]>} */
 const codec = json();
-const app = await Singleton.acquire({
-  port: Number(process.env.FORMATTER_PORT ?? 21338),
-  codec,
-  args: process.argv.slice(2),
-  wait: true,
-});
+const args = process.argv.slice(2);
 
-// Only the host comes here.
+if (args[0] !== 'serve') {
+  // Never becomes the host: without one it fails with ERR_SINGLETON_NO_HOST.
+  const { exitCode } = await Singleton.send({ port, codec, args, wait: true });
+  process.exit(exitCode);
+}
+
+const app = await Singleton.acquire({ port, codec, client: false });
 const { format } = await import('prettier');
 const idle = setTimeout(() => app.release(), Number(process.env.FORMATTER_IDLE ?? 60_000));
-console.log('warm');
+console.error('warm');
 
 app.on('args', async ([filepath = 'stdin.js'], client) => {
-  idle.refresh();
   try {
     client.stdout.write(await format(await text(client.stdin), { filepath }));
   } catch (error) {
     client.stderr.write(`${filepath}: ${String(error)}\n`);
     client.exit(2);
   }
+  idle.refresh();
 });
-app.on('release', () => console.log('idle for long enough'));
+app.on('release', () => console.error('idle for long enough'));

@@ -14,10 +14,10 @@ const { NODE_EXTRA_CA_CERTS: _, ...inherited } = process.env;
 const env = { ...inherited, FORMATTER_PORT: String(await freePort()), FORMATTER_IDLE: '2000' };
 const deadline = setTimeout(() => assert.fail('the example did not end within 60 seconds'), 60_000);
 
-const host = start('app.js');
+const host = start('app.js', 'serve');
 process.once('exit', () => host.kill());
 host.stdin.end();
-await once(host.stdout, 'data');
+await once(host.stderr, 'data');
 console.log('The first launch has warmed up, and serves.');
 
 const warm = [];

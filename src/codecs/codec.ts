@@ -120,8 +120,6 @@ export interface Dialogue<R> {
   readonly stderr: Writable;
   /** What comes into the launch; only asked for when it is read. */
   readonly stdin: Readable;
-  /** Whether something is piped into an output, or somebody reads the input. */
-  readonly isInUse: boolean;
   /** Resolves when the last word is said, or nobody waits for it; rejects with a `SingletonError` when the launch broke the rules. */
   readonly ended: Promise<void>;
   /**
@@ -131,8 +129,20 @@ export interface Dialogue<R> {
   reply(value: R): boolean;
   /** The last word, after all output: a status, 0 to 255. `false` where it is said already, or nobody waits. */
   exit(code: number): boolean;
-  /** The last word, after all output: what the launch was given to has failed. */
-  fail(): boolean;
+  /** Tells who was given the launch, each time that this changes: who is still at work has not said all. */
+  attended(by: Attended): void;
+}
+
+/** Who was given a launch. */
+export interface Attended {
+  /** How many were. */
+  readonly given: number;
+  /** How many of them have not settled. */
+  readonly atWork: number;
+  /** Whether one has failed. */
+  readonly hasFailed: boolean;
+  /** Whether nobody else will be. */
+  readonly isComplete: boolean;
 }
 
 /**

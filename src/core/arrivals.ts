@@ -14,7 +14,7 @@ type Result<Entry> = IteratorResult<Entry, undefined>;
 export class Arrivals<Entry> implements AsyncIterableIterator<Entry, undefined> {
   readonly #owner: ArrivalsOwner;
   readonly #waiting: ((result: Result<Entry>) => void)[] = [];
-  readonly #unfinished: (() => void)[] = [];
+  readonly #unfinished: ((isDone: boolean) => void)[] = [];
   #isOver = false;
 
   constructor(owner: ArrivalsOwner) {
@@ -30,7 +30,7 @@ export class Arrivals<Entry> implements AsyncIterableIterator<Entry, undefined> 
   give(entry: Entry): Done {
     const take = this.#waiting.shift();
     take?.({ value: entry, done: false });
-    return new Promise((resolve) => this.#unfinished.push(() => resolve(true)));
+    return new Promise((resolve) => this.#unfinished.push(resolve));
   }
 
   /** There are no more. */
@@ -40,7 +40,7 @@ export class Arrivals<Entry> implements AsyncIterableIterator<Entry, undefined> 
   }
 
   next(): Promise<Result<Entry>> {
-    this.#finish();
+    this.#finish(true);
     if (this.#isOver) return Promise.resolve(OVER);
     return new Promise((resolve) => {
       this.#waiting.push(resolve);
@@ -48,11 +48,11 @@ export class Arrivals<Entry> implements AsyncIterableIterator<Entry, undefined> 
     });
   }
 
-  /** The loop was left. Whether it failed is not told, so an error that ends the process has its turn first. */
+  /** The loop was left, by a `break` or an error, which look the same: what it has not answered has failed. */
   return(): Promise<Result<Entry>> {
     this.end();
     this.#owner.left();
-    setImmediate(() => this.#finish());
+    this.#finish(false);
     return Promise.resolve(OVER);
   }
 
@@ -60,8 +60,8 @@ export class Arrivals<Entry> implements AsyncIterableIterator<Entry, undefined> 
     return this;
   }
 
-  #finish(): void {
-    for (const finish of this.#unfinished.splice(0)) finish();
+  #finish(isDone: boolean): void {
+    for (const finish of this.#unfinished.splice(0)) finish(isDone);
   }
 }
 

@@ -1,40 +1,40 @@
+import type { Attended } from '../codecs/codec.ts';
 import type { Done } from './emitter.ts';
 
-/** Knows when all that were given one launch have done their work with it, and whether one of them failed. */
-export class Attendance {
-  readonly #onSettled: (hasFailed: boolean) => void;
-  #atWork = 0;
-  #isComplete = false;
-  #hasFailed = false;
+/** Knows who was given one launch, who is still at work with it, and whether one has failed. */
+export class Attendance implements Attended {
+  given = 0;
+  atWork = 0;
+  hasFailed = false;
+  isComplete = false;
+  readonly #onChange: (attended: Attended) => void;
 
-  constructor(onSettled: (hasFailed: boolean) => void) {
-    this.#onSettled = onSettled;
+  constructor(onChange: (attended: Attended) => void) {
+    this.#onChange = onChange;
   }
 
   add(work: readonly Done[]): void {
     for (const done of work) {
+      this.given += 1;
       if (typeof done === 'boolean') {
-        this.#hasFailed ||= !done;
+        this.hasFailed ||= !done;
       } else {
-        this.#atWork += 1;
+        this.atWork += 1;
         void done.then((isDone) => this.#leave(isDone));
       }
     }
+    this.#onChange(this);
   }
 
   /** Nobody else is given it. */
   complete(): void {
-    this.#isComplete = true;
-    this.#settle();
+    this.isComplete = true;
+    this.#onChange(this);
   }
 
   #leave(isDone: boolean): void {
-    this.#atWork -= 1;
-    this.#hasFailed ||= !isDone;
-    this.#settle();
-  }
-
-  #settle(): void {
-    if (this.#isComplete && this.#atWork === 0) this.#onSettled(this.#hasFailed);
+    this.atWork -= 1;
+    this.hasFailed ||= !isDone;
+    this.#onChange(this);
   }
 }

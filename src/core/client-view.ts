@@ -21,7 +21,8 @@ export class ClientView<R> implements Client<R> {
   readonly waiting: boolean;
   readonly #dialogue: Dialogue<R> | undefined;
   #signal: AbortSignal | undefined;
-  #output: Writable | undefined;
+  #stdout: Writable | undefined;
+  #stderr: Writable | undefined;
   #input: Readable | undefined;
 
   constructor({ number, launch: { cwd, pid }, remoteAddress, dialogue }: Counted<R>) {
@@ -39,11 +40,11 @@ export class ClientView<R> implements Client<R> {
   }
 
   get stdout(): Writable {
-    return this.#dialogue?.stdout ?? this.#nowhere;
+    return this.#dialogue?.stdout ?? (this.#stdout ??= nowhere());
   }
 
   get stderr(): Writable {
-    return this.#dialogue?.stderr ?? this.#nowhere;
+    return this.#dialogue?.stderr ?? (this.#stderr ??= nowhere());
   }
 
   get stdin(): Readable {
@@ -59,9 +60,8 @@ export class ClientView<R> implements Client<R> {
       throw invalidOption('code', 'an integer from 0 to 255', code);
     return this.#dialogue?.exit(code) ?? false;
   }
+}
 
-  get #nowhere(): Writable {
-    this.#output ??= new Writable({ write: (_chunk, _encoding, done) => done() }).on('error', () => {});
-    return this.#output;
-  }
+function nowhere(): Writable {
+  return new Writable({ write: (_chunk, _encoding, done) => done() }).on('error', () => {});
 }

@@ -4,7 +4,10 @@ import type { SingletonError } from './errors.ts';
 
 /** What a host emits. There is no `error` event: a forgotten listener must not bring a host down. */
 export type SingletonEvents<T = readonly string[], R = unknown> = {
-  /** A launch was admitted and carries arguments; an empty list emits only `client`. A promise is waited for, see `Client`. */
+  /**
+   * A launch was admitted and carries arguments; an empty list emits only `client`, unless the launch waits. A promise is
+   * waited for, see `Client`.
+   */
   args: (args: T, client: Client<R>) => unknown;
   /** A client was counted; comes before its `args`. A promise is waited for, see `Client`. */
   client: (client: Client<R>) => unknown;
@@ -21,9 +24,9 @@ export type SingletonEvents<T = readonly string[], R = unknown> = {
 /**
  * The host's view of one launch. What the codec or the transport cannot tell is `undefined`.
  *
- * A launch that is `waiting` stays until its last word, the first `reply` or `exit`. Where none comes, it ends when all
- * listeners have settled: with status 0, or with `ERR_SINGLETON_OBSERVER_FAILED` if one of them threw or rejected. One that
- * returns with a stream in use (piped or read) says the last word later.
+ * A launch that is `waiting` stays until its last word, the first `reply` or `exit`; where several listeners got it, until
+ * all have settled. Where none comes, it ends when all have settled and no stream is in use (piped, or read): with status
+ * 0, or with `ERR_SINGLETON_OBSERVER_FAILED` if one of them threw or rejected.
  */
 export interface Client<R = unknown> {
   /** 1 for the first client that was counted. */

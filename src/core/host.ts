@@ -7,11 +7,20 @@ import type { ResolvedOptions } from './options.ts';
 
 /** What a host reports; none of it may throw. */
 export interface HostReports<T, R = unknown> {
-  /** A launch was complete and verified. Returns what becomes of it; `undefined` where it had to be dropped. */
-  readonly launched: (reception: Verified<T, R>, remoteAddress: string | undefined) => Dispatched | undefined;
+  /**
+   * A launch was complete and verified. Says what becomes of it before anybody is told of it; `false` where it had to be
+   * dropped after all.
+   */
+  readonly launched: (
+    reception: Verified<T, R>,
+    remoteAddress: string | undefined,
+    dispatching: (what: Dispatched) => void,
+  ) => boolean;
   readonly verifyFailed: (failure: VerifyFailure) => void;
   readonly warning: (warning: SingletonError) => void;
   readonly lost: () => void;
+  /** A conversation began or ended. */
+  readonly changed: () => void;
 }
 
 export type Dispatched = Omit<Confirmation, 'since'>;
@@ -55,6 +64,11 @@ export class Host<T, R = unknown> {
 
   get isListening(): boolean {
     return this.#listener !== undefined;
+  }
+
+  /** Whether a launch waits for its last word. */
+  get isConversing(): boolean {
+    return this.#conversing.size > 0;
   }
 
   /** Takes the place; `false` when somebody has it. A place that is got after the signal aborted is given back. */
@@ -146,10 +160,24 @@ export class Host<T, R = unknown> {
     if (this.#isCut) throw released();
     const fault = connection.isGone?.() ? gaveUp() : answer?.fault;
     if (fault) throw fault;
-    const dispatched = this.#reports.launched(reception, remoteAddress);
-    if (dispatched) answer?.confirm({ ...dispatched, since: this.#since });
-    else answer?.refuse('ERR_SINGLETON_BUSY');
-    return dispatched !== undefined;
+    let dispatched: Dispatched | undefined;
+    const confirm = (): void => {
+      if (dispatched) answer?.confirm({ ...dispatched, since: this.#since });
+    };
+    // A listener may end the process: the launch was dispatched, and must not follow this host.
+    const onExit = (): void => {
+      confirm();
+      answer?.dismiss();
+    };
+    process.on('exit', onExit);
+    try {
+      const isTaken = this.#reports.launched(reception, remoteAddress, (what) => (dispatched = what));
+      if (isTaken) confirm();
+      else answer?.refuse('ERR_SINGLETON_BUSY');
+      return isTaken;
+    } finally {
+      process.off('exit', onExit);
+    }
   }
 
   /**
@@ -180,11 +208,13 @@ export class Host<T, R = unknown> {
   async #converse(connection: Connection, answer: Answer, { ended }: Dialogue<R>): Promise<void> {
     if (this.#conversing.size === 0) process.on('exit', this.#dismissAll);
     this.#conversing.set(connection, answer);
+    this.#reports.changed();
     try {
       await ended;
     } finally {
       this.#conversing.delete(connection);
       if (this.#conversing.size === 0) process.off('exit', this.#dismissAll);
+      this.#reports.changed();
     }
   }
 

@@ -36,6 +36,14 @@ export class Inbox<Entry extends { readonly args: unknown }> {
     return first?.entry;
   }
 
+  /** `false`: it waits no more. */
+  delete(entry: Entry): boolean {
+    const at = this.#waiting.findIndex((waiting) => waiting.entry === entry);
+    const [gone] = at === -1 ? [] : this.#waiting.splice(at, 1);
+    this.#bytes -= gone?.weight ?? 0;
+    return gone !== undefined;
+  }
+
   get entries(): readonly Entry[] {
     return this.#waiting.map(({ entry }) => entry);
   }

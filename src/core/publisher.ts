@@ -51,6 +51,8 @@ export class Publisher<T, R> {
     this.#drain();
     if (!this.#inbox.put(publication, bytes)) return false;
     this.#drain();
+    const { waiting, signal } = publication.client;
+    if (waiting) signal.addEventListener('abort', () => this.#forget(publication), { once: true });
     return true;
   }
 
@@ -84,10 +86,14 @@ export class Publisher<T, R> {
     while (this.isHeard && loops.every(({ isReady }) => isReady)) {
       const publication = this.#inbox.take();
       if (!publication) break;
-      if (publication.client.waiting && publication.client.signal.aborted) this.#listeners.warn(gaveUp());
-      else this.#hand(publication, loops);
+      this.#hand(publication, loops);
     }
     if (this.#isOver && this.#inbox.size === 0) for (const loop of loops) loop.end();
+  }
+
+  /** A launch that waited for its answer has gone before its turn. */
+  #forget(publication: Publication<T, R>): void {
+    if (this.#inbox.delete(publication)) this.#listeners.warn(gaveUp());
   }
 
   #hand({ args, client, attendance }: Publication<T, R>, loops: readonly Arrivals<Arrival<T, R>>[]): void {

@@ -17,7 +17,8 @@ export function resolveOptions<T, R = unknown>(given: AnyOptions<T, R> = {}): Re
     checkMethods('schema', Object(schema)['~standard'], ['validate'], 'a Standard Schema', schema);
   if (typeof name !== 'string') throw invalidOption('name', 'a string', name);
   const secret = resolveSecret(given.secret);
-  const wait = resolveWait(given.wait);
+  const client = bool('client', given.client, true);
+  const wait = resolveWait(given.wait, client);
   const advice = codec.check?.({ args, secret, name, wait: wait > 0 });
   return {
     transport: resolveTransport(given),
@@ -25,7 +26,7 @@ export function resolveOptions<T, R = unknown>(given: AnyOptions<T, R> = {}): Re
     args,
     name,
     advice,
-    client: bool('client', given.client, true),
+    client,
     strict: bool('strict', given.strict, true),
     timeout: integer('timeout', given.timeout, 0, 0, MAX_TIMER),
     releaseThreshold: integer('releaseThreshold', given.releaseThreshold, 0, 0),
@@ -83,8 +84,9 @@ function describeEmpty(secret: unknown): string {
   return secret instanceof Uint8Array ? 'an empty Uint8Array' : `a value of type ${typeof secret}`;
 }
 
-function resolveWait(wait: unknown): number {
+function resolveWait(wait: unknown, client: boolean): number {
   if (wait === undefined || wait === false) return 0;
+  if (!client) throw invalidOption('wait', 'false beside client: false, which connects to no host', wait);
   if (wait === true) return Infinity;
   if (typeof wait === 'number' && Number.isSafeInteger(wait) && wait >= 1 && wait <= MAX_TIMER) return wait;
   throw invalidOption('wait', `a boolean or an integer from 1 to ${MAX_TIMER}`, wait);
@@ -92,10 +94,10 @@ function resolveWait(wait: unknown): number {
 
 /** The process's own are not touched before they are needed. */
 function resolveStreams<T, R>({ stdout, stderr, stdin }: HandOffOptions<T, R>): Streams {
-  const methods = ['write', 'once', 'off'];
+  const methods = ['write', 'on', 'once', 'off'];
   if (stdout !== undefined) checkMethods('stdout', stdout, methods, 'a Writable', stdout);
   if (stderr !== undefined) checkMethods('stderr', stderr, methods, 'a Writable', stderr);
-  if (stdin !== undefined) checkMethods('stdin', stdin, ['on', 'pause', 'resume'], 'a Readable', stdin);
+  if (stdin !== undefined) checkMethods('stdin', stdin, ['on', 'off', 'pause', 'resume'], 'a Readable', stdin);
   return {
     get stdout() {
       return stdout ?? process.stdout;

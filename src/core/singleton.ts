@@ -1,5 +1,5 @@
 import { inspect, type InspectOptions } from 'node:util';
-import type { Dialogue, Verified } from '../codecs/codec.ts';
+import type { Verified } from '../codecs/codec.ts';
 import { admit } from './admission.ts';
 import { Attendance } from './attendance.ts';
 import { claim } from './claim.ts';
@@ -7,7 +7,7 @@ import { ClientView } from './client-view.ts';
 import { conclude, send } from './client.ts';
 import { callEach, TypedEmitter, type Done } from './emitter.ts';
 import { MultipleSingletonsError, SingletonError } from './errors.ts';
-import type { Arrival, ReleaseReason, SingletonEvents, VerifyFailure } from './events.ts';
+import type { Arrival, Client, ReleaseReason, SingletonEvents, VerifyFailure } from './events.ts';
 import { Host, type Dispatched } from './host.ts';
 import type { Observer } from './observers.ts';
 import type {
@@ -84,7 +84,7 @@ export class Singleton<T = readonly string[], R = unknown> extends TypedEmitter<
     this.#options = resolveOptions(options);
     this.#publisher = new Publisher(this.#options, {
       exist: () => this.listenerCount('args') > 0,
-      call: ({ args, client }) => this.#emit('args', args, client),
+      call: ({ args, client }) => this.#tellOf(client, 'args', args, client),
       changed: () => void this.#listened(),
       warn: this.#warn,
     });
@@ -93,6 +93,7 @@ export class Singleton<T = readonly string[], R = unknown> extends TypedEmitter<
       verifyFailed: this.#refuse,
       warning: this.#warn,
       lost: () => void this.#end('lost'),
+      changed: () => void this.#listened(),
     });
   }
 
@@ -150,7 +151,7 @@ export class Singleton<T = readonly string[], R = unknown> extends TypedEmitter<
   /**
    * Launches as `args` has them, for a `for await` loop: the next comes when the loop has done with the one before, until
    * then they wait. A loop listens as an `args` listener does; beside it, listeners and observers get a launch when it does.
-   * Ends at the release.
+   * Ends at the release. A launch that waits is answered before the loop is left, else it has failed.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<Arrival<T, R>, undefined> {
     return this.#publisher.loop();
@@ -282,25 +283,26 @@ export class Singleton<T = readonly string[], R = unknown> extends TypedEmitter<
   readonly #admit = (
     { launch, bytes, dialogue }: Verified<T, R>,
     remoteAddress: string | undefined,
-  ): Dispatched | undefined => {
+    dispatching: (what: Dispatched) => void,
+  ): boolean => {
     const number = ++this.#clients;
     const client = new ClientView<R>({ number, launch, remoteAddress, dialogue });
-    const attendance = new Attendance((hasFailed) => dialogue && settle(dialogue, hasFailed));
-    attendance.add(this.#emit('client', client));
     const admission = admit(number, this.#options);
+    dispatching({ outcome: OUTCOMES[admission], client: number });
+    const attendance = new Attendance((attended) => dialogue?.attended(attended));
+    attendance.add(this.#tellOf(client, 'client', client));
     if (admission === 'release') {
       void this.#end('threshold');
       this.#host.cut();
     }
-    if (admission !== 'publish' || isEmpty(launch.args)) {
+    // Who waits for an answer gets it of the listeners for args, also without any.
+    if (admission !== 'publish' || (isEmpty(launch.args) && !dialogue)) {
       attendance.complete();
-      return { outcome: OUTCOMES[admission], client: number };
+      return true;
     }
-    if (this.#publisher.publish({ args: launch.args, client, attendance }, bytes)) {
-      return { outcome: 'delivered', client: number };
-    }
+    if (this.#publisher.publish({ args: launch.args, client, attendance }, bytes)) return true;
     this.#warn(full(this.#options));
-    return undefined;
+    return false;
   };
 
   readonly #refuse = (failure: VerifyFailure): void => {
@@ -317,13 +319,22 @@ export class Singleton<T = readonly string[], R = unknown> extends TypedEmitter<
     this.#emit('warning', warning);
   }
 
-  #emit<E extends Name>(event: E, ...args: Parameters<Events<T, R>[E]>): Done[] {
-    return callEach(this.rawListeners(event), this, args);
+  /** A listener that rejects because the launch has gone, as its streams and its signal let it, hurts nobody. */
+  #tellOf<E extends 'args' | 'client'>(client: Client<R>, event: E, ...args: Parameters<Events<T, R>[E]>): Done[] {
+    return callEach(this.rawListeners(event), this, args, (cause) => {
+      const isForgiven = client.waiting && client.signal.aborted;
+      if (isForgiven) this.#warn(leftAlone(cause));
+      return isForgiven;
+    });
+  }
+
+  #emit<E extends Name>(event: E, ...args: Parameters<Events<T, R>[E]>): void {
+    callEach(this.rawListeners(event), this, args);
   }
 
   /** Somebody came or went. */
   #listened(): this {
-    const isHeard = this.#publisher.isHeard || this.listenerCount('client') > 0;
+    const isHeard = this.#publisher.isHeard || this.listenerCount('client') > 0 || this.#host.isConversing;
     if (this.listening) this.#host.keepAlive(this.#isRef ?? isHeard);
     this.#publisher.drainSoon();
     return this;
@@ -331,12 +342,6 @@ export class Singleton<T = readonly string[], R = unknown> extends TypedEmitter<
 }
 
 const OUTCOMES = { publish: 'delivered', throttle: 'throttled', release: 'released' } as const;
-
-/** Nobody has said the last word, and all have done their work. With a stream in use, somebody says it later. */
-function settle(dialogue: Dialogue<never>, hasFailed: boolean): void {
-  if (hasFailed) dialogue.fail();
-  else if (!dialogue.isInUse) dialogue.exit(0);
-}
 
 function isEmpty(args: unknown): boolean {
   return Array.isArray(args) && args.length === 0;
@@ -353,6 +358,11 @@ function full<T, R>({ maxPending }: ResolvedOptions<T, R>): SingletonError {
     'ERR_SINGLETON_BUSY',
     `Arguments were dropped: too much waits already (maxPending is ${maxPending}), and nobody listens to "args".`,
   );
+}
+
+function leftAlone(cause: unknown): SingletonError {
+  const message = 'A listener rejected when the launch that it worked for had gone.';
+  return new SingletonError('ERR_SINGLETON_OBSERVER_FAILED', message, { cause });
 }
 
 function leftOut(count: number, what: string): SingletonError {

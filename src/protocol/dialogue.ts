@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import type { Decoder, Dialogue, Terms } from '../codecs/codec.ts';
+import type { Attended, Decoder, Dialogue, Terms } from '../codecs/codec.ts';
 import { SingletonError } from '../core/errors.ts';
 import { requireSize, serialize, type Carrier } from './carrier.ts';
 import { FrameWriter } from './frame-writer.ts';
@@ -8,6 +8,11 @@ import { encodeExit, encodePull, encodeRefusal, KIND, malformed, MAX_RAW_BYTES, 
 import { Output } from './output.ts';
 
 const NOTHING = new Uint8Array(0);
+/**
+ * Milliseconds from when a stream that a listener left in use is used no more, to the end of the conversation: a child
+ * process whose output was piped says how it ended a moment later.
+ */
+const LINGER = 200;
 
 /** The host's side of what follows the receipt of a launch that waits. */
 export class HostDialogue<R> implements Dialogue<R> {
@@ -20,8 +25,13 @@ export class HostDialogue<R> implements Dialogue<R> {
   readonly #writer: FrameWriter;
   readonly #decoder: Decoder<Frame>;
   readonly #gone = new AbortController();
+  #attended: Attended = { given: 0, atWork: 0, hasFailed: false, isComplete: false };
   #lastWord: Frame | undefined;
+  #wasInUse = false;
+  #isOpen = false;
+  #isEnding = false;
   #isOver = false;
+  #linger: NodeJS.Timeout | undefined;
   #end: (fault?: SingletonError) => void = () => {};
 
   constructor(carrier: Carrier<unknown, R>, stream: Duplex, terms: Terms) {
@@ -29,9 +39,9 @@ export class HostDialogue<R> implements Dialogue<R> {
     this.#terms = terms;
     this.#writer = new FrameWriter(stream, carrier.frames);
     this.#decoder = carrier.frames.createDecoder({ maxMessageBytes: 1 + MAX_RAW_BYTES });
-    this.stdout = new Output(this.#writer, KIND.stdout);
-    this.stderr = new Output(this.#writer, KIND.stderr);
-    this.stdin = new Input((bytes) => this.#writer.write(encodePull(bytes)));
+    this.stdout = new Output(this.#writer, KIND.stdout, this.#proceed);
+    this.stderr = new Output(this.#writer, KIND.stderr, this.#proceed);
+    this.stdin = new Input((bytes) => this.#writer.write(encodePull(bytes)), this.#proceed);
     this.ended = new Promise((resolve, reject) => {
       this.#end = (fault) => (fault ? reject(fault) : resolve());
     });
@@ -40,10 +50,6 @@ export class HostDialogue<R> implements Dialogue<R> {
 
   get signal(): AbortSignal {
     return this.#gone.signal;
-  }
-
-  get isInUse(): boolean {
-    return this.stdout.isInUse || this.stderr.isInUse || this.stdin.isInUse;
   }
 
   reply(value: R): boolean {
@@ -58,13 +64,16 @@ export class HostDialogue<R> implements Dialogue<R> {
     return this.#say(encodeExit(code));
   }
 
-  fail(): boolean {
-    return this.#say(encodeRefusal('ERR_SINGLETON_OBSERVER_FAILED'));
+  attended(by: Attended): void {
+    this.#attended = by;
+    this.#proceed();
   }
 
   /** The receipt is written: what was said waits no longer. */
   open(): void {
+    this.#isOpen = true;
     this.#writer.open();
+    this.#proceed();
   }
 
   /** What the launch sends behind its launch. */
@@ -104,25 +113,57 @@ export class HostDialogue<R> implements Dialogue<R> {
     return this.#lastWord !== undefined || this.#isOver;
   }
 
-  /** The last word goes behind all output. */
   #say(frame: Frame): boolean {
     if (this.#isSaid) return false;
     this.#lastWord = frame;
+    this.#proceed();
+    return true;
+  }
+
+  /**
+   * Ends the conversation when it is time. The last word of an only listener is sent at once; of several, when all have
+   * settled, for the others may still write. Without one: when all have settled and no stream is in use.
+   */
+  readonly #proceed = (): void => {
+    if (!this.#isOpen || this.#isEnding || this.#isOver) return;
+    const { given, atWork, hasFailed, isComplete } = this.#attended;
+    if (this.#lastWord) {
+      if (atWork === 0 || given === 1) this.#finish(this.#lastWord);
+    } else if (isComplete && atWork === 0) {
+      if (hasFailed) this.#say(encodeRefusal('ERR_SINGLETON_OBSERVER_FAILED'));
+      else this.#waitForStreams();
+    }
+  };
+
+  #waitForStreams(): void {
+    clearTimeout(this.#linger);
+    const streams = [this.stdout, this.stderr, this.stdin];
+    const isInUse = streams.some((stream) => stream.isInUse);
+    this.#wasInUse ||= isInUse;
+    if (isInUse || this.stdout.isBusy || this.stderr.isBusy) return;
+    // Later, because a callback of a stream that has just ended may say the last word.
+    this.#linger = setTimeout(() => this.exit(0), this.#wasInUse ? LINGER : 0);
+  }
+
+  /** The last word goes behind all output. */
+  #finish(frame: Frame): void {
+    this.#isEnding = true;
     const outputs = [this.stdout, this.stderr];
     const onClose = (): void => {
       if (this.#isOver || !outputs.every(({ closed }) => closed)) return;
       this.#isOver = true;
+      clearTimeout(this.#linger);
       this.stdin.destroy();
       this.#writer.write(frame);
       this.#end();
     };
     for (const output of outputs) output.once('close', onClose).end();
     onClose();
-    return true;
   }
 
   #breakOff(error: SingletonError): void {
     this.#isOver = true;
+    clearTimeout(this.#linger);
     for (const stream of [this.stdout, this.stderr, this.stdin]) stream.destroy(error);
     this.#end();
     this.#gone.abort(error);

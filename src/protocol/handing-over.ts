@@ -4,6 +4,7 @@ import { SingletonError } from '../core/errors.ts';
 import type { Receipt } from '../core/receipt.ts';
 import { requireSize, serialize, type Carrier } from './carrier.ts';
 import { FrameReader } from './frame-reader.ts';
+import { FrameWriter } from './frame-writer.ts';
 import { decodeReceipt, decodeRefusal, encodeLaunch, KIND, malformed, MAX_RAW_BYTES, type Frame } from './messages.ts';
 import { encodePreface, HANDSHAKE_BYTES, readHello, STATUS, VERSION, type Hello } from './preface.ts';
 import { take } from './take.ts';
@@ -37,7 +38,9 @@ export function prepare<T, R>(carrier: Carrier<T, R>, launch: Launch<T>, terms: 
       connection.destroy();
       return receipt && { receipt };
     }
-    const send = (body: Uint8Array): void => void stream.write(frames.encode({ kind: KIND.stdin, body }));
+    const writer = new FrameWriter(stream, frames);
+    writer.open();
+    const send = (body: Uint8Array, sent: () => void): void => writer.write({ kind: KIND.stdin, body }, sent);
     return {
       receipt,
       stay: (streams, signal) =>

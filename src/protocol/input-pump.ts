@@ -4,19 +4,27 @@ import { MAX_RAW_BYTES } from './messages.ts';
 
 const EMPTY = Buffer.alloc(0);
 
-/** Sends what comes into a launch, as far as its host has pulled it. Before that, nothing is read. */
+/** Sends what comes into a launch, as far as its host has pulled it, and no faster than the connection takes it. */
 export class InputPump {
   readonly #open: () => Readable;
-  readonly #send: (bytes: Uint8Array) => void;
+  readonly #send: (bytes: Uint8Array, sent: () => void) => void;
   readonly #fail: (error: SingletonError) => void;
   #source: Readable | undefined;
   #allowed = 0;
   #rest: Uint8Array = EMPTY;
+  #isSending = false;
   #isAtEnd = false;
   #isOver = false;
 
-  /** `open` is asked for the source when it is needed; nothing at all is what is sent at its end. */
-  constructor(open: () => Readable, send: (bytes: Uint8Array) => void, fail: (error: SingletonError) => void) {
+  /**
+   * `open` is asked for the source at the first pull. `send` calls back when the connection takes more; nothing at all is
+   * what it is given at the end.
+   */
+  constructor(
+    open: () => Readable,
+    send: (bytes: Uint8Array, sent: () => void) => void,
+    fail: (error: SingletonError) => void,
+  ) {
     this.#open = open;
     this.#send = send;
     this.#fail = fail;
@@ -29,21 +37,29 @@ export class InputPump {
     else this.#start(this.#open());
   }
 
-  /** Lets go of the source. */
+  /** Lets go of the source; what was read and not sent goes back. */
   end(): void {
-    this.#source?.off('data', this.#onData).off('end', this.#onEnd).off('close', this.#onClose).pause();
+    const source = this.#source;
     this.#isOver = true;
+    if (!source) return;
+    source.off('data', this.#onData).off('end', this.#onEnd).off('close', this.#onClose).off('error', ignore).pause();
+    if (this.#rest.length > 0 && source.readable) source.unshift(this.#rest);
   }
 
   #start(source: Readable): void {
     this.#source = source;
-    if (source.readableEnded || source.destroyed) this.#onEnd();
+    if (source.readableEnded) this.#onEnd();
+    else if (source.destroyed) this.#onClose();
     else source.on('data', this.#onData).on('end', this.#onEnd).on('close', this.#onClose).on('error', ignore).resume();
   }
 
-  readonly #onData = (chunk: Uint8Array | string): void => {
+  readonly #onData = (chunk: unknown): void => {
+    if (typeof chunk !== 'string' && !(chunk instanceof Uint8Array)) {
+      return this.#break(`Expected a stdin of bytes or strings, got a value of type ${typeof chunk}`);
+    }
     this.#rest = Buffer.from(chunk);
     if (this.#source) this.#flow(this.#source);
+    return undefined;
   };
 
   /** Comes before the rest is sent, where the source has no more. */
@@ -53,26 +69,36 @@ export class InputPump {
   };
 
   readonly #onClose = (): void => {
-    if (this.#isAtEnd) return;
-    const message = 'Expected the end of stdin; it was closed before, so the host did not get all of it.';
-    const cause = this.#source?.errored;
-    this.#fail(new SingletonError('ERR_SINGLETON_CONNECTION_FAILED', message, cause ? { cause } : undefined));
+    if (!this.#isAtEnd)
+      this.#break('Expected the end of stdin; it was closed before, so the host did not get all of it');
   };
 
+  #break(message: string): void {
+    const cause = this.#source?.errored;
+    this.#fail(new SingletonError('ERR_SINGLETON_CONNECTION_FAILED', `${message}.`, cause ? { cause } : undefined));
+  }
+
   #flow(source: Readable): void {
-    while (this.#rest.length > 0 && this.#allowed > 0) {
+    while (this.#rest.length > 0 && this.#allowed > 0 && !this.#isSending && !this.#isOver) {
       const part = this.#rest.subarray(0, Math.min(this.#allowed, MAX_RAW_BYTES));
       this.#allowed -= part.length;
       this.#rest = this.#rest.subarray(part.length);
-      this.#send(part);
+      this.#isSending = true;
+      let isWithin = true;
+      this.#send(part, () => {
+        this.#isSending = false;
+        if (!isWithin) this.#flow(source);
+      });
+      isWithin = false;
     }
-    if (!this.#isAtEnd) source[this.#allowed === 0 ? 'pause' : 'resume']();
-    else if (this.#rest.length === 0 && !this.#isOver) {
+    if (this.#isOver) return;
+    if (!this.#isAtEnd) source[this.#allowed === 0 || this.#isSending ? 'pause' : 'resume']();
+    else if (this.#rest.length === 0) {
       this.#isOver = true;
-      this.#send(EMPTY);
+      this.#send(EMPTY, ignore);
     }
   }
 }
 
-/** The `close` that follows tells it. */
+/** What follows tells it. */
 function ignore(): void {}

@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { GrowingBuffer } from './growing-buffer.ts';
 import { malformed } from './messages.ts';
 
 /** How much may be on its way: enough to keep a launch sending, and all that a host that stops reading must hold. */
@@ -7,20 +8,23 @@ const WINDOW = 262_144;
 /** What comes into a launch, read by its host: the launch sends what was pulled, and no more. */
 export class Input extends Readable {
   readonly #pull: (bytes: number) => void;
+  /** What came and nobody asked for: as chunks of their own, single bytes would cost three hundred times as much. */
+  readonly #waiting = new GrowingBuffer();
+  #isWanted = false;
   #outstanding = 0;
   #hasEnded = false;
 
-  /** `pull` asks the launch for so many bytes more. */
-  constructor(pull: (bytes: number) => void) {
-    super();
+  /** `pull` asks the launch for so many bytes more; `changed` is called when it is in use no more. */
+  constructor(pull: (bytes: number) => void, changed: () => void) {
+    super({ highWaterMark: 0 });
     this.#pull = pull;
-    this.on('error', () => {});
+    this.on('error', () => {}).once('close', changed);
   }
 
   /** Whether somebody reads it. */
   get isInUse(): boolean {
     const readers = this.listenerCount('data') + this.listenerCount('readable');
-    return readers > 0 && !this.readableEnded && !this.destroyed;
+    return (readers > 0 || this.readableFlowing === true) && !this.readableEnded && !this.destroyed;
   }
 
   /** What came; nothing is the end. @throws SingletonError `ERR_SINGLETON_MALFORMED_MESSAGE` for what was not pulled */
@@ -29,13 +33,33 @@ export class Input extends Readable {
     if (bytes.length > this.#outstanding) throw malformed('no more of stdin than was pulled; more came');
     this.#outstanding -= bytes.length;
     this.#hasEnded = bytes.length === 0;
-    if (!this.destroyed) this.push(this.#hasEnded ? null : bytes);
+    if (this.destroyed) return;
+    this.#waiting.append(bytes, WINDOW);
+    this.#give();
   }
 
   override _read(): void {
-    const bytes = WINDOW - this.#outstanding;
+    this.#isWanted = true;
+    this.#give();
+    const bytes = WINDOW - this.#outstanding - this.#waiting.length;
     if (this.#hasEnded || bytes < WINDOW / 2) return;
-    this.#outstanding = WINDOW;
+    this.#outstanding += bytes;
     this.#pull(bytes);
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    this.#waiting.clear();
+    done(error);
+  }
+
+  #give(): void {
+    if (!this.#isWanted) return;
+    if (this.#waiting.length > 0) {
+      this.#isWanted = false;
+      this.push(this.#waiting.take());
+    } else if (this.#hasEnded) {
+      this.#isWanted = false;
+      this.push(null);
+    }
   }
 }

@@ -6,19 +6,33 @@ import { MAX_RAW_BYTES } from './messages.ts';
 export class Output extends Writable {
   readonly #writer: FrameWriter;
   readonly #kind: number;
+  readonly #changed: () => void;
+  #sources = 0;
   #settleWrite: ((error?: Error | null) => void) | undefined;
 
-  constructor(writer: FrameWriter, kind: number) {
+  /** `changed` is called when it may be in use, or busy, no more. */
+  constructor(writer: FrameWriter, kind: number, changed: () => void) {
     super();
     this.#writer = writer;
     this.#kind = kind;
+    this.#changed = changed;
     // Who pipes into it hears of an error; who does not must not be hurt by a launch that went away.
     this.on('error', () => {});
+    this.on('pipe', () => (this.#sources += 1)).on('unpipe', () => {
+      this.#sources -= 1;
+      changed();
+    });
+    this.once('close', changed);
   }
 
-  /** Whether something is piped into it. */
+  /** Whether something is piped into it, or somebody waits to write more. */
   get isInUse(): boolean {
-    return !this.writableEnded && this.listenerCount('close') > 0;
+    return !this.writableEnded && (this.#sources > 0 || this.listenerCount('drain') > 0);
+  }
+
+  /** Whether something of it is not sent yet, or its end is not told. */
+  get isBusy(): boolean {
+    return this.writableLength > 0 || (this.writableEnded && !this.closed);
   }
 
   override _write(chunk: Uint8Array, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
@@ -42,5 +56,6 @@ export class Output extends Writable {
     const settle = this.#settleWrite;
     this.#settleWrite = undefined;
     settle?.(error);
+    this.#changed();
   }
 }

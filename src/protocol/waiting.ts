@@ -13,8 +13,8 @@ export interface Line<R> {
   readonly reply: Serializer<R>;
   /** Gives what the host says behind the receipt. */
   readonly reader: FrameReader;
-  /** Sends a part of stdin; nothing is its end. */
-  readonly send: (bytes: Uint8Array) => void;
+  /** Sends a part of stdin, and calls back when the connection takes more; nothing is its end. */
+  readonly send: (bytes: Uint8Array, sent: () => void) => void;
 }
 
 /** What the host's last word adds to the receipt. */
@@ -23,15 +23,18 @@ export type LastWord<R> = Pick<Receipt<R>, 'reply' | 'exitCode'>;
 /** The client's side of what follows the receipt: passes on output and input until the host's last word. */
 export async function wait<R>(line: Line<R>, streams: Streams, signal: AbortSignal): Promise<LastWord<R>> {
   const broken = new AbortController();
+  const ended = new AbortController();
   const input = new InputPump(
     () => streams.stdin,
     line.send,
     (error) => broken.abort(error),
   );
   try {
-    return await Promise.race([abortion(AbortSignal.any([signal, broken.signal])), listen(line, streams, input)]);
+    const over = AbortSignal.any([signal, broken.signal, ended.signal]);
+    return await Promise.race([abortion(over), listen(line, streams, input, over)]);
   } finally {
     input.end();
+    ended.abort();
   }
 }
 
@@ -42,15 +45,20 @@ function abortion(signal: AbortSignal): Promise<never> {
   });
 }
 
-async function listen<R>({ codec, reply, reader }: Line<R>, streams: Streams, input: InputPump): Promise<LastWord<R>> {
+async function listen<R>(
+  { codec, reply, reader }: Line<R>,
+  streams: Streams,
+  input: InputPump,
+  over: AbortSignal,
+): Promise<LastWord<R>> {
   for (;;) {
     const frame = await reader.read();
     switch (frame.kind) {
       case KIND.stdout:
-        await pass(frame.body, streams.stdout);
+        await pass(frame.body, streams.stdout, over);
         break;
       case KIND.stderr:
-        await pass(frame.body, streams.stderr);
+        await pass(frame.body, streams.stderr, over);
         break;
       case KIND.pull:
         input.allow(decodePull(frame));
@@ -67,28 +75,36 @@ async function listen<R>({ codec, reply, reader }: Line<R>, streams: Streams, in
   }
 }
 
-/** Waits for the output, so that the host waits too. */
-function pass(bytes: Uint8Array, output: Writable): Promise<void> {
+/** Waits for the output, so that the host waits too; not when all is over. */
+function pass(bytes: Uint8Array, output: Writable, over: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
-    const onClose = (): void => reject(unwritten(output.errored));
-    // Stays where the write fails: its event comes behind the callback.
-    output.once('close', onClose).on('error', ignore);
-    output.write(bytes, (error) => {
+    const settle = (error?: Error | null): void => {
       output.off('close', onClose);
-      if (error) return reject(unwritten(error));
-      output.off('error', ignore);
-      resolve();
-    });
+      over.removeEventListener('abort', onOver);
+      // Where the write failed, its event comes behind the callback.
+      if (!error) output.off('error', ignore);
+      if (error) reject(unwritten(error));
+      else resolve();
+    };
+    const onClose = (): void => settle(output.errored ?? new Error('it was closed'));
+    const onOver = (): void => settle();
+    output.on('error', ignore).once('close', onClose);
+    over.addEventListener('abort', onOver, { once: true });
+    try {
+      output.write(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), settle);
+    } catch (error) {
+      settle(error instanceof Error ? error : new Error(String(error)));
+    }
   });
 }
 
 function ignore(): void {}
 
-function unwritten(cause: Error | null): SingletonError {
+function unwritten(cause: Error): SingletonError {
   return new SingletonError(
     'ERR_SINGLETON_CONNECTION_FAILED',
     "The host's output could not be written; this launch has left it.",
-    cause ? { cause } : undefined,
+    { cause },
   );
 }
 

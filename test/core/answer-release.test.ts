@@ -70,7 +70,9 @@ describe('a client that does not wait', () => {
     expect(client.waiting).toBe(false);
     expect([client.reply('x'), client.exit(1)]).toEqual([false, false]);
     await new Promise<void>((resolve) => client.stdout.end('into the void', resolve));
-    await new Promise<unknown>((resolve) => client.stderr.write('x'.repeat(1_000_000), resolve));
+    await new Promise<void>((resolve, reject) => {
+      client.stderr.write('x'.repeat(1_000_000), (error) => (error ? reject(error) : resolve()));
+    });
     expect(await client.stdin.toArray()).toEqual([]);
     expect(client.signal.aborted).toBe(false);
     expect(client.signal).toBe(client.signal);

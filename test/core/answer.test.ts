@@ -39,7 +39,7 @@ describe.each(wires)('a launch that waits, over $name', (wire) => {
   it('is waiting for its host, one that does not wait is not', async () => {
     const { app } = await hostOn(wire);
     const clients: Client[] = [];
-    app.on('client', (client) => void clients.push(client));
+    app.on('client', (client) => void clients.push(client)).on('args', () => {});
     await launchWaiting(app, wire, { args: [] }).result;
     await launchWaiting(app, wire, { args: [], wait: false }).result;
     expect(clients).toMatchObject([{ waiting: true }, { waiting: false }]);
@@ -159,6 +159,7 @@ describe.each(wires)('a last word that nobody says, over $name', (wire) => {
 
   it('is 0 without arguments, throttled or released', async () => {
     const { app } = await hostOn(wire, { maxClients: 1, releaseThreshold: 3 });
+    app.on('args', () => {});
     expect(await launchWaiting(app, wire, { args: [] }).result).toMatchObject({ outcome: 'delivered', exitCode: 0 });
     expect(await launchWaiting(app, wire).result).toMatchObject({ outcome: 'throttled', exitCode: 0 });
     expect(await launchWaiting(app, wire).result).toMatchObject({ outcome: 'released', exitCode: 0 });

@@ -3,45 +3,49 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { Attendance } from '../../src/core/attendance.ts';
 
-function attend(): { readonly attendance: Attendance; readonly settled: boolean[] } {
-  const settled: boolean[] = [];
-  return { attendance: new Attendance((hasFailed) => settled.push(hasFailed)), settled };
+/** An attendance, and what it told last. */
+function attend(): { readonly attendance: Attendance; readonly told: Record<string, unknown> } {
+  const told: Record<string, unknown> = {};
+  const attendance = new Attendance(({ given, atWork, hasFailed, isComplete }) => {
+    Object.assign(told, { given, atWork, hasFailed, isComplete });
+  });
+  return { attendance, told };
 }
 
-it('settles when it is complete, where all work is done', () => {
-  const { attendance, settled } = attend();
+it('counts who was given the launch, and tells when nobody else will be', () => {
+  const { attendance, told } = attend();
   attendance.add([true, true]);
-  expect(settled).toEqual([]);
+  expect(told).toEqual({ given: 2, atWork: 0, hasFailed: false, isComplete: false });
   attendance.complete();
-  expect(settled).toEqual([false]);
+  expect(told).toEqual({ given: 2, atWork: 0, hasFailed: false, isComplete: true });
 });
 
-it('settles without any work', () => {
-  const { attendance, settled } = attend();
+it('tells that nobody was', () => {
+  const { attendance, told } = attend();
   attendance.complete();
-  expect(settled).toEqual([false]);
+  expect(told).toEqual({ given: 0, atWork: 0, hasFailed: false, isComplete: true });
 });
 
-it('waits for every promise, before and after it is complete', async () => {
-  const { attendance, settled } = attend();
+it('tells of every promise that settles', async () => {
+  const { attendance, told } = attend();
   const work = new AbortController();
   const finished = once(work.signal, 'abort').then(() => true);
   attendance.add([Promise.resolve(true), finished]);
   attendance.complete();
+  expect(told).toMatchObject({ atWork: 2 });
   await turn();
-  expect(settled).toEqual([]);
+  expect(told).toMatchObject({ atWork: 1 });
   work.abort();
   await turn();
-  expect(settled).toEqual([false]);
+  expect(told).toEqual({ given: 2, atWork: 0, hasFailed: false, isComplete: true });
 });
 
 it.each([
   ['at once', [false, true]],
   ['later', [true, Promise.resolve(false), Promise.resolve(true)]],
-])('has failed where one fails %s, and settles once', async (_, work) => {
-  const { attendance, settled } = attend();
+])('has failed where one fails %s', async (_, work) => {
+  const { attendance, told } = attend();
   attendance.add(work);
-  attendance.complete();
   await turn();
-  expect(settled).toEqual([true]);
+  expect(told).toMatchObject({ given: work.length, atWork: 0, hasFailed: true });
 });

@@ -22,10 +22,11 @@ export function begin(
   const transport = new ScriptedTransport(script);
   const resolved = resolveOptions<Strings>({ transport, args: ['a', 'b'], ...options });
   const host = new Host<Strings>(resolved, {
-    launched: () => ({ outcome: 'delivered', client: 1 }),
+    launched: () => true,
     verifyFailed: () => {},
     warning: () => {},
     lost: () => {},
+    changed: () => {},
   });
   return { transport, host, result: claim(host, resolved, signal).then((delivery) => delivery?.receipt) };
 }

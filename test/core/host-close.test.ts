@@ -23,11 +23,12 @@ async function listen() {
   const host = new Host<Strings>(resolveOptions<Strings>({ transport, args: [] }), {
     launched: ({ launch }) => {
       reports.push(launch.args);
-      return { outcome: 'delivered', client: 1 };
+      return true;
     },
     verifyFailed: () => reports.push('verifyFailed'),
     warning: ({ code }) => reports.push(code),
     lost: () => reports.push('lost'),
+    changed: () => {},
   });
   await host.listen(new AbortController().signal);
   return { host, transport, reports };

@@ -22,9 +22,10 @@ async function listen(options: HostOptions<Strings> = {}, transport = new Script
   const reports: unknown[] = [];
   const warnings: SingletonError[] = [];
   const to: HostReports<Strings> = {
-    launched: ({ launch, bytes }, remoteAddress) => {
+    launched: ({ launch, bytes }, remoteAddress, dispatching) => {
       reports.push(['launched', launch.args, bytes, remoteAddress]);
-      return { outcome: 'delivered', client: 1 };
+      dispatching({ outcome: 'delivered', client: 1 });
+      return true;
     },
     verifyFailed: (failure) => reports.push(['verifyFailed', failure]),
     warning: (warning) => {
@@ -32,6 +33,7 @@ async function listen(options: HostOptions<Strings> = {}, transport = new Script
       reports.push(['warning', warning.code]);
     },
     lost: () => reports.push(['lost']),
+    changed: () => {},
   };
   const host = new Host<Strings>(resolveOptions<Strings>({ transport, args: [], ...options }), to);
   const isHost = await host.listen(new AbortController().signal);

@@ -119,14 +119,28 @@ describe('a launch that waits for a loop', () => {
     await done;
   });
 
-  it('ends with 0 when the loop is left', async () => {
+  it.each(['break', 'error'])('has failed when the loop is left by a %s before its last word', async (way) => {
+    const { app } = await hostOn(wire);
+    const { result } = launchWaiting(app, wire);
+    const looping = (async () => {
+      for await (const { client } of app) {
+        client.stdout.write('x');
+        if (way === 'break') break;
+        throw new Error('boom');
+      }
+    })();
+    await looping.catch(() => {});
+    expect(await result).toMatchObject({ code: 'ERR_SINGLETON_OBSERVER_FAILED' });
+  });
+
+  it('ends with its last word when the loop is left after it', async () => {
     const { app } = await hostOn(wire);
     const { result } = launchWaiting(app, wire);
     for await (const { client } of app) {
-      client.stdout.write('x');
+      client.exit(3);
       break;
     }
-    expect(await result).toMatchObject({ exitCode: 0 });
+    expect(await result).toMatchObject({ exitCode: 3 });
   });
 
   it('that went away before its turn is not run, with a warning', async () => {

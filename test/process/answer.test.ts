@@ -164,8 +164,10 @@ describe('a host that does not answer', () => {
 
   test('but said its last word before it exits gives the launch that', async () => {
     for (const secret of ['-', SECRET]) {
-      const ended = await launch(await hosted(secret), ['quit', '6']).ended;
-      expect(ended).toEqual({ code: 6, stdout: 'going', stderr: '' });
+      for (const word of ['quit', 'stop']) {
+        const ended = await launch(await hosted(secret), [word, '6']).ended;
+        expect(ended).toEqual({ code: 6, stdout: 'going', stderr: '' });
+      }
     }
   });
 
@@ -182,6 +184,20 @@ describe('a host that does not answer', () => {
     }
   });
 });
+
+test.each(['work', 'read'])(
+  'a launch that goes away is no end of its host, whose listener (%s) rejects',
+  async (word) => {
+    for (const secret of ['-', SECRET]) {
+      const place = await hosted(secret);
+      const { child } = launch(place, [word]);
+      await once(child.stdout, 'data');
+      child.kill('SIGINT');
+      expect(await place.host.line('warning')).toEqual({ event: 'warning', code: 'ERR_SINGLETON_OBSERVER_FAILED' });
+      expect((await launch(place, ['exit', '4']).ended).code).toBe(4);
+    }
+  },
+);
 
 test.each(['hold', 'sip'])('a launch that is killed in the middle (%s) is gone for its host', async (word) => {
   for (const secret of ['-', SECRET]) {
