@@ -60,6 +60,7 @@ export class Host<T> {
     const listening = this.#options.transport.listen((connection) => void this.#serve(connection), {
       onWarning: this.#reports.warning,
       onLost: this.#reports.lost,
+      connects: this.#options.client,
     });
     this.#listener = await orAborted(listening, signal).catch((error: unknown) => {
       if (signal.aborted) listening.then((late) => late?.close()).catch(() => {});
@@ -117,7 +118,7 @@ export class Host<T> {
       this.#report(await this.#receive(connection, exchange), connection, answer);
       if (!answer) connection.end();
     } catch (error) {
-      this.#reports.warning(asSingletonError(error));
+      if (!connection.isKnock?.()) this.#reports.warning(asSingletonError(error));
       answer?.dismiss();
       // Who has ended waits for our end; who has not is reset, so that the port is not left in TIME_WAIT.
       if (!answer && connection.readableEnded && !this.#isCut) connection.end();
