@@ -14,7 +14,7 @@ const sharedWithIndex = {
   name: 'shared-with-index',
   /** @param {string} source */
   resolveId: (source) =>
-    /(core\/errors|core\/receipt|\/codec)\.ts$/.test(source) ? { id: '../index.js', external: true } : null,
+    /(core\/errors|core\/receipt|\/codec|\/transport)\.ts$/.test(source) ? { id: '../index.js', external: true } : null,
 };
 
 const plugins = [dts({ oxc: true }), commentsOnLinesOfTheirOwn];
@@ -36,5 +36,11 @@ export default defineConfig([
     platform: 'node',
     plugins: [sharedWithIndex, ...plugins],
     output: { dir: 'dist/codecs', cleanDir: true, comments: false },
+  },
+  {
+    input: { pipe: 'src/transports/pipe.ts' },
+    platform: 'node',
+    plugins: [sharedWithIndex, ...plugins],
+    output: { dir: 'dist/transports', cleanDir: true, comments: false },
   },
 ]);

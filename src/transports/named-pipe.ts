@@ -1,0 +1,14 @@
+import { connect, listen, unavailable, type Naming } from './net.ts';
+import type { Transport } from './transport.ts';
+
+/** A named pipe of Windows: the system frees the place when its host is gone. */
+export function namedPipe(path: string): Transport {
+  const naming: Naming = { placeOf: () => path, unavailable: (cause) => unavailable(path, cause, REASONS) };
+  return {
+    place: path,
+    listen: (onConnection, options) => listen({ path }, naming, onConnection, options),
+    connect: (options) => connect({ path }, options),
+  };
+}
+
+const REASONS = { EACCES: 'the system does not allow this name. Choose another' };
