@@ -50,7 +50,11 @@ export function listen(
 }
 
 /** `ERR_SINGLETON_PLACE_UNAVAILABLE`: says why in words of the transport, by the system's code, or in the system's. */
-export function unavailable(place: string, cause: unknown, reasons: Readonly<Record<string, string>>): SingletonError {
+export function placeUnavailable(
+  place: string,
+  cause: unknown,
+  reasons: Readonly<Record<string, string>>,
+): SingletonError {
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
   const reason = reasons[code] ?? (cause instanceof Error ? cause.message : String(cause));
   return new SingletonError('ERR_SINGLETON_PLACE_UNAVAILABLE', `Cannot listen on ${place}: ${reason}.`, { cause });

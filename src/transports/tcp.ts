@@ -1,6 +1,6 @@
 import { isIP, isIPv6, type Server, type Socket } from 'node:net';
 import { invalidOption } from '../core/invalid-option.ts';
-import { connect, listen, unavailable, type Naming } from './net.ts';
+import { connect, listen, placeUnavailable, type Naming } from './net.ts';
 import { abort, type Transport } from './transport.ts';
 
 /** Where a TCP place is. */
@@ -36,7 +36,7 @@ export function tcp({ address = '127.0.0.1', port = 1337 }: TcpOptions = {}): Tr
         const bound = server.address();
         return typeof bound === 'object' && bound ? placeAt(address, bound.port) : place;
       };
-      const naming: Naming = { placeOf, unavailable: (cause) => unavailable(place, cause, REASONS) };
+      const naming: Naming = { placeOf, unavailable: (cause) => placeUnavailable(place, cause, REASONS) };
       const onSocket = (socket: Socket): void => onConnection(Object.assign(socket, { isGone }));
       return listen({ host: address, port }, naming, onSocket, options);
     },

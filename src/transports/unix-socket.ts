@@ -2,8 +2,9 @@ import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SingletonError } from '../core/errors.ts';
 import type { KernelMutex } from './kernel-mutex.ts';
-import { connect, listen, unavailable, type Naming } from './net.ts';
+import { connect, listen, placeUnavailable, type Naming } from './net.ts';
 import type { SocketPath } from './pipe-path.ts';
+import { hearingReset, withReset } from './pipe-reset.ts';
 import { watchPlace } from './place-watch.ts';
 import { checkDirectory } from './runtime-directory.ts';
 import { SocketFile, temporaryName } from './socket-file.ts';
@@ -15,7 +16,7 @@ export function unixSocket({ path, directory }: SocketPath, mutex: KernelMutex):
   /** A connect found nobody, so that a socket that is there may be a dead host's. */
   let isSuspect = false;
   const open = (): SocketFile => new SocketFile(path, directory.uid, mutex);
-  const naming: Naming = { placeOf: () => place, unavailable: (cause) => unavailable(place, cause, REASONS) };
+  const naming: Naming = { placeOf: () => place, unavailable: (cause) => placeUnavailable(place, cause, REASONS) };
 
   async function claim(
     onConnection: (connection: Connection) => void,
@@ -25,7 +26,7 @@ export function unixSocket({ path, directory }: SocketPath, mutex: KernelMutex):
     const file = open();
     if (file.exists && options.connects && !isSuspect) return undefined;
     const temporary = temporaryName(path);
-    const onSocket = (socket: Socket): void => onConnection(Object.assign(socket, { isGone, isKnock }));
+    const onSocket = (socket: Socket): void => onConnection(Object.assign(withReset(socket), { isGone, isKnock }));
     const listener = await listen({ path: temporary }, naming, onSocket, options);
     let isPublished = false;
     try {
@@ -78,7 +79,7 @@ export function unixSocket({ path, directory }: SocketPath, mutex: KernelMutex):
 async function connectPatiently(path: string, options: ConnectOptions): Promise<Socket | undefined> {
   for (;;) {
     try {
-      return await connect({ path }, options);
+      return hearingReset(await connect({ path }, options));
     } catch (error) {
       if (!isBusy(error)) throw error;
       await sleep(PAUSE / 2 + Math.random() * PAUSE, undefined, options).catch(() => {});
