@@ -38,7 +38,10 @@ export default defineConfig([
     output: { dir: 'dist/codecs', cleanDir: true, comments: false },
   },
   {
-    input: { pipe: 'src/transports/pipe.ts' },
+    input: {
+      pipe: 'src/transports/pipe.ts',
+      compliance: 'src/transports/compliance.ts',
+    },
     platform: 'node',
     plugins: [sharedWithIndex, ...plugins],
     output: { dir: 'dist/transports', cleanDir: true, comments: false },
