@@ -40,6 +40,7 @@ export default defineConfig([
   {
     input: {
       pipe: 'src/transports/pipe.ts',
+      memory: 'src/transports/memory.ts',
       compliance: 'src/transports/compliance.ts',
     },
     platform: 'node',
