@@ -77,7 +77,7 @@ export class MemoryConnection extends Duplex implements Connection {
       this.#bytesLeft -= part.length;
       if (peer.destroyed) this.goOn(broken('EPIPE'));
       else if (peer.push(Buffer.from(part)) && part.length === chunk.length) this.goOn();
-      if (part.length < chunk.length) this.break();
+      if (part.length < chunk.length) this.send('cut', () => this.break());
     });
   }
 
