@@ -68,7 +68,7 @@ export function memory({ latency = 0, schedule }: MemoryOptions = {}): MemoryNet
 interface MemoryHost {
   readonly onConnection: (connection: Connection) => void;
   readonly onLost: () => void;
-  /** Both are the host's ends. */
+  /** The host's ends. */
   readonly waiting: Set<MemoryConnection>;
   readonly accepted: Set<MemoryConnection>;
 }
@@ -117,8 +117,7 @@ class MemoryPlace {
       await this.#pass(what);
       await this.#awake();
     };
-    const client = { pass: passAwake, cutAfter: this.#cuts.shift() ?? Infinity };
-    const [near, far] = connectionPair(client, { pass: passAwake });
+    const [near, far] = connectionPair(passAwake, this.#cuts.shift() ?? Infinity);
     host.waiting.add(far);
     near.send(`accept at ${this.name}`, () => {
       if (!host.waiting.delete(far)) return;
