@@ -4,6 +4,9 @@ import { abort } from './abort.ts';
 import { never, options, readAll, Stage, unexpected, type Create } from './stage.ts';
 import type { Connection, Listener } from './transport.ts';
 
+export type { Create };
+
+/** What the suite looks at. */
 export interface TransportUnderTest {
   /** Makes two transports to one place that nobody has: anew for each guarantee. */
   readonly create: Create;
@@ -11,6 +14,7 @@ export interface TransportUnderTest {
   readonly abilities: TransportAbilities;
 }
 
+/** What a transport can do beyond what every one must. */
 export interface TransportAbilities {
   /** The other side can tell a connection that was cut off from one that ended. */
   readonly reset: boolean;
@@ -21,6 +25,7 @@ export interface TransportAbilities {
   readonly resources?: { readonly listener: string; readonly connection: string } | undefined;
 }
 
+/** One thing that has to hold. */
 export interface Guarantee {
   /** A sentence. */
   readonly title: string;

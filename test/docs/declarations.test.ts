@@ -2,7 +2,15 @@ import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 import { expect, test } from 'vitest';
 
-const ENTRIES = ['index', 'codecs/json', 'codecs/msgpack', 'codecs/length-prefixed'];
+const ENTRIES = [
+  'index',
+  'codecs/json',
+  'codecs/msgpack',
+  'codecs/length-prefixed',
+  'transports/pipe',
+  'transports/memory',
+  'transports/compliance',
+];
 
 /** The one base class that is not ours. */
 const INHERITED = 'TypedEventEmitter';
