@@ -63,9 +63,12 @@ export class SocketFile {
 
   /** Takes the own socket's path away, before it stops to listen. */
   withdraw(): void {
-    if (this.isOwn) unlinkSync(this.#path);
-    this.#own = undefined;
-    this.#letGo();
+    try {
+      if (this.isOwn) unlinkSync(this.#path);
+    } finally {
+      this.#own = undefined;
+      this.#letGo();
+    }
   }
 
   /** Removes the path where nobody listens. `false`: somebody does, or is about to find out too. */

@@ -85,6 +85,9 @@ describe.skipIf(isWindows)('a Unix socket', () => {
       await leaveStale(path);
       const { listener } = await listen(pipe({ path }));
       await open(pipe({ path }));
+      const release = await kernelMutex(process.platform).tryHold(path);
+      expect(release).toBeDefined();
+      release?.();
       await listener.close();
       expect(readdirSync(join(path, '..'))).toEqual([]);
     });
@@ -103,6 +106,7 @@ describe.skipIf(isWindows)('a Unix socket', () => {
       await leaveStale(path);
       const tries = Array.from({ length: 10 }, () => pipe({ path }).listen(leave, options()));
       const got = (await Promise.all(tries)).filter((listener) => listener !== undefined);
+      expect(readdirSync(join(path, '..'))).toEqual(['socket']);
       for (const listener of got) await listener.close();
       expect(got).toHaveLength(1);
     });
@@ -176,6 +180,14 @@ describe.skipIf(isWindows)('a Unix socket', () => {
       await expect(pipe({ path }).listen(unexpected, options())).rejects.toMatchObject(refused);
       await expect(pipe({ path }).connect({ signal: never() })).rejects.toMatchObject(refused);
       expect(lstatSync(kept)).toMatchObject({ ino: before.ino, mode: before.mode, uid: before.uid });
+    });
+
+    test('the directory is a symbolic link, and the error says so', async () => {
+      const link = join(folder(), 'link');
+      symlinkSync(folder(), link);
+      await expect(pipe({ path: join(link, 'socket') }).listen(unexpected, options())).rejects.toThrow(
+        'a symbolic link',
+      );
     });
 
     test('there is no directory, where nobody is either', async () => {
