@@ -107,9 +107,15 @@ class MemoryPlace {
 
   async connect({ signal }: ConnectOptions): Promise<Connection | undefined> {
     signal.throwIfAborted();
-    await orAborted(this.#pass(`connect to ${this.name}`), signal);
-    while (this.#host && this.#host.waiting.size >= BACKLOG) await orAborted(this.#awake(), signal);
+    do {
+      await orAborted(this.#pass(`connect to ${this.name}`), signal);
+      if (this.#isFull) await orAborted(this.#awake(), signal);
+    } while (this.#isFull);
     return this.#host && this.#open(this.#host);
+  }
+
+  get #isFull(): boolean {
+    return this.#host !== undefined && this.#host.waiting.size >= BACKLOG;
   }
 
   #open(host: MemoryHost): Connection {

@@ -40,6 +40,14 @@ describe('a network', () => {
     expect(() => memory().transport('')).toThrow(invalid);
   });
 
+  test('has room for more connects at one instant than its queue is long', async () => {
+    const { network, accepted } = await hosted();
+    const clients = await Promise.all(Array.from({ length: 600 }, () => open(network.transport('a'))));
+    for (const client of clients) client.end();
+    await turns();
+    expect(accepted).toHaveLength(600);
+  });
+
   test('asks its schedule before each thing that happens, in the order of each connection', async () => {
     const steps: string[] = [];
     const network = memory({ schedule: async (what) => void steps.push(what) });
