@@ -13,7 +13,8 @@ const commentsOnLinesOfTheirOwn = {
 const sharedWithIndex = {
   name: 'shared-with-index',
   /** @param {string} source */
-  resolveId: (source) => (/\/(errors|receipt|codec)\.ts$/.test(source) ? { id: '../index.js', external: true } : null),
+  resolveId: (source) =>
+    /\/(errors|receipt|codec|transport)\.ts$/.test(source) ? { id: '../index.js', external: true } : null,
 };
 
 const plugins = [dts({ oxc: true }), commentsOnLinesOfTheirOwn];
@@ -36,4 +37,19 @@ export default defineConfig([
     plugins: [sharedWithIndex, ...plugins],
     output: { dir: 'dist/codecs', cleanDir: true, comments: false },
   },
+  // One bundle for each: who imports one loads nothing of the others. The first of all has emptied the directory.
+  ...['pipe', 'memory', 'compliance'].map(transport),
 ]);
+
+/**
+ * @param {string} name
+ * @returns {import('rolldown').RolldownOptions}
+ */
+function transport(name) {
+  return {
+    input: { [name]: `src/transports/${name}.ts` },
+    platform: 'node',
+    plugins: [sharedWithIndex, ...plugins],
+    output: { dir: 'dist/transports', comments: false },
+  };
+}

@@ -76,6 +76,7 @@ export class Host<T, R = unknown> {
     const listening = this.#options.transport.listen((connection) => void this.#serve(connection), {
       onWarning: this.#reports.warning,
       onLost: this.#reports.lost,
+      connects: this.#options.client,
     });
     this.#listener = await orAborted(listening, signal).catch((error: unknown) => {
       if (signal.aborted) listening.then((late) => late?.close()).catch(() => {});
@@ -142,7 +143,7 @@ export class Host<T, R = unknown> {
         if (!reception.dialogue.signal.aborted) grace = Infinity;
       }
     } catch (error) {
-      this.#reports.warning(asSingletonError(error));
+      if (!connection.isKnock?.()) this.#reports.warning(asSingletonError(error));
       answer?.dismiss();
       // Who has ended waits for our end; who has not is reset, so that the port is not left in TIME_WAIT.
       if (!answer && connection.readableEnded && !this.#isCut) connection.end();

@@ -10,7 +10,7 @@ import type {
   VerifyFailureReason,
 } from '../codecs/codec.ts';
 import { SingletonError } from '../core/errors.ts';
-import { abort } from '../transports/transport.ts';
+import { abort } from '../transports/abort.ts';
 import { deserialize, type Carrier } from './carrier.ts';
 import { HostDialogue } from './dialogue.ts';
 import { decodeLaunch, encodeReceipt, encodeRefusal, malformed, type Frame, type PackedLaunch } from './messages.ts';

@@ -5,12 +5,12 @@ import type { ConnectOptions, Listener, ListenOptions } from './transport.ts';
 /** How a transport names what it listens on. */
 export interface Naming {
   readonly placeOf: (server: Server) => string;
-  readonly unavailable: (cause: NodeJS.ErrnoException) => SingletonError;
+  readonly unavailable: (cause: unknown) => SingletonError;
 }
 
 /** Listens; taken is `undefined`. */
 export function listen(
-  where: { readonly host: string; readonly port: number },
+  where: { readonly host: string; readonly port: number } | { readonly path: string },
   { placeOf, unavailable }: Naming,
   onSocket: (socket: Socket) => void,
   { onWarning }: ListenOptions,
@@ -49,6 +49,17 @@ export function listen(
   });
 }
 
+/** `ERR_SINGLETON_PLACE_UNAVAILABLE`: says why in words of the transport, by the system's code, or in the system's. */
+export function placeUnavailable(
+  place: string,
+  cause: unknown,
+  reasons: Readonly<Record<string, string>>,
+): SingletonError {
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
+  const reason = reasons[code] ?? (cause instanceof Error ? cause.message : String(cause));
+  return new SingletonError('ERR_SINGLETON_PLACE_UNAVAILABLE', `Cannot listen on ${place}: ${reason}.`, { cause });
+}
+
 /** Connects; nobody there is `undefined`. Somebody who was there and closed at once is a connection that is destroyed. */
 export function connect(where: NetConnectOpts, { signal }: ConnectOptions): Promise<Socket | undefined> {
   return new Promise((resolve, reject) => {
@@ -61,7 +72,7 @@ export function connect(where: NetConnectOpts, { signal }: ConnectOptions): Prom
       resolve(socket);
     };
     const onError = (error: NodeJS.ErrnoException): void => {
-      if (error.code === 'ECONNREFUSED') resolve(undefined);
+      if (NOBODY_THERE.has(error.code)) resolve(undefined);
       else if (CLOSED_AT_ONCE.has(error.code)) resolve(socket);
       else reject(failed('The place could not be reached', error));
     };
@@ -78,6 +89,7 @@ export function connect(where: NetConnectOpts, { signal }: ConnectOptions): Prom
   });
 }
 
+const NOBODY_THERE: ReadonlySet<string | undefined> = new Set(['ECONNREFUSED', 'ENOENT']);
 const CLOSED_AT_ONCE: ReadonlySet<string | undefined> = new Set(['ECONNRESET', 'EPIPE']);
 
 function failed(what: string, cause: Error): SingletonError {

@@ -1,7 +1,6 @@
 import { isIP, isIPv6, type Server, type Socket } from 'node:net';
-import { SingletonError } from '../core/errors.ts';
 import { invalidOption } from '../core/invalid-option.ts';
-import { connect, listen, type Naming } from './net.ts';
+import { connect, listen, placeUnavailable, type Naming } from './net.ts';
 import { abort, type Transport } from './transport.ts';
 
 /** Where a TCP place is. */
@@ -37,7 +36,7 @@ export function tcp({ address = '127.0.0.1', port = 1337 }: TcpOptions = {}): Tr
         const bound = server.address();
         return typeof bound === 'object' && bound ? placeAt(address, bound.port) : place;
       };
-      const naming: Naming = { placeOf, unavailable: (cause) => unavailable(place, cause) };
+      const naming: Naming = { placeOf, unavailable: (cause) => placeUnavailable(place, cause, REASONS) };
       const onSocket = (socket: Socket): void => onConnection(Object.assign(socket, { isGone }));
       return listen({ host: address, port }, naming, onSocket, options);
     },
@@ -70,16 +69,8 @@ function reachable(address: string): string {
   return address === '::' ? '::1' : address;
 }
 
-const REASONS: Readonly<Record<string, string>> = {
+const REASONS = {
   EACCES: 'the system does not allow this port (privileged, or in a range that Windows reserves). Choose another port',
   EADDRNOTAVAIL: 'this machine has no such address. Choose one of its own',
   ENOTFOUND: 'no such name is known. Use an address',
 };
-
-function unavailable(place: string, cause: NodeJS.ErrnoException): SingletonError {
-  return new SingletonError(
-    'ERR_SINGLETON_PLACE_UNAVAILABLE',
-    `Cannot listen on ${place}: ${REASONS[cause.code ?? ''] ?? cause.message}.`,
-    { cause },
-  );
-}

@@ -1,7 +1,9 @@
 import type { Duplex } from 'node:stream';
 import type { SingletonError } from '../core/errors.ts';
 
-/** What can be claimed: a TCP port, later a socket file, a lease. */
+export { abort } from './abort.ts';
+
+/** What can be claimed: a TCP port, a socket file, later a lease. docs/transports.md says what has to hold. */
 export interface Transport {
   /** The place as a person would read it, such as `tcp://127.0.0.1:1337`. */
   readonly place: string;
@@ -13,17 +15,22 @@ export interface Transport {
   /**
    * Connects to the host. Resolves to `undefined` when nobody is there, to a destroyed connection when somebody closed it at
    * once; rejects with the signal's reason when it aborts.
-   * @throws SingletonError `ERR_SINGLETON_CONNECTION_FAILED`
+   * @throws SingletonError `ERR_SINGLETON_CONNECTION_FAILED`, or `ERR_SINGLETON_PLACE_UNAVAILABLE` as `listen` does
    */
   connect(options: ConnectOptions): Promise<Connection | undefined>;
 }
 
-/** Whom a listener tells. */
+/** Whom a listener tells, and what a launch is about to do. */
 export interface ListenOptions {
   /** A connection failed before `onConnection` saw it. */
   readonly onWarning: (warning: SingletonError) => void;
   /** The place was taken away from the listener. */
   readonly onLost: () => void;
+  /**
+   * Where the place is taken, this launch connects next, so that `listen` need not find out whether somebody is there.
+   * @default false
+   */
+  readonly connects?: boolean | undefined;
 }
 
 /** What bounds a connect. */
@@ -50,21 +57,8 @@ export interface Connection extends Duplex {
   readonly remoteAddress?: string | undefined;
   /** Whether the other side has given up, which after its end no event tells. */
   isGone?(): boolean;
+  /** Whether the other side came only to see whether somebody is there: it left without a byte. Nobody is warned of it. */
+  isKnock?(): boolean;
   /** Closes so that the other side can tell it from an end. */
   resetAndDestroy?(): unknown;
-}
-
-/** Cuts a connection off. The other side sees a reset where the transport has one, unless this side has ended. */
-export function abort(connection: Connection): void {
-  try {
-    if (!isShuttingDown(connection)) connection.resetAndDestroy?.();
-  } catch {
-    // A pipe of Node's has the method, and throws.
-  }
-  connection.destroy();
-}
-
-/** libuv refuses a reset while a shutdown is under way (EINVAL), and the descriptor would leak. */
-function isShuttingDown({ writableEnded, writableFinished, writableLength }: Connection): boolean {
-  return writableEnded && !writableFinished && writableLength === 0;
 }

@@ -1,11 +1,10 @@
 import { Buffer } from 'node:buffer';
 import { once } from 'node:events';
-import type { Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { frames } from '../../src/codecs/frames.ts';
 import { json } from '../../src/codecs/json.ts';
-import { Singleton, type Client, type Schema, type SingletonError } from '../../src/index.ts';
+import { Singleton, type Client, type Connection, type Schema, type SingletonError } from '../../src/index.ts';
 import { pskOf } from '../../src/protocol/handshake.ts';
 import { encodeLaunch } from '../../src/protocol/messages.ts';
 import { Handshake } from '../../src/protocol/noise.ts';
@@ -65,7 +64,7 @@ async function secured(): Promise<Singleton<unknown>> {
 }
 
 /** A connection on which the secret was proven, and what makes records for it. */
-async function greeted(app: Singleton<unknown>): Promise<{ readonly socket: Socket; readonly encrypt: Encrypt }> {
+async function greeted(app: Singleton<unknown>): Promise<{ readonly socket: Connection; readonly encrypt: Encrypt }> {
   const socket = (await dial(app)).pause();
   const prologue = prefaceFor(true);
   const handshake = new Handshake({ role: 'initiator', psk: pskOf(Buffer.from(SECRET)), prologue });

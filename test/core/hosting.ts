@@ -1,11 +1,17 @@
-import { once } from 'node:events';
-import { createConnection, type Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
-import { Singleton, type Client, type Receipt, type SendOptions, type SingletonOptions } from '../../src/index.ts';
+import {
+  Singleton,
+  type Client,
+  type Connection,
+  type Receipt,
+  type SendOptions,
+  type SingletonOptions,
+} from '../../src/index.ts';
+import { transportAt } from '../transports/places.ts';
 
-/** A host on a free port of 127.0.0.1, released when the test is over. */
+/** A host, on a free port of 127.0.0.1 unless another place is given, released when the test is over. */
 export function startHost(options: SingletonOptions = {}): Promise<Singleton> {
-  return start(new Singleton({ port: 0, ...options }));
+  return start(new Singleton(options.transport ? options : { port: 0, ...options }));
 }
 
 /** Claims, and releases when the test is over. */
@@ -20,20 +26,19 @@ export function portOf({ place }: Pick<Singleton, 'place'>): number {
 
 /** A launch of this library. When it has its receipt, the host has told its listeners. */
 export function launch(app: Singleton, args: readonly string[], options: SendOptions = {}): Promise<Receipt> {
-  return Singleton.send({ port: portOf(app), args, ...options });
+  return Singleton.send({ transport: transportAt(app.place), args, ...options });
 }
 
 /** An open connection that sends what the test tells it to. */
-export async function dial(app: Pick<Singleton, 'place'>): Promise<Socket> {
-  const socket = createConnection({ host: '127.0.0.1', port: portOf(app), allowHalfOpen: true });
-  onTestFinished(() => void socket.destroy());
-  socket.on('error', () => {});
-  await once(socket, 'connect');
-  return socket.resume();
+export async function dial({ place }: Pick<Singleton, 'place'>): Promise<Connection> {
+  const connection = await transportAt(place).connect({ signal: new AbortController().signal });
+  if (!connection) throw new Error(`Expected a host at ${place}; nobody is there.`);
+  onTestFinished(() => void connection.destroy());
+  return connection.on('error', () => {}).resume();
 }
 
 /** An open connection that the host has accepted: another launch, which came after it, was served. */
-export async function dialAccepted(app: Singleton): Promise<Socket> {
+export async function dialAccepted(app: Singleton): Promise<Connection> {
   const socket = await dial(app);
   await launch(app, []);
   return socket;
@@ -48,8 +53,8 @@ export async function speak(app: Singleton, bytes: string | Uint8Array): Promise
 }
 
 /** How the host closes a connection. */
-export function closed(socket: Socket): Promise<'end' | 'reset'> {
-  return new Promise((resolve) => socket.once('close', (isBroken) => resolve(isBroken ? 'reset' : 'end')));
+export function closed(connection: Connection): Promise<'end' | 'reset'> {
+  return new Promise((resolve) => connection.once('close', () => resolve(connection.errored ? 'reset' : 'end')));
 }
 
 export interface Heard {

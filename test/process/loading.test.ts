@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import type { AppConfig } from '../fixtures/app.js';
-import { fixture, freePort, run, type Program } from './program.ts';
+import { fixture, freePort, hostOf, run, type Program } from './program.ts';
 
 interface Loaded {
   /** Names of the package's files, without the marks that the build gives them. */
@@ -28,10 +28,15 @@ test.each([
   expect(await loadedBy(config)).toEqual(expected);
 });
 
+test.skipIf(process.platform === 'win32')('a launch over a pipe loads that, and nothing else', async () => {
+  const config: AppConfig = { options: {}, pipe: join(await temporaryFolder(), 'app.sock') };
+  await hostOf({}, config);
+  expect(await loadedBy(config)).toEqual({ files: ['index.js', 'pipe.js'], hasCrypto: false });
+});
+
 /** What a second launch had loaded when it exited, by V8's own account of the scripts that it ran. */
 async function loadedBy(config: AppConfig): Promise<Loaded> {
-  const folder = await mkdtemp(join(tmpdir(), 'socket-singleton-'));
-  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const folder = await temporaryFolder();
   const second: Program = run(
     process.execPath,
     ['--require', fixture('loaded.cjs'), fixture('app.js'), 'an argument'],
@@ -48,4 +53,10 @@ async function loadedBy(config: AppConfig): Promise<Loaded> {
   );
   const files = urls.map((url) => basename(url).replace(/-[\w-]{8}(?=\.js$)/, '')).toSorted();
   return { files, hasCrypto: Array.isArray(builtins) && builtins.includes('crypto') };
+}
+
+async function temporaryFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'socket-singleton-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  return folder;
 }

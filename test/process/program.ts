@@ -113,8 +113,8 @@ export class Program {
   }
 
   /** Writes a line to its stdin. */
-  tell(): void {
-    this.#child.stdin.write('\n');
+  tell(line = ''): void {
+    this.#child.stdin.write(`${line}\n`);
   }
 
   /** Leaves what it prints to stderr unread. */

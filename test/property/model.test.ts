@@ -1,11 +1,19 @@
 import { once } from 'node:events';
-import { connect, createServer, type Socket } from 'node:net';
-import fc from 'fast-check';
+import fc, { type Scheduler } from 'fast-check';
 import { expect, test } from 'vitest';
 import { json } from '../../src/codecs/json.ts';
 import { msgpack } from '../../src/codecs/msgpack.ts';
-import { Singleton, SingletonError, type SendOptions } from '../../src/index.ts';
+import {
+  MultipleSingletonsError,
+  Singleton,
+  SingletonError,
+  type Connection,
+  type ReleaseReason,
+  type SendOptions,
+  type Transport,
+} from '../../src/index.ts';
 import { encodePreface } from '../../src/protocol/preface.ts';
+import { memory, type MemoryNetwork } from '../../src/transports/memory.ts';
 import { launchLists, thresholds } from './arbitraries.ts';
 
 /** One wire: what both sides have, what a client without the proof has, and a message that breaks off. */
@@ -27,21 +35,21 @@ const wires: readonly Wire[] = [
     shared: { secret: SECRET },
     unproven: { secret: GUESS },
     broken: Buffer.from(`${SECRET}\0half an argu`),
-    numRuns: 200,
+    numRuns: 120,
   },
   {
     name: 'msgpack with a secret',
     shared: { codec: msgpack(), secret: SECRET },
     unproven: { codec: msgpack(), secret: GUESS },
     broken: Buffer.concat([preface, Buffer.alloc(30)]),
-    numRuns: 100,
+    numRuns: 60,
   },
   {
     name: 'json',
     shared: { codec: json() },
     unproven: { codec: json(), secret: GUESS },
     broken: preface.subarray(0, 9),
-    numRuns: 100,
+    numRuns: 60,
   },
 ];
 
@@ -52,6 +60,7 @@ interface Model {
   readonly verified: (readonly string[])[];
   refused: number;
   isHeld: boolean;
+  reason: ReleaseReason | undefined;
   isHeard: boolean;
 }
 
@@ -60,65 +69,80 @@ function published({ verified, maxClients, releaseThreshold }: Model): readonly 
   return verified.slice(0, limit).filter((args) => args.length > 0);
 }
 
-/** A host on a port of its own, and what it told. */
+/** A host at a place of its own, and what it told. What happens next there is the scheduler's choice. */
 class System {
   readonly app: Singleton;
   readonly wire: Wire;
+  readonly network: MemoryNetwork;
   readonly heard: (readonly string[])[] = [];
   readonly reasons: string[] = [];
-  readonly sockets: Socket[] = [];
+  readonly connections: Connection[] = [];
+  readonly #scheduler: Scheduler;
   refused = 0;
 
-  constructor(app: Singleton, wire: Wire) {
-    this.app = app;
+  constructor(scheduler: Scheduler, wire: Wire, rules: Rules) {
+    this.#scheduler = scheduler;
+    this.network = networkOf(scheduler);
     this.wire = wire;
-    app.on('release', (reason) => this.reasons.push(reason));
-    app.on('verifyFailed', () => (this.refused += 1));
+    this.app = new Singleton({ ...wire.shared, transport: this.transport, strict: false, ...rules });
+    this.app.on('release', (reason) => this.reasons.push(reason));
+    this.app.on('verifyFailed', () => (this.refused += 1));
   }
 
-  get port(): number {
-    return Number(new URL(this.app.place).port);
+  get transport(): Transport {
+    return this.network.transport(PLACE);
   }
 
-  /** `true` when the host took it. */
-  async launch(args: readonly string[]): Promise<boolean> {
-    try {
-      await Singleton.send({ ...this.wire.shared, port: this.port, args });
-      return true;
-    } catch (error) {
-      expect(error).toMatchObject({ code: 'ERR_SINGLETON_NO_HOST' });
-      return false;
-    }
+  /** Lets things happen, one at a time, until the step is done. */
+  done<T>(step: Promise<T>): Promise<T> {
+    return this.#scheduler.waitFor(step);
   }
 
-  /** `true` when there was a host to refuse it; the legacy wire does not say that it did. */
-  async launchUnproven(): Promise<boolean> {
-    try {
-      await Singleton.send({ ...this.wire.unproven, port: this.port, args: ['--evil'] });
-      return true;
-    } catch (error) {
-      if (!(error instanceof SingletonError)) throw error;
-      expect(['ERR_SINGLETON_NO_HOST', 'ERR_SINGLETON_VERIFICATION_FAILED']).toContain(error.code);
-      return error.code === 'ERR_SINGLETON_VERIFICATION_FAILED';
-    }
+  /** `delivered` when the host took it, else the code of the error. */
+  async launch(args: readonly string[], options: { readonly handOffTimeout?: number } = {}): Promise<string> {
+    return this.#send({ ...this.wire.shared, ...options, args });
   }
 
-  async connect(): Promise<Socket | undefined> {
-    const socket = connect(this.port, '127.0.0.1').on('error', () => {});
-    this.sockets.push(socket);
-    return new Promise((resolve) => {
-      socket.once('connect', () => resolve(socket)).once('close', () => resolve(undefined));
-    });
+  /** The legacy wire does not say that it was refused. */
+  async launchUnproven(): Promise<string> {
+    return this.#send({ ...this.wire.unproven, args: ['--evil'] });
+  }
+
+  async #send(options: SendOptions): Promise<string> {
+    const sending = Singleton.send({ ...options, transport: this.transport });
+    return this.done(sending.then(() => 'delivered', codeOf));
+  }
+
+  async connect(): Promise<Connection | undefined> {
+    const connection = await this.done(this.transport.connect({ signal: new AbortController().signal }));
+    if (connection) this.connections.push(connection.on('error', () => {}));
+    return connection;
   }
 
   listen(): void {
     this.app.on('args', (args) => this.heard.push(args));
   }
 
-  async end(): Promise<void> {
-    for (const socket of this.sockets) socket.destroy();
-    await this.app.release();
+  async release(): Promise<void> {
+    for (const connection of this.connections) connection.destroy();
+    await this.done(this.app.release());
   }
+}
+
+const PLACE = 'the place';
+
+interface Rules {
+  readonly maxClients: number;
+  readonly releaseThreshold: number;
+}
+
+function networkOf(scheduler: Scheduler): MemoryNetwork {
+  return memory({ schedule: (what) => scheduler.schedule(Promise.resolve(), what) });
+}
+
+function codeOf(error: unknown): string {
+  if (error instanceof SingletonError) return error.code;
+  throw error;
 }
 
 type Command = fc.AsyncCommand<Model, System>;
@@ -135,7 +159,12 @@ function compare(model: Model, { app, heard, refused }: System): void {
 
 function count(model: Model, args: readonly string[]): void {
   model.verified.push(args);
-  if (model.verified.length === model.releaseThreshold) model.isHeld = false;
+  if (model.verified.length === model.releaseThreshold) release(model, 'threshold');
+}
+
+function release(model: Model, reason: ReleaseReason): void {
+  if (model.isHeld) model.reason = reason;
+  model.isHeld = false;
 }
 
 class Launch implements Command {
@@ -145,7 +174,7 @@ class Launch implements Command {
   }
   check = (): boolean => true;
   async run(model: Model, system: System): Promise<void> {
-    expect(await system.launch(this.args)).toBe(model.isHeld);
+    expect(await system.launch(this.args)).toBe(model.isHeld ? 'delivered' : 'ERR_SINGLETON_NO_HOST');
     if (model.isHeld) count(model, this.args);
     compare(model, system);
   }
@@ -163,8 +192,9 @@ class Burst implements Command {
     const before = model.verified.length;
     const order: (readonly string[])[] = [];
     const launches = Array.from({ length: this.size }, (_, index) => [`burst ${before}`, `${index}`]);
-    const isTaken = await Promise.all(launches.map((args) => system.launch(args)));
-    const taken = launches.filter((_, index) => isTaken[index]);
+    const outcomes = await Promise.all(launches.map((args) => system.launch(args)));
+    for (const outcome of outcomes) expect(['delivered', 'ERR_SINGLETON_NO_HOST']).toContain(outcome);
+    const taken = launches.filter((_, index) => outcomes[index] === 'delivered');
     const seen = [...system.heard, ...system.app.arguments].filter(([mark]) => mark === `burst ${before}`);
     order.push(...seen, ...taken.filter((args) => !seen.some((other) => other[1] === args[1])));
     expect(order).toHaveLength(taken.length);
@@ -177,7 +207,8 @@ class Burst implements Command {
 class WrongSecret implements Command {
   check = (): boolean => true;
   async run(model: Model, system: System): Promise<void> {
-    expect(await system.launchUnproven()).toBe(model.isHeld);
+    const refusals = model.isHeld ? ['delivered', 'ERR_SINGLETON_VERIFICATION_FAILED'] : ['ERR_SINGLETON_NO_HOST'];
+    expect(refusals).toContain(await system.launchUnproven());
     if (model.isHeld) model.refused += 1;
     compare(model, system);
   }
@@ -197,12 +228,11 @@ class Silence implements Command {
 class Crash implements Command {
   check = (model: Model): boolean => model.isHeld;
   async run(model: Model, system: System): Promise<void> {
-    const socket = await system.connect();
-    if (!socket) throw new Error('the host is gone');
-    socket.write(system.wire.broken);
+    const connection = await system.connect();
+    if (!connection) throw new Error('the host is gone');
     const warned = once(system.app, 'warning');
-    socket.end();
-    await warned;
+    connection.end(system.wire.broken);
+    await system.done(warned);
     compare(model, system);
   }
   toString = (): string => 'crash()';
@@ -222,13 +252,54 @@ class Listen implements Command {
 class Release implements Command {
   check = (): boolean => true;
   async run(model: Model, system: System): Promise<void> {
-    for (const socket of system.sockets) socket.destroy();
-    await system.app.release();
-    expect(system.reasons).toEqual([model.isHeld ? 'manual' : (system.reasons[0] ?? 'none')]);
-    model.isHeld = false;
+    await system.release();
+    release(model, 'manual');
+    expect(system.reasons).toEqual([model.reason]);
     compare(model, system);
   }
   toString = (): string => 'release()';
+}
+
+/** Somebody takes the place away. */
+class Steal implements Command {
+  check = (model: Model): boolean => model.isHeld;
+  async run(model: Model, system: System): Promise<void> {
+    system.network.steal(PLACE);
+    release(model, 'lost');
+    compare(model, system);
+  }
+  toString = (): string => 'steal()';
+}
+
+/** The host does not move until the launch has given up. */
+class Hang implements Command {
+  check = (model: Model): boolean => model.isHeld;
+  async run(model: Model, system: System): Promise<void> {
+    system.network.freeze(PLACE);
+    const outcome = await system.launch(['gave up'], { handOffTimeout: 20 });
+    system.network.thaw(PLACE);
+    expect(outcome).toBe('ERR_SINGLETON_HOST_UNRESPONSIVE');
+    compare(model, system);
+  }
+  toString = (): string => 'hang()';
+}
+
+/** The connection breaks on its way. The launch tries again, or fails; one that fails is not run. */
+class Cut implements Command {
+  readonly bytes: number;
+  constructor(bytes: number) {
+    this.bytes = bytes;
+  }
+  check = (model: Model): boolean => model.isHeld;
+  async run(model: Model, system: System): Promise<void> {
+    system.network.cutNext(PLACE, this.bytes);
+    const args = ['a launch that may be cut off'];
+    const outcome = await system.launch(args);
+    if (outcome === 'delivered') count(model, args);
+    else expect(outcome).toBe('ERR_SINGLETON_CONNECTION_FAILED');
+    compare(model, system);
+  }
+  toString = (): string => `cut(${this.bytes})`;
 }
 
 const commands = [
@@ -240,32 +311,66 @@ const commands = [
   fc.constant(new Crash()),
   fc.constant(new Listen()),
   fc.constant(new Release()),
+  fc.constant(new Steal()),
+  fc.constant(new Hang()),
+  fc.nat({ max: 150 }).map((bytes) => new Cut(bytes)),
 ];
 
 test.each(wires)('a host of $name counts, publishes and releases as the rules say, whatever comes', async (wire) => {
   await fc.assert(
-    fc.asyncProperty(thresholds(), fc.commands(commands, { maxCommands: 20 }), async (rules, steps) => {
-      const system = new System(await Singleton.acquire({ ...wire.shared, port: 0, strict: false, ...rules }), wire);
-      try {
-        await fc.asyncModelRun(
-          () => ({ model: { ...rules, verified: [], refused: 0, isHeld: true, isHeard: false }, real: system }),
-          steps,
-        );
-        expect(await isFree(system.port)).toBe(!system.app.listening);
-      } finally {
-        await system.end();
-      }
-      expect(system.reasons).toHaveLength(1);
-    }),
+    fc.asyncProperty(
+      fc.scheduler(),
+      thresholds(),
+      fc.commands(commands, { maxCommands: 20 }),
+      async (scheduler, rules, steps) => {
+        const system = new System(scheduler, wire, rules);
+        await system.done(system.app.acquire());
+        try {
+          await fc.asyncModelRun(
+            () => ({
+              model: { ...rules, verified: [], refused: 0, isHeld: true, isHeard: false, reason: undefined },
+              real: system,
+            }),
+            steps,
+          );
+          expect((await system.connect()) === undefined).toBe(!system.app.listening);
+        } finally {
+          await system.release();
+        }
+        expect(system.reasons).toHaveLength(1);
+      },
+    ),
     { numRuns: wire.numRuns },
   );
 });
 
-async function isFree(port: number): Promise<boolean> {
-  const server = createServer().listen({ port, host: '127.0.0.1', exclusive: true });
-  const isListening = await new Promise<boolean>((resolve) => {
-    server.once('listening', () => resolve(true)).once('error', () => resolve(false));
-  });
-  if (isListening) await new Promise((resolve) => server.close(resolve));
-  return isListening;
+test.each(wires)(
+  'of launches over $name at one instant one is host, and it hears of all others',
+  async ({ shared }) => {
+    await fc.assert(
+      fc.asyncProperty(fc.scheduler(), fc.integer({ min: 2, max: 6 }), async (scheduler, size) => {
+        const network = networkOf(scheduler);
+        const apps = Array.from(
+          { length: size },
+          (_, index) =>
+            new Singleton({ ...shared, transport: network.transport(PLACE), args: [`${index}`], strict: false }),
+        );
+        const claims = apps.map(async (app) => app.acquire().then(() => 'host', outcomeOf));
+        const outcomes = await scheduler.waitFor(Promise.all(claims));
+        const host = apps.find((app) => app.listening);
+        try {
+          expect(outcomes.filter((outcome) => outcome === 'host')).toHaveLength(1);
+          const others = outcomes.flatMap((outcome, index) => (outcome === 'host' ? [] : [[`${index}`]]));
+          expect(host?.arguments.toSorted()).toEqual(others);
+        } finally {
+          await scheduler.waitFor(Promise.all(apps.map((app) => app.release())));
+        }
+      }),
+      { numRuns: 60 },
+    );
+  },
+);
+
+function outcomeOf(error: unknown): string {
+  return error instanceof MultipleSingletonsError ? error.receipt.outcome : codeOf(error);
 }

@@ -1,0 +1,112 @@
+import type { Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { SingletonError } from '../core/errors.ts';
+import type { KernelMutex } from './kernel-mutex.ts';
+import { connect, listen, placeUnavailable, type Naming } from './net.ts';
+import type { SocketPath } from './pipe-path.ts';
+import { hearingReset, withReset } from './pipe-reset.ts';
+import { watchPlace } from './place-watch.ts';
+import { checkDirectory } from './runtime-directory.ts';
+import { SocketFile, temporaryName } from './socket-file.ts';
+import type { Connection, ConnectOptions, Listener, ListenOptions, Transport } from './transport.ts';
+
+/** A Unix socket: its file outlives a host that crashes, and the next one clears it. */
+export function unixSocket({ path, directory }: SocketPath, mutex: KernelMutex): Transport {
+  const place = `unix://${path}`;
+  /** A connect found nobody, so that a socket that is there may be a dead host's. */
+  let isSuspect = false;
+  const open = (): SocketFile => new SocketFile(path, directory.uid, mutex);
+  const naming: Naming = { placeOf: () => place, unavailable: (cause) => placeUnavailable(place, cause, REASONS) };
+
+  async function claim(
+    onConnection: (connection: Connection) => void,
+    options: ListenOptions,
+  ): Promise<Listener | undefined> {
+    checkDirectory(directory, { make: true });
+    const file = open();
+    if (file.exists && options.connects && !isSuspect) return undefined;
+    const temporary = temporaryName(path);
+    const onSocket = (socket: Socket): void => onConnection(Object.assign(withReset(socket), { isGone, isKnock }));
+    const listener = await listen({ path: temporary }, naming, onSocket, options);
+    let isPublished = false;
+    try {
+      isPublished = listener !== undefined && (await file.publish(temporary));
+      return isPublished && listener ? published(listener, file, options) : undefined;
+    } finally {
+      if (!isPublished) await listener?.close();
+    }
+  }
+
+  function published(listener: Listener, file: SocketFile, { onLost }: ListenOptions): Listener {
+    const watch = watchPlace(path, () => {
+      if (file.isOwn) return;
+      watch.close();
+      onLost();
+    });
+    return {
+      ...listener,
+      async close() {
+        watch.close();
+        try {
+          file.withdraw();
+        } finally {
+          await listener.close();
+        }
+      },
+    };
+  }
+
+  return {
+    place,
+    async listen(onConnection, options) {
+      try {
+        return await claim(onConnection, options);
+      } catch (error) {
+        throw error instanceof SingletonError ? error : naming.unavailable(error);
+      }
+    },
+    async connect(options) {
+      isSuspect = false;
+      if (!checkDirectory(directory, { make: false }) || !open().exists) return undefined;
+      const socket = await connectPatiently(path, options);
+      isSuspect = socket === undefined;
+      return socket;
+    },
+  };
+}
+
+/** A full queue refuses at once: somebody is there, and busy. */
+async function connectPatiently(path: string, options: ConnectOptions): Promise<Socket | undefined> {
+  for (;;) {
+    try {
+      return hearingReset(await connect({ path }, options));
+    } catch (error) {
+      if (!isBusy(error)) throw error;
+      await sleep(PAUSE / 2 + Math.random() * PAUSE, undefined, options).catch(() => {});
+    }
+  }
+}
+
+/** Milliseconds between two tries, on average. */
+const PAUSE = 30;
+
+function isBusy(error: unknown): boolean {
+  const cause = error instanceof SingletonError ? error.cause : undefined;
+  return cause instanceof Error && 'code' in cause && cause.code === 'EAGAIN';
+}
+
+/** Nothing but a write tells whether a side that has ended is still there, and one of no bytes is not seen by it. */
+function isGone(this: Socket): boolean {
+  if (this.writable) this.write('');
+  return this.errored !== null;
+}
+
+function isKnock(this: Socket): boolean {
+  return this.bytesRead === 0 && this.readableEnded;
+}
+
+const REASONS = {
+  EACCES: 'the system does not allow it. Choose a path that is yours',
+  EPERM: 'the file system has no hard links. Choose another path',
+  EROFS: 'the file system cannot be written to. Choose another path',
+};

@@ -1,0 +1,72 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { otherNode } from './other-node.ts';
+import { fixture, run, type Program } from './program.ts';
+
+const COUNT = 12;
+const ROUNDS = 50;
+
+test('12 processes that claim a place whose host was killed give one host and 11 deliveries, 50 times', async () => {
+  await storm([process.execPath]);
+}, 60_000);
+
+const MAJOR = process.versions.node.startsWith('24.') ? 20 : 24;
+
+test(`so do processes of this version of Node and of Node ${MAJOR}`, async (context) => {
+  const other = await otherNode(MAJOR);
+  if (other === undefined)
+    console.warn(`NOT TESTED: Node ${MAJOR} beside ${process.version}. The registry has not given it.`);
+  context.skip(other === undefined);
+  await storm([process.execPath, `${other}`]);
+}, 120_000);
+
+/**
+ * The processes stay from round to round, but for the host: it is killed, so that its socket file is stale, and another
+ * program takes its part.
+ */
+async function storm(nodes: readonly string[]): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'socket-singleton-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const path = join(folder, 'app.sock');
+  let started = 0;
+  const start = (): Program => run(nodes[started++ % nodes.length] ?? '', [fixture('racer.js'), path]);
+  const racers = Array.from({ length: COUNT }, start);
+  let host = start();
+  host.tell('[]');
+  await host.line('claimed');
+
+  for (let round = 1; round <= ROUNDS; round++) {
+    await host.kill();
+    expect(await readdir(folder)).toEqual(['app.sock']);
+    host = await race(racers, round);
+    expect(await readdir(folder)).toEqual(['app.sock']);
+    racers[racers.indexOf(host)] = start();
+  }
+}
+
+/** All claim at one instant. Returns the one that is host, when it has heard of all others. */
+async function race(racers: readonly Program[], round: number): Promise<Program> {
+  const launches = racers.map((racer, index) => ({
+    racer,
+    line: JSON.stringify([`round ${round}`, `racer ${index}`]),
+  }));
+  for (const { racer, line } of launches) racer.tell(line);
+  const claims = await Promise.all(
+    launches.map(async ({ racer, line }) => {
+      const { outcome } = await racer.line('claimed', (claimed) => claimed['for'] === line);
+      return { racer, line, outcome };
+    }),
+  );
+  const others = claims.filter(({ outcome }) => outcome === 'unconfirmed');
+  const [host, ...more] = claims.filter(({ outcome }) => outcome === 'host');
+  expect(more).toEqual([]);
+  if (!host) throw new Error(`Expected a host; there is none: ${JSON.stringify(claims)}`);
+  expect(others).toHaveLength(COUNT - 1);
+  const heard = host.racer.all('args').map(({ args }) => JSON.stringify(args));
+  expect(heard).toHaveLength(others.length);
+  expect(new Set(heard)).toEqual(new Set(others.map(({ line }) => line)));
+  expect(host.racer.all('warning')).toEqual([]);
+  return host.racer;
+}

@@ -1,0 +1,103 @@
+import { describe, expect, test } from 'vitest';
+import { resolvePath, type System } from '../../src/transports/pipe-path.ts';
+import { pipe } from '../../src/transports/pipe.ts';
+
+const linux: System = { platform: 'linux', env: {}, tmpdir: '/tmp', uid: 1000, username: () => 'alice' };
+const mac: System = {
+  ...linux,
+  platform: 'darwin',
+  tmpdir: '/var/folders/zz/zyxvpxvq6csfxvn_n0000000000000/T',
+  uid: 501,
+};
+const windows: System = { ...linux, platform: 'win32', tmpdir: String.raw`C:\Temp`, uid: undefined };
+const invalid = expect.objectContaining({ name: 'SingletonError', code: 'ERR_SINGLETON_INVALID_OPTION' });
+
+describe('a name', () => {
+  const name = 'com.acme.editor';
+
+  test('is a file in XDG_RUNTIME_DIR, which is not made', () => {
+    expect(resolvePath({ name }, { ...linux, env: { XDG_RUNTIME_DIR: '/run/user/1000' } })).toEqual({
+      kind: 'socket-file',
+      path: '/run/user/1000/com.acme.editor.sock',
+      directory: { path: '/run/user/1000', uid: 1000, forbidden: 0o077, isOurs: false },
+    });
+  });
+
+  test.each([undefined, '', 'relative/path'])('is a directory of the user where XDG_RUNTIME_DIR is %o', (given) => {
+    expect(resolvePath({ name }, { ...linux, env: { XDG_RUNTIME_DIR: given } })).toEqual({
+      kind: 'socket-file',
+      path: '/tmp/com.acme.editor-1000/socket',
+      directory: { path: '/tmp/com.acme.editor-1000', uid: 1000, forbidden: 0o077, isOurs: true },
+    });
+  });
+
+  test('of a usual length fits into the long temp directory of macOS', () => {
+    expect(resolvePath({ name }, mac).path).toBe(`${mac.tmpdir}/com.acme.editor-501/socket`);
+  });
+
+  test('is a named pipe of the user on Windows', () => {
+    expect(resolvePath({ name }, windows)).toEqual({
+      kind: 'named-pipe',
+      path: String.raw`\\.\pipe\com.acme.editor-alice`,
+    });
+    expect(resolvePath({ name }, { ...windows, username: () => 'bob' }).path).toMatch(/-bob$/);
+  });
+
+  test.each(['', 'a/b', String.raw`a\b`, 'a\0b', 'a\nb', '\ud800', 1, null])('cannot be %o', (wrong) => {
+    expect(() => resolvePath(untyped({ name: wrong }), linux)).toThrow(invalid);
+  });
+
+  test('that makes the path too long is refused, with the length and what to do', () => {
+    expect(() => resolvePath({ name: 'x'.repeat(80) }, linux)).toThrow(
+      /88 bytes.*got 97: .*shorter name, or give a path/,
+    );
+  });
+});
+
+describe('a path', () => {
+  test('is taken as it is, in a directory where nobody else may write', () => {
+    expect(resolvePath({ path: '/srv/app//x/../app.sock' }, linux)).toEqual({
+      kind: 'socket-file',
+      path: '/srv/app/app.sock',
+      directory: { path: '/srv/app', uid: 1000, forbidden: 0o022, isOurs: false },
+    });
+  });
+
+  test('is the name of a pipe on Windows', () => {
+    const path = String.raw`\\.\pipe\my-app`;
+    expect(resolvePath({ path }, windows)).toEqual({ kind: 'named-pipe', path });
+    expect(() => resolvePath({ path: String.raw`C:\my-app` }, windows)).toThrow(invalid);
+  });
+
+  test.each(['', 'relative', './app.sock', '/a\0b', '/\ud800', 1, null])('cannot be %o', (wrong) => {
+    expect(() => resolvePath(untyped({ path: wrong }), linux)).toThrow(invalid);
+  });
+
+  // A suffix of 15 bytes is added to it, and the system takes 103.
+  test.each([88, 89, 103, 104, 108, 109])('of %d bytes is taken up to 88, whatever its characters', (bytes) => {
+    const paths = [
+      `/${'a'.repeat(bytes - 1)}`,
+      `/${'ü'.repeat((bytes - 2) / 2)}`.padEnd(bytes - Math.floor((bytes - 2) / 2), 'a'),
+    ];
+    for (const path of paths) {
+      expect(Buffer.byteLength(path)).toBe(bytes);
+      if (bytes === 88) expect(resolvePath({ path }, linux).path).toBe(path);
+      else {
+        const message = new RegExp(`at most 88 bytes .*takes 103.*got ${bytes}: .*Choose a shorter one`);
+        expect(() => resolvePath({ path }, linux)).toThrow(message);
+        expect(() => resolvePath({ path }, linux)).toThrow(invalid);
+      }
+    }
+  });
+});
+
+test('a name and a path together are refused, and so is nothing', () => {
+  expect(() => pipe(untyped({ name: 'a', path: '/b' }))).toThrow(invalid);
+  expect(() => pipe(untyped({}))).toThrow(invalid);
+  expect(() => pipe(untyped(undefined))).toThrow(invalid);
+});
+
+/** `any`: what a caller without types may pass. */
+function untyped(value: unknown): any {
+  return value;
+}
