@@ -30,10 +30,10 @@ export async function growth({ seconds, fewest }) {
   return rows;
 }
 
-/** Ten launches, one after the other, that each go to so many listeners. @param {number} count */
+/** A hundred launches, one after the other, that each go to so many listeners. @param {number} count */
 async function listeners(count) {
   return timed({ codec: 'json', listeners: count }, {}, async ({ handOff }) => {
-    for (let launch = 0; launch < 10; launch += 1) await handOff();
+    for (let launch = 0; launch < 100; launch += 1) await handOff();
   });
 }
 

@@ -20,8 +20,8 @@ import { judge, TARGETS } from './targets.js';
 /** @type {Readonly<Record<string, () => Promise<readonly import('./report.js').Row[]>>>} */
 const PARTS = {
   size,
-  'cold-launch': () => coldLaunch({ seconds: 30, fewest: 12 }),
-  'hand-offs': () => handOffs({ seconds: 20, fewest: 6 }),
+  'cold-launch': () => coldLaunch({ seconds: 27, fewest: 12 }),
+  'hand-offs': () => handOffs({ seconds: 20, fewest: 5 }),
   codecs: async () => codecs(await internals(), { seconds: 12, fewest: 5 }),
   channel: async () => channel(await internals(), { seconds: 4, fewest: 5 }),
   memory: () => memory({ seconds: 10, fewest: 2 }),
