@@ -1,0 +1,9 @@
+/**
+ * Each is loaded by who names it.
+ * @type {Record<'legacy' | 'json' | 'msgpack', () => Promise<import('../dist/index.js').Codec<any>>>}
+ */
+export const codecs = {
+  legacy: async () => (await import('../dist/index.js')).legacy(),
+  json: async () => (await import('../dist/codecs/json.js')).json(),
+  msgpack: async () => (await import('../dist/codecs/msgpack.js')).msgpack(),
+};

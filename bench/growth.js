@@ -1,0 +1,80 @@
+import { singletonPeer } from './hosts.js';
+import { estimate, summarize } from './ratio.js';
+import { interleave } from './rounds.js';
+
+const FEWER = 1000;
+const MOST = 10_000;
+const COUNTS = [10, 100, FEWER, MOST];
+/** Launches on their way at a time. */
+const AT_A_TIME = 64;
+
+/**
+ * How the time for n of something grows with n: by n to the power of the exponent. 1 is in proportion, 2 is quadratic. It
+ * is taken from the last step, from 1,000 to 10,000, where what is not in proportion shows most.
+ * @param {import('./rounds.js').Budget} budget For all of it.
+ */
+export async function growth({ seconds, fewest }) {
+  const kinds = { listeners, 'pending launches': pending, 'open conversations': conversations };
+  const rows = [];
+  for (const [name, take] of Object.entries(kinds)) {
+    const contestants = Object.fromEntries(COUNTS.map((count) => [String(count), () => take(count)]));
+    const times = await interleave(contestants, { seconds: seconds / 3, fewest, isCold: true });
+    const fewer = times(String(FEWER));
+    const exponents = times(String(MOST)).map(
+      (time, round) => Math.log(time / (fewer[round] ?? NaN)) / Math.log(MOST / FEWER),
+    );
+    const medians = COUNTS.map((count) => `${count}: ${summarize(times(String(count))).median.toPrecision(3)}`);
+    const what = { group: 'growth', name, against: '', unit: `exponent (ms for ${medians.join(', ')})` };
+    rows.push({ ...what, ...estimate(exponents), rounds: exponents.length });
+  }
+  return rows;
+}
+
+/** A hundred launches, one after the other, that each go to so many listeners. @param {number} count */
+async function listeners(count) {
+  return timed({ codec: 'json', listeners: count }, {}, async ({ handOff }) => {
+    for (let launch = 0; launch < 100; launch += 1) await handOff();
+  });
+}
+
+/** So many launches that wait, and then go to the first listener. @param {number} count */
+async function pending(count) {
+  return timed({ codec: 'json', listeners: 0 }, {}, async ({ host, handOff }) => {
+    let left = count;
+    const one = async () => {
+      for (left -= 1; left >= 0; left -= 1) await handOff();
+    };
+    await Promise.all(Array.from({ length: AT_A_TIME }, one));
+    await host.ask('take');
+  });
+}
+
+/** So many launches that wait for an answer at one time, and then get it. @param {number} count */
+async function conversations(count) {
+  return timed({ codec: 'json', waits: true }, { wait: true }, async ({ host, handOff }) => {
+    const answers = [];
+    for (let open = 0; open < count; open += 1) {
+      answers.push(handOff());
+      if (open >= AT_A_TIME) await host.message();
+    }
+    for (let open = 0; open < Math.min(count, AT_A_TIME); open += 1) await host.message();
+    await Promise.all([host.ask('reply'), ...answers]);
+  });
+}
+
+/**
+ * Milliseconds that something takes with a new host.
+ * @param {import('./programs/host.js').Orders} orders
+ * @param {{ readonly wait?: boolean }} launch
+ * @param {(peer: import('./hosts.js').Peer) => Promise<unknown>} act
+ */
+async function timed(orders, launch, act) {
+  const peer = await singletonPeer(orders, { args: ['hello'], ...launch });
+  try {
+    const began = performance.now();
+    await act(peer);
+    return performance.now() - began;
+  } finally {
+    await peer.host.stop();
+  }
+}

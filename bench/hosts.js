@@ -1,0 +1,61 @@
+import { connect } from 'node:net';
+import { Singleton, tcp } from '../dist/index.js';
+import { codecs } from './codecs-by-name.js';
+import { newPlace, optionsAt } from './places.js';
+import { Host, program } from './processes.js';
+import { play, record } from './recording.js';
+
+/** 32 random bytes. */
+export const SECRET = 'oLmlsWQHNCvyhZ6p5bfi0S1OSyBJ9VbnIHn1ROAsoKk';
+
+/**
+ * A host in a process of its own, and what hands launches over to it.
+ * @typedef {object} Peer
+ * @property {Host} host
+ * @property {import('./places.js').Place} place
+ * @property {() => Promise<unknown>} handOff
+ */
+
+/**
+ * Ours.
+ * @param {import('./programs/host.js').Orders} orders
+ * @param {Pick<import('../dist/index.js').SendOptions<any>, 'args' | 'wait'>} launch
+ * @param {{ readonly transport?: import('./places.js').Place['transport'], readonly flags?: readonly string[] }} [how]
+ * @returns {Promise<Peer>}
+ */
+export async function singletonPeer(orders, launch, { transport = 'tcp', flags = [] } = {}) {
+  const place = await newPlace(transport);
+  const env = { ...place.env, BENCH_ORDERS: JSON.stringify(orders) };
+  const host = await Host.start([...flags, program('host.js')], env);
+  const options = { ...(await optionsAt(place.where)), ...(await optionsOf(orders)), ...launch };
+  return { host, place, handOff: () => Singleton.send(options) };
+}
+
+/**
+ * One that exchanges the same bytes over node:net, turn by turn.
+ * @param {Peer} peer
+ * @param {import('./programs/host.js').Orders} orders
+ * @param {Pick<import('../dist/index.js').SendOptions<any>, 'args'>} launch
+ * @param {readonly string[]} [flags]
+ * @returns {Promise<Peer>}
+ */
+export async function rawPeer(peer, orders, launch, flags = []) {
+  const options = { ...(await optionsOf(orders)), ...launch };
+  const turns = await record(peer.place.where, (port) => Singleton.send({ ...options, transport: tcp({ port }) }));
+  const place = await newPlace(peer.place.transport);
+  const env = { ...place.env, BENCH_TURNS: JSON.stringify(turns) };
+  const host = await Host.start([...flags, program('replay.js')], env);
+  const handOff = () =>
+    new Promise((resolve, reject) => {
+      const socket = connect({ ...place.where, allowHalfOpen: true, noDelay: true }, () =>
+        play(socket, turns, 'client'),
+      );
+      socket.once('error', reject).once('close', resolve);
+    });
+  return { host, place, handOff };
+}
+
+/** @param {import('./programs/host.js').Orders} orders */
+async function optionsOf({ codec, secret }) {
+  return { codec: await codecs[codec](), secret, maxMessageBytes: 2 ** 21, handOffTimeout: 60_000 };
+}

@@ -1,0 +1,64 @@
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { rolldown } from 'rolldown';
+
+/**
+ * What no entry of the package exports.
+ * @typedef {object} Internals
+ * @property {import('../src/codecs/length-prefixed.ts').LengthPrefixedOptions<any, any>} json Of the codec, its serializer.
+ * @property {import('../src/codecs/length-prefixed.ts').LengthPrefixedOptions<any, any>} msgpack
+ * @property {typeof import('../src/codecs/frames.ts').frames} frames
+ * @property {typeof import('../src/protocol/messages.ts').encodeLaunch} encodeLaunch
+ * @property {typeof import('../src/protocol/messages.ts').decodeLaunch} decodeLaunch
+ * @property {typeof import('../src/protocol/handshake.ts').initiate} initiate
+ * @property {typeof import('../src/protocol/handshake.ts').tryRespond} tryRespond
+ */
+
+const EXPORTS = `
+  import { json as openJson } from './codecs/json.ts';
+  import { msgpack as openMsgpack } from './codecs/msgpack.ts';
+  export const json = openJson();
+  export const msgpack = openMsgpack();
+  export { frames } from './codecs/frames.ts';
+  export { encodeLaunch, decodeLaunch } from './protocol/messages.ts';
+  export { initiate, tryRespond } from './protocol/handshake.ts';
+`;
+
+const SOURCE = fileURLToPath(new URL('../src/', import.meta.url));
+/** From here the bundle finds `msgpackr`. */
+const FOLDER = new URL('../node_modules/.cache/bench/', import.meta.url);
+
+/** Gives the entry, and codecs that are what they were made of. */
+const opened = {
+  name: 'opened',
+  /** @param {string} source */
+  resolveId: (source) => {
+    if (source === 'internals') return `${SOURCE}internals.js`;
+    return source === './length-prefixed.ts' ? '\0length-prefixed' : null;
+  },
+  /** @param {string} id */
+  load: (id) => {
+    if (id === `${SOURCE}internals.js`) return EXPORTS;
+    return id === '\0length-prefixed' ? 'export const lengthPrefixed = (options) => options;' : null;
+  },
+};
+
+/** Bundles and loads them. @returns {Promise<Internals>} */
+export async function internals() {
+  const bundle = await rolldown({
+    input: 'internals',
+    external: ['msgpackr/pack'],
+    platform: 'node',
+    plugins: [opened],
+  });
+  const { output } = await bundle.generate({ codeSplitting: false });
+  await bundle.close();
+  const file = new URL('internals.mjs', FOLDER);
+  await mkdir(FOLDER, { recursive: true });
+  await writeFile(file, output[0].code);
+  try {
+    return await import(file.href);
+  } finally {
+    await rm(FOLDER, { recursive: true });
+  }
+}

@@ -1,0 +1,31 @@
+/**
+ * Something to be measured: one turn gives one figure.
+ * @typedef {() => number | Promise<number>} Contestant
+ *
+ * @typedef {object} Budget
+ * @property {number} seconds No round begins when they are over…
+ * @property {number} fewest …and so many were run.
+ * @property {boolean} [isCold] Each turn starts anew, so that nothing can be warmed up. Else the first round is for that,
+ *   and thrown away.
+ */
+
+/**
+ * Lets all contestants have a turn in each round: A B C, B C A, …
+ * @param {Readonly<Record<string, Contestant>>} contestants
+ * @param {Budget} budget
+ * @returns {Promise<(name: string) => readonly number[]>} What one of them gave, round by round.
+ */
+export async function interleave(contestants, { seconds, fewest, isCold = false }) {
+  const entries = Object.entries(contestants);
+  const results = new Map(entries.map(([name]) => [name, /** @type {number[]} */ ([])]));
+  if (!isCold) for (const [, take] of entries) await take();
+  const end = performance.now() + seconds * 1000;
+  for (let round = 0; round < fewest || performance.now() < end; round += 1) {
+    const first = round % entries.length;
+    for (const [name, take] of [...entries.slice(first), ...entries.slice(0, first)]) {
+      const result = await take();
+      results.get(name)?.push(result);
+    }
+  }
+  return (name) => results.get(name) ?? [];
+}

@@ -1,0 +1,51 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { newPlace, scratch } from './places.js';
+import { exitOf } from './processes.js';
+import { compare } from './report.js';
+import { interleave } from './rounds.js';
+
+const PROCESSES = 200;
+/** The status of the host, when it has heard of all others. */
+const HOST = 9;
+
+/**
+ * 200 processes at one instant, until the last has exited: launches of one program against processes that do nothing.
+ * @param {import('./rounds.js').Budget} budget
+ */
+export async function storm(budget) {
+  const file = join(await scratch(), 'storm.mjs');
+  await writeFile(file, PROGRAM);
+  const results = await interleave(
+    { ours: () => launches(file), nothing: async () => (await all(['-e', '0'])).took },
+    { ...budget, isCold: true },
+  );
+  const what = { group: 'storm', name: '200 launches, legacy, tcp', against: '200 × node -e 0', unit: 'ms' };
+  return [compare(what, results('ours'), results('nothing'))];
+}
+
+const PROGRAM = `
+  import { Singleton } from '${new URL('../dist/index.js', import.meta.url).href}';
+  const { port } = JSON.parse(process.env.BENCH_WHERE);
+  const app = await Singleton.acquire({ port, releaseThreshold: ${PROCESSES - 1}, handOffTimeout: 60_000 });
+  let published = 0;
+  app.on('args', () => (published += 1));
+  app.on('release', () => (process.exitCode = published === ${PROCESSES - 2} ? ${HOST} : 1));
+`;
+
+/** @param {string} file */
+async function launches(file) {
+  const { env } = await newPlace();
+  const { took, codes } = await all([file, 'hello'], env);
+  const count = (/** @type {number} */ status) => codes.filter((code) => code === status).length;
+  if (count(HOST) !== 1 || count(0) !== PROCESSES - 1)
+    throw new Error(`Expected one host and no loss, got ${codes.join()}.`);
+  return took;
+}
+
+/** @param {readonly string[]} argv @param {Readonly<Record<string, string>>} [env] */
+async function all(argv, env) {
+  const began = performance.now();
+  const exits = await Promise.all(Array.from({ length: PROCESSES }, () => exitOf(argv, env)));
+  return { took: performance.now() - began, codes: exits.map(({ code }) => code) };
+}
