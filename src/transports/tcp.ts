@@ -1,4 +1,4 @@
-import { isIP, isIPv6, type Server, type Socket } from 'node:net';
+import { isIP, type Server, type Socket } from 'node:net';
 import { invalidOption } from '../core/invalid-option.ts';
 import { connect, listen, placeUnavailable, type Naming } from './net.ts';
 import { abort, type Transport } from './transport.ts';
@@ -60,7 +60,8 @@ function isGone(this: Socket): boolean {
 const HOST_NAME = /^[a-z\d]([a-z\d.-]*[a-z\d])?$/i;
 
 function placeAt(address: string, port: number): string {
-  return `tcp://${isIPv6(address) ? `[${address}]` : address}:${port}`;
+  // isIPv6 compiles a large regular expression, which every launch would pay.
+  return `tcp://${address.includes(':') ? `[${address}]` : address}:${port}`;
 }
 
 /** A wildcard can be bound, but not every system can connect to it. */
