@@ -74,6 +74,8 @@ export class InputPump {
   };
 
   #break(message: string): void {
+    // No end is sent: the host would take what it has for all of it.
+    this.#isOver = true;
     const cause = this.#source?.errored;
     this.#fail(new SingletonError('ERR_SINGLETON_CONNECTION_FAILED', `${message}.`, cause ? { cause } : undefined));
   }

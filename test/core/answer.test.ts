@@ -1,3 +1,4 @@
+import { PassThrough } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { Client } from '../../src/index.ts';
@@ -157,6 +158,44 @@ describe.each(wires)('a last word that nobody says, over $name', (wire) => {
     expect(await stdout).toBe('to and fro');
   });
 
+  it('is 0 a moment after what was piped is through', async () => {
+    const { app } = await hostOn(wire);
+    app.on('args', (_, client) => client.stdin.pipe(new PassThrough()).pipe(client.stdout));
+    const { result, stdout } = launchWaiting(app, wire, { stdin: 'to and fro' });
+    expect(await result).toMatchObject({ exitCode: 0 });
+    expect(await stdout).toBe('to and fro');
+  });
+
+  it.each<[string, (client: Client) => unknown]>([
+    ['of a write', (client) => client.stdout.write('x'.repeat(300_000), () => client.exit(3))],
+    ['of an end', (client) => client.stdout.end('x', () => client.exit(3))],
+    ['of the end of stdin', (client) => client.stdin.on('end', () => client.exit(3)).resume()],
+    ['of a child that was piped', (client) => fakeChild(client)],
+  ])('may come from the callback %s', async (_, listener) => {
+    const { app } = await hostOn(wire);
+    app.on('args', (_args, client) => void listener(client));
+    expect(await launchWaiting(app, wire, { stdin: 'x' }).result).toMatchObject({ exitCode: 3 });
+  });
+
+  it('of several listeners is the first, and is sent when all have settled: the others may write until then', async () => {
+    const { app } = await hostOn(wire);
+    app.on('args', (_, client) => client.exit(4));
+    app.on('args', async (_, client) => {
+      for (let turns = 0; turns < 5; turns += 1) await turn();
+      client.stdout.write('late');
+      client.exit(5);
+    });
+    const { result, stdout } = launchWaiting(app, wire);
+    expect(await result).toMatchObject({ exitCode: 4 });
+    expect(await stdout).toBe('late');
+  });
+
+  it('is asked of args listeners although there are no arguments', async () => {
+    const { app } = await hostOn(wire);
+    app.on('args', (args, client) => client.reply(args));
+    expect(await launchWaiting(app, wire, { args: [] }).result).toMatchObject({ reply: [] });
+  });
+
   it('is 0 without arguments, throttled or released', async () => {
     const { app } = await hostOn(wire, { maxClients: 1, releaseThreshold: 3 });
     app.on('args', () => {});
@@ -173,3 +212,11 @@ describe.each(wires)('a last word that nobody says, over $name', (wire) => {
     }
   });
 });
+
+/** Its output ends before it says how it ended. */
+function fakeChild(client: Client): void {
+  const output = new PassThrough();
+  output.pipe(client.stdout);
+  output.end('x');
+  client.stdout.once('finish', () => setImmediate(() => client.exit(3)));
+}

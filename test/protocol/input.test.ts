@@ -1,0 +1,91 @@
+import { buffer } from 'node:stream/consumers';
+import { describe, expect, it, test } from 'vitest';
+import { PassThrough, Readable } from 'node:stream';
+import { InputPump } from '../../src/protocol/input-pump.ts';
+import { Input } from '../../src/protocol/input.ts';
+
+const nothing = (): void => {};
+
+describe('what comes into a launch', () => {
+  it('is held in bytes and not in chunks, where nobody reads it', async () => {
+    const input = new Input(nothing, nothing);
+    input.read(0);
+    for (let count = 0; count < 100_000; count += 1) input.accept(Uint8Array.of(count));
+    input.accept(new Uint8Array());
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of input) chunks.push(chunk);
+    expect(chunks.length).toBeLessThan(5);
+    expect(Buffer.concat(chunks).length).toBe(100_000);
+  });
+
+  it('is pulled again when half of it was read, and never more than the window', async () => {
+    const pulls: number[] = [];
+    const input = new Input((bytes) => pulls.push(bytes), nothing);
+    const read = buffer(input);
+    for (let count = 0; count < 8; count += 1) {
+      while (pulls.length === 0) await new Promise(setImmediate);
+      input.accept(new Uint8Array(pulls.shift() ?? 0));
+    }
+    input.accept(new Uint8Array());
+    expect((await read).length).toBeGreaterThan(8 * 131_072);
+  });
+
+  it.each([
+    ['before it was pulled', (input: Input) => input.accept(Uint8Array.of(1))],
+    ['behind its end', (input: Input) => [input.accept(new Uint8Array()), input.accept(new Uint8Array())]],
+  ])('is malformed where it comes %s', (_, act) => {
+    expect(() => act(new Input(nothing, nothing))).toThrow(
+      expect.objectContaining({ code: 'ERR_SINGLETON_MALFORMED_MESSAGE' }),
+    );
+  });
+});
+
+/** What is sent of a source, and how that fails. */
+function pump(source: Readable): {
+  readonly input: InputPump;
+  readonly sent: number[];
+  readonly failed: Promise<unknown>;
+} {
+  const sent: number[] = [];
+  let input: InputPump | undefined;
+  const failed = new Promise<unknown>((resolve) => {
+    input = new InputPump(
+      () => source,
+      ({ length }) => sent.push(length),
+      resolve,
+    );
+  });
+  if (!input) throw new Error('a promise runs at once');
+  return { input, sent, failed };
+}
+
+const FAILED = { name: 'SingletonError', code: 'ERR_SINGLETON_CONNECTION_FAILED' };
+
+test('a source that was destroyed before it is pulled is a failure, and no end', async () => {
+  const cause = new Error('disk');
+  const source = new PassThrough().on('error', nothing).destroy(cause);
+  const { input, sent, failed } = pump(source);
+  input.allow(10);
+  expect(await failed).toMatchObject({ ...FAILED, cause });
+  expect(sent).toEqual([]);
+});
+
+test('a source of objects is a failure', async () => {
+  const { input, sent, failed } = pump(Readable.from([{ a: 1 }]));
+  input.allow(10);
+  expect(await failed).toMatchObject(FAILED);
+  expect(sent).toEqual([]);
+});
+
+test('a connection that takes no more is not given more, however much is pulled', async () => {
+  const source = new Readable({ read: nothing });
+  const { input, sent } = pump(source);
+  input.allow(0xffff_ffff);
+  source.push(Buffer.alloc(1_000_000));
+  for (let turns = 0; turns < 5; turns += 1) await new Promise(setImmediate);
+  expect(sent).toEqual([65_536]);
+  expect(source.isPaused()).toBe(true);
+  input.end();
+  expect(source.readableLength).toBe(1_000_000 - 65_536);
+  for (const event of ['data', 'end', 'close', 'error']) expect(source.listenerCount(event)).toBe(0);
+});
