@@ -143,6 +143,8 @@ export interface Attended {
   readonly hasFailed: boolean;
   /** Whether nobody else will be. */
   readonly isComplete: boolean;
+  /** Whether it is handed over right now: some may not have been called. */
+  readonly isBeingGiven: boolean;
 }
 
 /**

@@ -7,13 +7,18 @@ export class Attendance implements Attended {
   atWork = 0;
   hasFailed = false;
   isComplete = false;
+  isBeingGiven = false;
   readonly #onChange: (attended: Attended) => void;
 
   constructor(onChange: (attended: Attended) => void) {
     this.#onChange = onChange;
   }
 
-  add(work: readonly Done[]): void {
+  /** Hands it to some, who say whether they did their work. */
+  give(hand: () => readonly Done[]): void {
+    this.isBeingGiven = true;
+    const work = hand();
+    this.isBeingGiven = false;
     for (const done of work) {
       this.given += 1;
       if (typeof done === 'boolean') {

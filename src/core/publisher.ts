@@ -97,9 +97,11 @@ export class Publisher<T, R> {
   }
 
   #hand({ args, client, attendance }: Publication<T, R>, loops: readonly Arrivals<Arrival<T, R>>[]): void {
-    attendance.add(this.observers.notify(args));
-    attendance.add(this.#listeners.call({ args, client }));
-    attendance.add(loops.map((loop) => loop.give({ args, client })));
+    attendance.give(() => [
+      ...this.observers.notify(args),
+      ...this.#listeners.call({ args, client }),
+      ...loops.map((loop) => loop.give({ args, client })),
+    ]);
     attendance.complete();
   }
 }

@@ -290,7 +290,7 @@ export class Singleton<T = readonly string[], R = unknown> extends TypedEmitter<
     const admission = admit(number, this.#options);
     dispatching({ outcome: OUTCOMES[admission], client: number });
     const attendance = new Attendance((attended) => dialogue?.attended(attended));
-    attendance.add(this.#tellOf(client, 'client', client));
+    attendance.give(() => this.#tellOf(client, 'client', client));
     if (admission === 'release') {
       void this.#end('threshold');
       this.#host.cut();

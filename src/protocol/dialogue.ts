@@ -25,7 +25,7 @@ export class HostDialogue<R> implements Dialogue<R> {
   readonly #writer: FrameWriter;
   readonly #decoder: Decoder<Frame>;
   readonly #gone = new AbortController();
-  #attended: Attended = { given: 0, atWork: 0, hasFailed: false, isComplete: false };
+  #attended: Attended = { given: 0, atWork: 0, hasFailed: false, isComplete: false, isBeingGiven: false };
   #lastWord: Frame | undefined;
   #wasInUse = false;
   #isOpen = false;
@@ -126,7 +126,8 @@ export class HostDialogue<R> implements Dialogue<R> {
    */
   readonly #proceed = (): void => {
     if (!this.#isOpen || this.#isEnding || this.#isOver) return;
-    const { given, atWork, hasFailed, isComplete } = this.#attended;
+    const { given, atWork, hasFailed, isComplete, isBeingGiven } = this.#attended;
+    if (isBeingGiven) return;
     if (this.#lastWord) {
       if (atWork === 0 || given === 1) this.#finish(this.#lastWord);
     } else if (isComplete && atWork === 0) {
@@ -137,12 +138,15 @@ export class HostDialogue<R> implements Dialogue<R> {
 
   #waitForStreams(): void {
     clearTimeout(this.#linger);
-    const streams = [this.stdout, this.stderr, this.stdin];
-    const isInUse = streams.some((stream) => stream.isInUse);
+    if (this.#isInUse()) return;
+    // Later, because a callback of a stream that has just ended may say the last word, or use another.
+    this.#linger = setTimeout(() => this.#isInUse() || this.exit(0), this.#wasInUse ? LINGER : 0);
+  }
+
+  #isInUse(): boolean {
+    const isInUse = [this.stdout, this.stderr, this.stdin].some((stream) => stream.isInUse);
     this.#wasInUse ||= isInUse;
-    if (isInUse || this.stdout.isBusy || this.stderr.isBusy) return;
-    // Later, because a callback of a stream that has just ended may say the last word.
-    this.#linger = setTimeout(() => this.exit(0), this.#wasInUse ? LINGER : 0);
+    return isInUse || this.stdout.isBusy || this.stderr.isBusy;
   }
 
   /** The last word goes behind all output. */

@@ -8,6 +8,7 @@ const WINDOW = 262_144;
 /** What comes into a launch, read by its host: the launch sends what was pulled, and no more. */
 export class Input extends Readable {
   readonly #pull: (bytes: number) => void;
+  readonly #changed: () => void;
   /** What came and nobody asked for: as chunks of their own, single bytes would cost three hundred times as much. */
   readonly #waiting = new GrowingBuffer();
   #isWanted = false;
@@ -18,13 +19,26 @@ export class Input extends Readable {
   constructor(pull: (bytes: number) => void, changed: () => void) {
     super({ highWaterMark: 0 });
     this.#pull = pull;
-    this.on('error', () => {}).once('close', changed);
+    this.#changed = changed;
+    this.on('error', () => {})
+      .on('pause', this.#leave)
+      .once('close', changed);
   }
 
   /** Whether somebody reads it. */
   get isInUse(): boolean {
     const readers = this.listenerCount('data') + this.listenerCount('readable');
     return (readers > 0 || this.readableFlowing === true) && !this.readableEnded && !this.destroyed;
+  }
+
+  // The event of this name does not come for the last listener of a stream.
+  override removeListener(...which: Parameters<Readable['removeListener']>): this {
+    this.#leave();
+    return super.removeListener(...which);
+  }
+
+  override off(...which: Parameters<Readable['off']>): this {
+    return this.removeListener(...which);
   }
 
   /** What came; nothing is the end. @throws SingletonError `ERR_SINGLETON_MALFORMED_MESSAGE` for what was not pulled */
@@ -51,6 +65,9 @@ export class Input extends Readable {
     this.#waiting.clear();
     done(error);
   }
+
+  /** A tick later, who leaves has left. */
+  readonly #leave = (): void => process.nextTick(this.#changed);
 
   #give(): void {
     if (!this.#isWanted) return;

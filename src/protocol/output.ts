@@ -20,14 +20,14 @@ export class Output extends Writable {
     this.on('error', () => {});
     this.on('pipe', () => (this.#sources += 1)).on('unpipe', () => {
       this.#sources -= 1;
-      changed();
+      this.#changeSoon();
     });
     this.once('close', changed);
   }
 
   /** Whether something is piped into it, or somebody waits to write more. */
   get isInUse(): boolean {
-    return !this.writableEnded && (this.#sources > 0 || this.listenerCount('drain') > 0);
+    return !this.writableEnded && (this.#sources > 0 || (this.writableNeedDrain && this.listenerCount('drain') > 0));
   }
 
   /** Whether something of it is not sent yet, or its end is not told. */
@@ -56,6 +56,11 @@ export class Output extends Writable {
     const settle = this.#settleWrite;
     this.#settleWrite = undefined;
     settle?.(error);
-    this.#changed();
+    this.#changeSoon();
+  }
+
+  /** When who has left is gone, and who waited to write more knows. */
+  #changeSoon(): void {
+    process.nextTick(this.#changed);
   }
 }

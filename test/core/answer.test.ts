@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
@@ -188,6 +189,19 @@ describe.each(wires)('a last word that nobody says, over $name', (wire) => {
     const { result, stdout } = launchWaiting(app, wire);
     expect(await result).toMatchObject({ exitCode: 4 });
     expect(await stdout).toBe('late');
+  });
+
+  it('is sent when all have been called, although the launch had waited for them', async () => {
+    const { app } = await hostOn(wire);
+    const arrived = once(app, 'client');
+    const { result, stdout } = launchWaiting(app, wire);
+    await arrived;
+    await turn();
+    expect(app.arguments).toHaveLength(1);
+    app.on('args', (_, client) => client.exit(4));
+    app.on('args', (_, client) => client.stdout.write('the other'));
+    expect(await result).toMatchObject({ exitCode: 4 });
+    expect(await stdout).toBe('the other');
   });
 
   it('is asked of args listeners although there are no arguments', async () => {

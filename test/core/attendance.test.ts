@@ -14,7 +14,7 @@ function attend(): { readonly attendance: Attendance; readonly told: Record<stri
 
 it('counts who was given the launch, and tells when nobody else will be', () => {
   const { attendance, told } = attend();
-  attendance.add([true, true]);
+  attendance.give(() => [true, true]);
   expect(told).toEqual({ given: 2, atWork: 0, hasFailed: false, isComplete: false });
   attendance.complete();
   expect(told).toEqual({ given: 2, atWork: 0, hasFailed: false, isComplete: true });
@@ -30,7 +30,7 @@ it('tells of every promise that settles', async () => {
   const { attendance, told } = attend();
   const work = new AbortController();
   const finished = once(work.signal, 'abort').then(() => true);
-  attendance.add([Promise.resolve(true), finished]);
+  attendance.give(() => [Promise.resolve(true), finished]);
   attendance.complete();
   expect(told).toMatchObject({ atWork: 2 });
   await turn();
@@ -45,7 +45,7 @@ it.each([
   ['later', [true, Promise.resolve(false), Promise.resolve(true)]],
 ])('has failed where one fails %s', async (_, work) => {
   const { attendance, told } = attend();
-  attendance.add(work);
+  attendance.give(() => work);
   await turn();
   expect(told).toMatchObject({ given: work.length, atWork: 0, hasFailed: true });
 });
