@@ -66,9 +66,9 @@ export class Host<T, R = unknown> {
     return this.#listener !== undefined;
   }
 
-  /** Whether a launch waits for its last word. */
-  get isConversing(): boolean {
-    return this.#conversing.size > 0;
+  /** How many launches wait for their last word. */
+  get conversations(): number {
+    return this.#conversing.size;
   }
 
   /** Takes the place; `false` when somebody has it. A place that is got after the signal aborted is given back. */

@@ -41,6 +41,11 @@ export class Publisher<T, R> {
     return this.#inbox.entries.map(({ args }) => args);
   }
 
+  /** How many of them wait for an answer. */
+  get waiting(): number {
+    return this.#inbox.entries.filter(({ client }) => client.waiting).length;
+  }
+
   /** Whether somebody listens. */
   get isHeard(): boolean {
     return this.observers.size > 0 || this.#loops.size > 0 || this.#listeners.exist();

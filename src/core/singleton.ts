@@ -319,7 +319,7 @@ export class Singleton<T = readonly string[], R = unknown> extends TypedEmitter<
     this.#emit('warning', warning);
   }
 
-  /** A listener that rejects because the launch has gone, as its streams and its signal let it, hurts nobody. */
+  /** A listener that rejects because nobody waits any more, as its streams and its signal let it, hurts nobody. */
   #tellOf<E extends 'args' | 'client'>(client: Client<R>, event: E, ...args: Parameters<Events<T, R>[E]>): Done[] {
     return callEach(this.rawListeners(event), this, args, (cause) => {
       const isForgiven = client.waiting && client.signal.aborted;
@@ -332,9 +332,14 @@ export class Singleton<T = readonly string[], R = unknown> extends TypedEmitter<
     callEach(this.rawListeners(event), this, args);
   }
 
+  /** Whether somebody was given a launch that waits for its last word. */
+  get #isAnswering(): boolean {
+    return this.#host.conversations > this.#publisher.waiting;
+  }
+
   /** Somebody came or went. */
   #listened(): this {
-    const isHeard = this.#publisher.isHeard || this.listenerCount('client') > 0 || this.#host.isConversing;
+    const isHeard = this.#publisher.isHeard || this.listenerCount('client') > 0 || this.#isAnswering;
     if (this.listening) this.#host.keepAlive(this.#isRef ?? isHeard);
     this.#publisher.drainSoon();
     return this;
@@ -361,7 +366,7 @@ function full<T, R>({ maxPending }: ResolvedOptions<T, R>): SingletonError {
 }
 
 function leftAlone(cause: unknown): SingletonError {
-  const message = 'A listener rejected when the launch that it worked for had gone.';
+  const message = 'A listener rejected when nobody waited for its answer any more.';
   return new SingletonError('ERR_SINGLETON_OBSERVER_FAILED', message, { cause });
 }
 

@@ -57,6 +57,9 @@ export class InputPump {
     if (typeof chunk !== 'string' && !(chunk instanceof Uint8Array)) {
       return this.#break(`Expected a stdin of bytes or strings, got a value of type ${typeof chunk}`);
     }
+    // It was paused: somebody else has made it flow, and it can go no faster for one of two.
+    if (this.#rest.length > 0)
+      return this.#break('Expected to be the only reader of stdin; somebody else reads it too');
     this.#rest = Buffer.from(chunk);
     if (this.#source) this.#flow(this.#source);
     return undefined;

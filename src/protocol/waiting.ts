@@ -87,7 +87,8 @@ function pass(bytes: Uint8Array, output: Writable, over: AbortSignal): Promise<v
       else resolve();
     };
     const onClose = (): void => settle(output.errored ?? new Error('it was closed'));
-    const onOver = (): void => settle();
+    // The write is still to call back.
+    const onOver = (): void => resolve();
     output.on('error', ignore).once('close', onClose);
     over.addEventListener('abort', onOver, { once: true });
     try {

@@ -1,9 +1,10 @@
 import { once } from 'node:events';
-import { PassThrough } from 'node:stream';
+import { PassThrough, Writable } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { Client } from '../../src/index.ts';
 import { aborted, hostOn, launchWaiting, nextClient, wires } from './answering.ts';
+import { uncaughtDuring } from './uncaught.ts';
 
 describe.each(wires)('a launch that waits, over $name', (wire) => {
   it('gets the reply, with status 0', async () => {
@@ -225,6 +226,25 @@ describe.each(wires)('a last word that nobody says, over $name', (wire) => {
       expect(await launchWaiting(app, wire).result).toMatchObject({ outcome, exitCode: index + 1 });
     }
   });
+});
+
+it('that has left its host hears of an output that fails later, and nobody is hurt', async () => {
+  const { app } = await hostOn(wires[0]);
+  app.on('args', (_, client) => void client.stdout.write('x'));
+  const pending: ((error: Error) => void)[] = [];
+  const output = new Writable({
+    write(_chunk, _encoding, done) {
+      pending.push(done);
+      this.emit('writing');
+    },
+  });
+  const writing = once(output, 'writing');
+  const { result, leave } = launchWaiting(app, wires[0], { stdout: output });
+  await writing;
+  leave();
+  await result;
+  expect(await uncaughtDuring(() => pending[0]?.(new Error('EPIPE')))).toEqual([]);
+  expect(output.destroyed).toBe(true);
 });
 
 /** Its output ends before it says how it ended. */

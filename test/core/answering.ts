@@ -22,7 +22,7 @@ export interface Wire {
   readonly shared: SendOptions;
 }
 
-export const wires: readonly Wire[] = [
+export const wires: readonly [Wire, Wire] = [
   { name: 'json', shared: { codec: json<Strings>() } },
   { name: 'msgpack with a secret', shared: { codec: msgpack<Strings>(), secret: 'open sesame, open sesame' } },
 ];

@@ -4,7 +4,7 @@ import type { Singleton } from '../../src/index.ts';
 import { hostOn, launchWaiting, wires, type Strings } from './answering.ts';
 import { launch, startHost } from './hosting.ts';
 
-const [wire = { name: '', shared: {} }] = wires;
+const [wire] = wires;
 
 /** A loop that writes down what it gets, and works on it for as long as the test says. */
 function loopOver(app: Singleton): { readonly seen: Strings[]; readonly go: () => void; readonly done: Promise<void> } {

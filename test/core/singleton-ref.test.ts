@@ -1,5 +1,9 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Singleton } from '../../src/index.ts';
+import { json } from '../../src/codecs/json.ts';
+import { Singleton, type Client, type Transport } from '../../src/index.ts';
+import { memory } from '../../src/transports/memory.ts';
+import type { Strings } from './answering.ts';
 import { ScriptedTransport } from './scripted-transport.ts';
 
 let transport = new ScriptedTransport();
@@ -142,3 +146,49 @@ describe('ref and unref', () => {
     expect(transport.steps).toHaveLength(length);
   });
 });
+
+describe('a launch that waits', () => {
+  it('does not keep a host alive that nobody listens to; once it is heard, it does until it has its answer', async () => {
+    const { transport: place, isRef } = watched(memory().transport('place'));
+    const shared = { transport: place, codec: json<Strings>() };
+    const host = await new Singleton<Strings>(shared).acquire();
+    const result = Singleton.send({ ...shared, args: ['a'], wait: true });
+    while (host.arguments.length === 0) await turn();
+    expect(isRef()).toBe(false);
+    const heard = new Promise<Client>((resolve) => {
+      host.once('args', (_, client) => {
+        resolve(client);
+        return new Promise(() => {});
+      });
+    });
+    const client = await heard;
+    expect(isRef()).toBe(true);
+    client.exit(3);
+    expect(await result).toMatchObject({ exitCode: 3 });
+    while (isRef()) await turn();
+    await host.release();
+  });
+});
+
+/** A transport, and whether its listener keeps the process alive. */
+function watched(transport: Transport): { readonly transport: Transport; readonly isRef: () => boolean } {
+  let isRef = true;
+  return {
+    isRef: () => isRef,
+    transport: {
+      place: transport.place,
+      connect: (options) => transport.connect(options),
+      async listen(...how) {
+        const listener = await transport.listen(...how);
+        return (
+          listener && {
+            place: listener.place,
+            close: () => listener.close(),
+            ref: () => void (isRef = true),
+            unref: () => void (isRef = false),
+          }
+        );
+      },
+    },
+  };
+}

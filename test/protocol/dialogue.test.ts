@@ -28,6 +28,8 @@ function dialogueOf(listener: (dialogue: HostDialogue<string>) => void): {
   return { dialogue, launch, hasEnded: () => hasEnded };
 }
 
+function ignore(): void {}
+
 /** Lets everything happen that does not wait for time. */
 async function settle(): Promise<void> {
   for (let turns = 0; turns < 20; turns += 1) await turn();
@@ -45,7 +47,7 @@ describe('a conversation that nobody ended', () => {
   afterEach(() => vi.useRealTimers());
 
   it('ends where no stream is in use', async () => {
-    const { hasEnded } = dialogueOf(() => {});
+    const { hasEnded } = dialogueOf(ignore);
     await aMoment();
     expect(hasEnded()).toBe(true);
   });
@@ -77,7 +79,7 @@ describe('a conversation that nobody ended', () => {
   });
 
   it('goes on for who waits to write more, and ends when there was no more to write', async () => {
-    const { dialogue, launch, hasEnded } = dialogueOf(({ stdout }) => stdout.on('drain', () => {}));
+    const { dialogue, launch, hasEnded } = dialogueOf(({ stdout }) => stdout.on('drain', ignore));
     while (dialogue.stdout.write(Buffer.alloc(60_000)));
     await aMoment();
     expect(hasEnded()).toBe(false);
@@ -87,11 +89,10 @@ describe('a conversation that nobody ended', () => {
   });
 
   it.each(['data', 'readable'] as const)('ends when who read stdin by "%s" has left it', async (event) => {
-    const read = (): void => {};
-    const { dialogue, hasEnded } = dialogueOf(({ stdin }) => stdin.on(event, read));
+    const { dialogue, hasEnded } = dialogueOf(({ stdin }) => stdin.on(event, ignore));
     await aMoment();
     expect(hasEnded()).toBe(false);
-    dialogue.stdin.off(event, read).pause();
+    dialogue.stdin.off(event, ignore).pause();
     await aMoment();
     expect(hasEnded()).toBe(true);
   });
@@ -108,7 +109,7 @@ describe('a conversation that nobody ended', () => {
   it('goes on for who comes to read stdin when an output has just ended', async () => {
     const { dialogue, hasEnded } = dialogueOf(({ stdout }) => Readable.from(['x']).pipe(stdout, { end: false }));
     await settle();
-    dialogue.stdin.on('data', () => {});
+    dialogue.stdin.on('data', ignore);
     await aMoment();
     expect(hasEnded()).toBe(false);
     dialogue.push(frames.encode({ kind: KIND.stdin, body: new Uint8Array() }));

@@ -89,3 +89,16 @@ test('a connection that takes no more is not given more, however much is pulled'
   expect(source.readableLength).toBe(1_000_000 - 65_536);
   for (const event of ['data', 'end', 'close', 'error']) expect(source.listenerCount(event)).toBe(0);
 });
+
+test('a source that somebody else makes flow is a failure: nothing of it is lost in silence, or held without bound', async () => {
+  const source = new Readable({ read: nothing });
+  const { input, sent, failed } = pump(source);
+  input.allow(1);
+  source.push('ab');
+  await new Promise(setImmediate);
+  expect(source.isPaused()).toBe(true);
+  source.resume();
+  source.push('cd');
+  expect(await failed).toMatchObject(FAILED);
+  expect(sent).toEqual([1]);
+});
