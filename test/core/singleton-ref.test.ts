@@ -149,7 +149,7 @@ describe('ref and unref', () => {
 
 describe('a launch that waits', () => {
   it('does not keep a host alive that nobody listens to; once it is heard, it does until it has its answer', async () => {
-    const { transport: place, isRef } = watched(memory().transport('place'));
+    const { place, isRef } = watched(memory().transport('place'));
     const shared = { transport: place, codec: json<Strings>() };
     const host = await new Singleton<Strings>(shared).acquire();
     const result = Singleton.send({ ...shared, args: ['a'], wait: true });
@@ -170,20 +170,20 @@ describe('a launch that waits', () => {
   });
 });
 
-/** A transport, and whether its listener keeps the process alive. */
-function watched(transport: Transport): { readonly transport: Transport; readonly isRef: () => boolean } {
+/** A place, and whether its listener keeps the process alive. */
+function watched(inner: Transport): { readonly place: Transport; readonly isRef: () => boolean } {
   let isRef = true;
   return {
     isRef: () => isRef,
-    transport: {
-      place: transport.place,
-      connect: (options) => transport.connect(options),
+    place: {
+      place: inner.place,
+      connect: (options) => inner.connect(options),
       async listen(...how) {
-        const listener = await transport.listen(...how);
+        const held = await inner.listen(...how);
         return (
-          listener && {
-            place: listener.place,
-            close: () => listener.close(),
+          held && {
+            place: held.place,
+            close: () => held.close(),
             ref: () => void (isRef = true),
             unref: () => void (isRef = false),
           }
