@@ -18,6 +18,8 @@ export function headLength(bytes: Uint8Array): number | undefined {
 export function recognizeStranger(head: Uint8Array): string | undefined {
   if (head[0] === 0x16 && head[1] === 0x03) return 'TLS';
   if (head[0] === 0xf5) return 'a structured codec of this library';
+  // A method, or SSH: what almost every message has not costs nothing more.
+  if (head[0] === undefined || head[0] < 0x41 || head[0] > 0x5a) return undefined;
   const start = latin1(head.subarray(0, 24));
   if (/^SSH-\d/.test(start)) return 'SSH';
   if (/^[A-Z]+ /.test(start) && / HTTP\/\d(\.\d)?\r?\n$/.test(latin1(head.subarray(-12)))) return 'HTTP';

@@ -1,6 +1,6 @@
 import type { Delivery, HandOff } from '../codecs/codec.ts';
 import { deliver, prepare, unprepared, unresponsive } from './client.ts';
-import { Deadline, orAborted } from './deadline.ts';
+import { Deadline } from './deadline.ts';
 import { SingletonError } from './errors.ts';
 import type { Host } from './host.ts';
 import type { ResolvedOptions } from './options.ts';
@@ -30,7 +30,7 @@ export async function claim<T, R>(
       if (await host.listen(deadline.signal)) return undefined;
       if (!options.client) return { receipt: { outcome: 'skipped' } };
       isPreparing = true;
-      handOff ??= await orAborted(prepare(options), deadline.signal);
+      handOff ??= await prepare(options, deadline.signal);
       isPreparing = false;
       there = Math.min(there, performance.now());
       try {

@@ -16,7 +16,7 @@ async function handOver<T, R>(options: ResolvedOptions<T, R>): Promise<Delivery<
   const deadline = new Deadline(options.handOffTimeout, () => expired(options), options.signal);
   try {
     deadline.signal.throwIfAborted();
-    const handOff = await orAborted(prepare(options), deadline.signal);
+    const handOff = await prepare(options, deadline.signal);
     expired = unresponsive;
     for (let cutOff = 1; ; cutOff += 1) {
       const result = await deliver(transport, handOff, deadline.signal);
@@ -36,14 +36,14 @@ function noHost<T, R>({ transport }: ResolvedOptions<T, R>): SingletonError {
   );
 }
 
-/** Rejects with a SingletonError when the launch cannot be encoded. */
-export async function prepare<T, R>(options: ResolvedOptions<T, R>): Promise<HandOff<R>> {
+/** Only a schema takes its time. @throws SingletonError when the launch cannot be encoded */
+export function prepare<T, R>(options: ResolvedOptions<T, R>, signal: AbortSignal): HandOff<R> | Promise<HandOff<R>> {
   const { codec, args } = options;
   const launch = { args, cwd: workingDirectory(), pid: process.pid, wait: options.wait > 0 };
-  return codec.protocol.prepare(launch, options);
+  const handOff = codec.protocol.prepare(launch, options);
+  return typeof handOff === 'function' ? handOff : orAborted(handOff, signal);
 }
 
-/** Only a schema takes its time. */
 export function unprepared<T, R>({ handOffTimeout }: ResolvedOptions<T, R>): SingletonError {
   return new SingletonError(
     'ERR_SINGLETON_INVALID_ARGS',

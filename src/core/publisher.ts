@@ -56,8 +56,8 @@ export class Publisher<T, R> {
     this.#drain();
     if (!this.#inbox.put(publication, bytes)) return false;
     this.#drain();
-    const { waiting, signal } = publication.client;
-    if (waiting) signal.addEventListener('abort', () => this.#forget(publication), { once: true });
+    const { client } = publication;
+    if (client.waiting) client.signal.addEventListener('abort', () => this.#forget(publication), { once: true });
     return true;
   }
 

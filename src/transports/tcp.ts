@@ -44,8 +44,8 @@ export function tcp({ address = '127.0.0.1', port = 1337 }: TcpOptions = {}): Tr
       // One address, the one that listen takes: a name's second address may be another program's.
       const socket = await connect({ host: reachable(address), port, autoSelectFamily: false }, options);
       if (!socket || socket.destroyed) return socket;
-      if (socket.localPort !== socket.remotePort || socket.localAddress !== socket.remoteAddress) return socket;
       // A port that is nobody's, in the range of outgoing connections, can connect to itself.
+      if (socket.localPort !== port || socket.localAddress !== socket.remoteAddress) return socket;
       abort(socket);
       return undefined;
     },
