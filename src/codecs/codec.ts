@@ -57,8 +57,11 @@ export interface DecodeLimits {
 
 /** How a connection goes, from its first byte to its last. A protocol knows neither places nor counts. */
 export interface Protocol<T, R = unknown> {
-  /** Host: reads one launch. */
-  receive(connection: Duplex, terms: Terms): Exchange<T, R>;
+  /**
+   * Host: reads one launch, and later tells `receiver` of it. Gives what can be said to the client; `undefined` on a wire
+   * that has no answer, and there the host itself knows when the connection is closed too early.
+   */
+  receive(connection: Duplex, terms: Terms, receiver: Receiver<T, R>): Answer | undefined;
   /**
    * Client: encodes the launch, once, and returns what hands it over, once a connection.
    * @throws SingletonError when the launch cannot be encoded or is too large; nothing was sent then
@@ -86,12 +89,12 @@ export interface Launch<T> {
   readonly wait?: boolean | undefined;
 }
 
-/** The host's side of one connection. */
-export interface Exchange<T, R = unknown> {
-  /** Rejects with a `SingletonError` when what came is no launch, or the client broke off. */
-  readonly reception: Promise<Reception<T, R>>;
-  /** What can be said to the client; `undefined` on a wire that has no answer. */
-  readonly answer?: Answer | undefined;
+/** Who is told what came over a connection. The first word counts; later ones are ignored. */
+export interface Receiver<T, R = unknown> {
+  /** A launch is complete, or was not verified. */
+  received(reception: Reception<T, R>): void;
+  /** What came is no launch, or the client broke off: a `SingletonError`. */
+  failed(fault: unknown): void;
 }
 
 /** What a host received: a launch, complete and verified, or why it was not verified. */

@@ -3,9 +3,9 @@ import type { Attendance } from './attendance.ts';
 import type { Done } from './emitter.ts';
 import type { SingletonError } from './errors.ts';
 import type { Arrival } from './events.ts';
-import { gaveUp } from './host.ts';
 import { Inbox, type InboxLimits } from './inbox.ts';
 import { Observers } from './observers.ts';
+import { gaveUp } from './visit.ts';
 
 /** A launch that is published, and who is given it. */
 export interface Publication<T, R> extends Arrival<T, R> {

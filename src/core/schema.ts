@@ -1,5 +1,5 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import type { Answer, Codec, Reception } from '../codecs/codec.ts';
+import type { Codec, Reception } from '../codecs/codec.ts';
 import { SingletonError } from './errors.ts';
 
 /** Any schema of the Standard Schema specification: of zod, valibot, arktype and others. */
@@ -14,9 +14,20 @@ export function validated<T, R>(codec: Codec<unknown, R>, schema: Schema<unknown
   return {
     ...codec,
     protocol: {
-      receive(connection, terms) {
-        const { reception, answer } = protocol.receive(connection, terms);
-        return { reception: receive(reception, answer, schema), answer };
+      receive(connection, terms, receiver) {
+        const answer = protocol.receive(connection, terms, {
+          received: (reception) => {
+            accept(reception, schema).then(
+              (accepted) => receiver.received(accepted),
+              (fault: unknown) => {
+                answer?.refuse('ERR_SINGLETON_INVALID_ARGS');
+                receiver.failed(fault);
+              },
+            );
+          },
+          failed: (fault) => receiver.failed(fault),
+        });
+        return answer;
       },
       async prepare(launch, terms) {
         const result = await validate(schema, launch.args, 'The arguments were not validated: the schema threw.');
@@ -27,23 +38,12 @@ export function validated<T, R>(codec: Codec<unknown, R>, schema: Schema<unknown
   };
 }
 
-async function receive<T, R>(
-  reception: Promise<Reception<unknown, R>>,
-  answer: Answer | undefined,
-  schema: Schema<unknown, T>,
-): Promise<Reception<T, R>> {
-  const received = await reception;
-  if (!received.verified) return received;
-  try {
-    const { args } = received.launch;
-    const result = await validate(schema, args, 'A launch was refused: the schema threw.');
-    if (result.issues)
-      throw invalidArgs('A launch was refused: the schema does not allow its arguments.', unseen(result));
-    return { ...received, launch: { ...received.launch, args: result.value } };
-  } catch (error) {
-    answer?.refuse('ERR_SINGLETON_INVALID_ARGS');
-    throw error;
-  }
+async function accept<T, R>(reception: Reception<unknown, R>, schema: Schema<unknown, T>): Promise<Reception<T, R>> {
+  if (!reception.verified) return reception;
+  const { launch } = reception;
+  const result = await validate(schema, launch.args, 'A launch was refused: the schema threw.');
+  if (!result.issues) return { ...reception, launch: { ...launch, args: result.value } };
+  throw invalidArgs('A launch was refused: the schema does not allow its arguments.', unseen(result));
 }
 
 async function validate<T>(

@@ -8,7 +8,7 @@ import { conclude, send } from './client.ts';
 import { callEach, TypedEmitter, type Done } from './emitter.ts';
 import { MultipleSingletonsError, SingletonError } from './errors.ts';
 import type { Arrival, Client, ReleaseReason, SingletonEvents, VerifyFailure } from './events.ts';
-import { Host, type Dispatched } from './host.ts';
+import { Host } from './host.ts';
 import type { Observer } from './observers.ts';
 import type {
   AnyOptions,
@@ -23,6 +23,7 @@ import { RateLimit } from './rate-limit.ts';
 import type { Receipt } from './receipt.ts';
 import { resolveOptions } from './resolve-options.ts';
 import { printFailure, printWarning } from './verbose.ts';
+import type { Dispatched } from './visit.ts';
 
 /** `any`, because `acquire` has checked by its own overloads what the constructor asks for by others. */
 function untyped<T, R>(options: AnyOptions<T, R>): any {

@@ -21,9 +21,18 @@ import { Receiving } from './receiving.ts';
  */
 export function conversation<T, R>(carrier: Carrier<T, R>): Protocol<T, R> {
   return {
-    receive(connection, terms) {
+    receive(connection, terms, receiver) {
       const receiving = new Receiving(carrier, connection, terms);
-      return { reception: receiving.receive(), answer: receiving };
+      // Who says nothing costs no more than this.
+      const begin = (): void => {
+        connection.off('readable', begin).off('close', begin);
+        receiving.receive().then(
+          (reception) => receiver.received(reception),
+          (fault: unknown) => receiver.failed(fault),
+        );
+      };
+      connection.on('readable', begin).on('close', begin);
+      return receiving;
     },
     prepare: (launch, terms) => prepare(carrier, launch, terms),
   };

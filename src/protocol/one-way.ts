@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer';
 import type { Duplex } from 'node:stream';
-import type { Format, HandOff, Launch, Protocol, Reception, Terms } from '../codecs/codec.ts';
+import type { Decoder, Format, HandOff, Launch, Protocol, Reception, Receiver, Terms } from '../codecs/codec.ts';
 import { SingletonError } from '../core/errors.ts';
 
 /** A Python host reads once, this much, and resets when more came: it may have taken the beginning of a longer message. */
@@ -12,57 +12,49 @@ const READ_AT_ONCE_BYTES = 1024;
  */
 export function oneWay(format: Format<readonly string[]>): Protocol<readonly string[], never> {
   return {
-    receive: (connection, terms) => ({ reception: receive(format, connection, terms) }),
+    receive(connection, terms, receiver) {
+      receive(format, connection, terms, receiver);
+      return undefined;
+    },
     prepare: (launch, terms) => prepare(format, launch, terms),
   };
 }
 
-async function receive(
+function receive(
   format: Format<readonly string[]>,
   connection: Duplex,
   terms: Terms,
-): Promise<Reception<readonly string[], never>> {
-  const { parts, bytes } = await readMessage(connection, format, terms);
-  if (terms.secret === undefined) return { verified: true, launch: { args: parts }, bytes };
-  const [proof, ...args] = parts;
-  if (proof === undefined) return { verified: false, reason: 'missing-secret' };
-  if (!isSame(Buffer.from(proof), terms.secret)) return { verified: false, reason: 'wrong-secret' };
-  return { verified: true, launch: { args: Object.freeze(args) }, bytes };
+  receiver: Receiver<readonly string[], never>,
+): void {
+  let decoder: Decoder<readonly string[]> | undefined;
+  let bytes = 0;
+  connection.on('data', (chunk: Uint8Array) => {
+    bytes += chunk.length;
+    try {
+      decoder ??= format.createDecoder(terms);
+      decoder.push(chunk);
+    } catch (error) {
+      connection.pause();
+      receiver.failed(error);
+    }
+  });
+  connection.on('end', () => {
+    try {
+      const [parts] = (decoder ?? format.createDecoder(terms)).end();
+      if (parts) receiver.received(verify(parts, bytes, terms));
+      else receiver.failed(failed('The stream ended without a message'));
+    } catch (error) {
+      receiver.failed(error);
+    }
+  });
 }
 
-function readMessage(
-  connection: Duplex,
-  format: Format<readonly string[]>,
-  terms: Terms,
-): Promise<{ readonly parts: readonly string[]; readonly bytes: number }> {
-  return new Promise((resolve, reject) => {
-    const decoder = format.createDecoder(terms);
-    let bytes = 0;
-    connection.on('data', (chunk: Uint8Array) => {
-      bytes += chunk.length;
-      try {
-        decoder.push(chunk);
-      } catch (error) {
-        connection.pause();
-        reject(error);
-      }
-    });
-    const onClose = (): void => reject(failed('The connection was closed before the launch was complete'));
-    connection.once('end', () => {
-      connection.off('close', onClose);
-      try {
-        const [parts] = decoder.end();
-        if (parts) resolve({ parts, bytes });
-        else reject(failed('The stream ended without a message'));
-      } catch (error) {
-        reject(error);
-      }
-    });
-    connection.once('error', (cause: Error) => {
-      reject(failed('The connection broke before the launch was complete', cause));
-    });
-    connection.once('close', onClose);
-  });
+function verify(parts: readonly string[], bytes: number, { secret }: Terms): Reception<readonly string[], never> {
+  if (secret === undefined) return { verified: true, launch: { args: parts }, bytes };
+  const [proof, ...args] = parts;
+  if (proof === undefined) return { verified: false, reason: 'missing-secret' };
+  if (!isSame(Buffer.from(proof), secret)) return { verified: false, reason: 'wrong-secret' };
+  return { verified: true, launch: { args: Object.freeze(args) }, bytes };
 }
 
 /** Compares digests, which are of one length, in constant time. `node:crypto` is loaded by the first call only. */

@@ -1,5 +1,5 @@
-import { duplexPair } from 'node:stream';
-import type { Codec } from '../../src/codecs/codec.ts';
+import { duplexPair, type Duplex } from 'node:stream';
+import type { Codec, Protocol, Reception, Terms } from '../../src/codecs/codec.ts';
 
 /** What a host with one codec makes of what a client with another sends. */
 export async function hand<T>(
@@ -11,7 +11,7 @@ export async function hand<T>(
   const terms = { secret, name: '', maxMessageBytes: 2 ** 24 };
   const [client, host] = duplexPair();
   const handOff = await from.protocol.prepare({ args }, terms);
-  const { reception } = to.protocol.receive(host, terms);
+  const reception = receptionOf(to.protocol, host, terms);
   handOff(client).catch(() => {});
   try {
     const received = await reception;
@@ -19,6 +19,17 @@ export async function hand<T>(
   } finally {
     client.destroy();
   }
+}
+
+/** What a host makes of a connection. */
+export function receptionOf<T>(protocol: Protocol<T>, connection: Duplex, terms: Terms): Promise<Reception<T>> {
+  return new Promise((received, failed) => {
+    protocol.receive(
+      connection.on('error', () => {}),
+      terms,
+      { received, failed },
+    );
+  });
 }
 
 /** The fewest milliseconds that a run took; no more runs when one is under `limit`, and 20 at most: the machine may be busy. */

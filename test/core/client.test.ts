@@ -121,7 +121,7 @@ describe('deliver', () => {
     ['reset', 'cut-off'],
   ] as const)('resolves to why it may be tried again: %s is %s', async (answer, why) => {
     const transport = place(answer);
-    expect(await deliver(transport, await prepare(optionsFor(transport)), signal)).toBe(why);
+    expect(await deliver(transport, await prepare(optionsFor(transport), signal), signal)).toBe(why);
   });
 
   it('closes a connection that the hand-off left open', async () => {
@@ -168,14 +168,14 @@ describe('deliver', () => {
       controller.abort('enough');
       return connection;
     });
-    const delivery = deliver(transport, await prepare(optionsFor(transport)), controller.signal);
+    const delivery = deliver(transport, await prepare(optionsFor(transport), signal), controller.signal);
     await expect(delivery).rejects.toBe('enough');
     expect(transport.connections).toMatchObject([{ destroyed: true }]);
   }, 2000);
 
   it('leaves no listener on its signal', async () => {
     const transport = place('host');
-    await deliver(transport, await prepare(optionsFor(transport)), signal);
+    await deliver(transport, await prepare(optionsFor(transport), signal), signal);
     expect(getEventListeners(signal, 'abort')).toHaveLength(0);
   });
 });
@@ -184,7 +184,7 @@ describe('prepare', () => {
   it('hands the codec the arguments, the directory and the process', async () => {
     const options = optionsFor(place('host'));
     const spy = vi.spyOn(options.codec.protocol, 'prepare');
-    await prepare(options);
+    await prepare(options, new AbortController().signal);
     expect(spy).toHaveBeenCalledExactlyOnceWith(
       { args: ['a'], cwd: process.cwd(), pid: process.pid, wait: false },
       options,

@@ -2,20 +2,29 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { legacy } from '../../src/index.ts';
 import { SingletonError } from '../../src/core/errors.ts';
-import { Host, type HostReports } from '../../src/core/host.ts';
+import { Host } from '../../src/core/host.ts';
 import type { HostOptions } from '../../src/core/options.ts';
 import { resolveOptions } from '../../src/core/resolve-options.ts';
+import type { HostReports } from '../../src/core/visit.ts';
 import { ScriptedTransport } from './scripted-transport.ts';
 
 type Strings = readonly string[];
 
 beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'], now: new Date('2025-01-02T03:04:05Z') });
+  vi.useFakeTimers({
+    toFake: ['setTimeout', 'clearTimeout', 'performance', 'Date'],
+    now: new Date('2025-01-02T03:04:05Z'),
+  });
 });
 
 afterEach(() => {
   vi.useRealTimers();
 });
+
+/** A protocol that is broken. */
+function raise(error: Error): never {
+  throw error;
+}
 
 /** A host that listens, what it reports, and its place. */
 async function listen(options: HostOptions<Strings> = {}, transport = new ScriptedTransport()) {
@@ -175,7 +184,7 @@ describe('a connection', () => {
 
   it('whose protocol fails with a foreign error is a warning with that as the cause', async () => {
     const boom = new Error('boom');
-    const protocol = { ...legacy().protocol, receive: () => ({ reception: Promise.reject(boom) }) };
+    const protocol = { ...legacy().protocol, receive: () => raise(boom) };
     const { transport, warnings } = await listen({ codec: { name: 'broken', protocol } });
     transport.dial();
     await turn();
@@ -191,10 +200,10 @@ describe('a connection', () => {
     client.destroy();
   });
 
-  it('leaves no timer', async () => {
+  it('shares one timer with all others, and leaves none', async () => {
     const { transport } = await listen();
     const [complete, broken] = [transport.dial(), transport.dial()];
-    expect(vi.getTimerCount()).toBe(2);
+    expect(vi.getTimerCount()).toBe(1);
     complete.push('a\0');
     complete.push(null);
     broken.destroy();

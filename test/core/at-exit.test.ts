@@ -1,0 +1,16 @@
+import { expect, it } from 'vitest';
+import { atExit, notAtExit } from '../../src/core/at-exit.ts';
+
+it('calls all back with one listener of the process, which goes with the last of them', () => {
+  const before = process.listeners('exit');
+  const called: number[] = [];
+  const callbacks = Array.from({ length: 20 }, (_, index) => () => void called.push(index));
+  for (const callback of callbacks) atExit(callback);
+  const added = process.listeners('exit').filter((listener) => !before.includes(listener));
+  expect(added).toHaveLength(1);
+  for (const callback of callbacks.slice(1, 2)) notAtExit(callback);
+  for (const listener of added) listener(0);
+  expect(called).toEqual([0, ...Array.from({ length: 18 }, (_, index) => index + 2)]);
+  for (const callback of callbacks) notAtExit(callback);
+  expect(process.listeners('exit')).toEqual(before);
+});
