@@ -124,12 +124,10 @@ export class CipherState {
   }
 
   /** The plaintext; `undefined` where it was not the next message that the other side encrypted. */
-  tryDecrypt(message: Uint8Array, ad: Uint8Array = EMPTY): Uint8Array | undefined {
-    const end = message.length - TAG_BYTES;
-    if (end < 0) return undefined;
+  tryDecrypt(ciphertext: Uint8Array, tag: Uint8Array, ad: Uint8Array = EMPTY): Uint8Array | undefined {
     const decipher = createDecipheriv('aes-256-gcm', this.#key, this.#takeNonce(), { authTagLength: TAG_BYTES });
-    decipher.setAAD(ad).setAuthTag(message.subarray(end));
-    const plaintext = decipher.update(message.subarray(0, end));
+    decipher.setAAD(ad).setAuthTag(tag);
+    const plaintext = decipher.update(ciphertext);
     try {
       decipher.final();
       return plaintext;
@@ -182,9 +180,10 @@ class SymmetricState {
     return ciphertext;
   }
 
-  tryDecryptAndHash(ciphertext: Uint8Array): Uint8Array | undefined {
-    const plaintext = this.#key.tryDecrypt(ciphertext, this.#hash);
-    this.mixHash(ciphertext);
+  tryDecryptAndHash(message: Uint8Array): Uint8Array | undefined {
+    const end = message.length - TAG_BYTES;
+    const plaintext = this.#key.tryDecrypt(message.subarray(0, end), message.subarray(end), this.#hash);
+    this.mixHash(message);
     return plaintext;
   }
 
