@@ -7,6 +7,9 @@ const LENGTH_BYTES = 2;
 const MAX_PLAINTEXT = MAX_MESSAGE_BYTES - TAG_BYTES;
 const EMPTY = Buffer.alloc(0);
 
+/** Of a record. */
+type Part = 'length' | 'ciphertext' | 'tag';
+
 /**
  * A `Duplex` over a `Duplex`: what is written arrives at the other side unread and unchanged, or as an error.
  *
@@ -17,9 +20,10 @@ const EMPTY = Buffer.alloc(0);
 export class SecureChannel extends Duplex {
   readonly #connection: Duplex;
   readonly #session: Session;
-  readonly #part = new GrowingBuffer();
+  readonly #waiting = new GrowingBuffer();
+  #part: Part = 'length';
   #wanted = LENGTH_BYTES;
-  #isLength = true;
+  #ciphertext: Uint8Array = EMPTY;
   #hasEnded = false;
   #settleWrite: ((error?: Error | null) => void) | undefined;
 
@@ -58,7 +62,7 @@ export class SecureChannel extends Duplex {
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    this.#part.clear();
+    this.#waiting.clear();
     this.#connection.destroy();
     this.#settle(error ?? cutShort());
     done(error);
@@ -84,32 +88,48 @@ export class SecureChannel extends Duplex {
     for (let rest = chunk; rest.length > 0 && !this.destroyed;) {
       if (this.#hasEnded)
         return this.#fail('ERR_SINGLETON_MALFORMED_MESSAGE', 'Expected nothing after the end; more came');
-      const room = this.#wanted - this.#part.length;
-      this.#part.append(rest.subarray(0, room), this.#wanted);
-      rest = rest.subarray(room);
-      if (this.#part.length === this.#wanted) this.#takePart(this.#part.take());
+      const missing = this.#wanted - this.#waiting.length;
+      const part = this.#tryTake(rest.subarray(0, missing));
+      rest = rest.subarray(missing);
+      if (part) this.#takePart(part);
     }
+  }
+
+  /** A part that came in one piece is not copied, which would cost as much as half of its decryption. */
+  #tryTake(piece: Uint8Array): Uint8Array | undefined {
+    if (piece.length === this.#wanted) return piece;
+    this.#waiting.append(piece, this.#wanted);
+    return this.#waiting.length === this.#wanted ? this.#waiting.take() : undefined;
   }
 
   #takePart(part: Uint8Array): void {
-    if (this.#isLength) {
-      this.#wanted = new DataView(part.buffer, part.byteOffset).getUint16(0);
-      this.#isLength = false;
-      if (this.#wanted < TAG_BYTES) {
-        this.#fail(
-          'ERR_SINGLETON_VERIFICATION_FAILED',
-          `Expected a record of ${TAG_BYTES} bytes or more; a shorter one came, made by somebody else`,
-        );
+    switch (this.#part) {
+      case 'length': {
+        const length = new DataView(part.buffer, part.byteOffset).getUint16(0);
+        if (length < TAG_BYTES) {
+          return this.#fail(
+            'ERR_SINGLETON_VERIFICATION_FAILED',
+            `Expected a record of ${TAG_BYTES} bytes or more; a shorter one came, made by somebody else`,
+          );
+        }
+        return this.#await('ciphertext', length - TAG_BYTES);
       }
-    } else {
-      this.#wanted = LENGTH_BYTES;
-      this.#isLength = true;
-      this.#takeRecord(part);
+      case 'ciphertext':
+        this.#ciphertext = part;
+        return this.#await('tag', TAG_BYTES);
+      case 'tag':
+        this.#await('length', LENGTH_BYTES);
+        return this.#takeRecord(this.#ciphertext, part);
     }
   }
 
-  #takeRecord(record: Uint8Array): void {
-    const plaintext = this.#session.receive.tryDecrypt(record);
+  #await(part: Part, bytes: number): void {
+    this.#part = part;
+    this.#wanted = bytes;
+  }
+
+  #takeRecord(ciphertext: Uint8Array, tag: Uint8Array): void {
+    const plaintext = this.#session.receive.tryDecrypt(ciphertext, tag);
     if (!plaintext) {
       this.#fail(
         'ERR_SINGLETON_VERIFICATION_FAILED',
