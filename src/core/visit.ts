@@ -101,6 +101,7 @@ export class Visit<T, R> implements Receiver<T, R> {
 
   destroy(): void {
     this.#connection.destroy();
+    this.#host.move(this, 'closed');
   }
 
   /** Closes so that the other side can tell it from an end. */

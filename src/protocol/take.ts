@@ -13,13 +13,15 @@ export function takeSome(stream: Duplex): Promise<Uint8Array | undefined> {
 }
 
 function next(stream: Duplex, size?: number): Promise<Uint8Array | undefined> {
+  const bytes: unknown = stream.read(size);
+  if (bytes instanceof Uint8Array) return Promise.resolve(bytes);
   return new Promise((resolve) => {
     const look = (): void => {
-      const bytes: unknown = stream.read(size);
-      const isWhole = bytes instanceof Uint8Array;
+      const more: unknown = stream.read(size);
+      const isWhole = more instanceof Uint8Array;
       if (!isWhole && !stream.readableEnded && !stream.destroyed) return;
       for (const event of EVENTS) stream.off(event, look);
-      resolve(isWhole ? bytes : undefined);
+      resolve(isWhole ? more : undefined);
     };
     // Once for all looks: a stream with a part of the bytes tells each new listener that it is readable.
     for (const event of EVENTS) stream.on(event, look);
