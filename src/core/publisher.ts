@@ -54,8 +54,8 @@ export class Publisher<T, R> {
   /** `bytes` is what the launch had on the wire. `false`: too much waits, and it was dropped. */
   publish(publication: Publication<T, R>, bytes: number): boolean {
     this.#drain();
-    if (!this.#inbox.put(publication, bytes)) return false;
-    this.#drain();
+    if (this.#isReady && this.#inbox.size === 0) this.#hand(publication);
+    else if (!this.#inbox.put(publication, bytes)) return false;
     const { client } = publication;
     if (client.waiting) client.signal.addEventListener('abort', () => this.#forget(publication), { once: true });
     return true;
@@ -87,13 +87,19 @@ export class Publisher<T, R> {
   }
 
   #drain(): void {
-    const loops = Array.from(this.#loops);
-    while (this.isHeard && loops.every(({ isReady }) => isReady)) {
+    while (this.#isReady) {
       const publication = this.#inbox.take();
       if (!publication) break;
-      this.#hand(publication, loops);
+      this.#hand(publication);
     }
-    if (this.#isOver && this.#inbox.size === 0) for (const loop of loops) loop.end();
+    if (this.#isOver && this.#inbox.size === 0) for (const loop of this.#loops) loop.end();
+  }
+
+  /** Whether somebody listens, and all take a launch now. */
+  get #isReady(): boolean {
+    if (!this.isHeard) return false;
+    for (const { isReady } of this.#loops) if (!isReady) return false;
+    return true;
   }
 
   /** A launch that waited for its answer has gone before its turn. */
@@ -101,11 +107,11 @@ export class Publisher<T, R> {
     if (this.#inbox.delete(publication)) this.#listeners.warn(gaveUp());
   }
 
-  #hand({ args, client, attendance }: Publication<T, R>, loops: readonly Arrivals<Arrival<T, R>>[]): void {
+  #hand({ args, client, attendance }: Publication<T, R>): void {
     attendance.give(() => [
       ...this.observers.notify(args),
       ...this.#listeners.call({ args, client }),
-      ...loops.map((loop) => loop.give({ args, client })),
+      ...Array.from(this.#loops, (loop) => loop.give({ args, client })),
     ]);
     attendance.complete();
   }

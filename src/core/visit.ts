@@ -69,7 +69,7 @@ export class Visit<T, R> implements Receiver<T, R> {
       this.failed(error);
     }
     this.#connection.on('close', () => {
-      if (!this.#answer) this.failed(closedEarly(this.#connection.errored));
+      if (!this.#answer && !this.#isTold) this.failed(closedEarly(this.#connection.errored));
       this.#host.move(this, 'closed');
     });
   }
