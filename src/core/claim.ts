@@ -1,4 +1,5 @@
 import type { Delivery, HandOff } from '../codecs/codec.ts';
+import { now } from './clock.ts';
 import { deliver, prepare, unprepared, unresponsive } from './client.ts';
 import { Deadline } from './deadline.ts';
 import { SingletonError } from './errors.ts';
@@ -21,7 +22,7 @@ export async function claim<T, R>(
   let cutOff = 0;
   const expired = (): SingletonError => {
     if (isPreparing) return unprepared(options);
-    return performance.now() - there >= HANGING ? unresponsive(options) : unanswered(options);
+    return now() - there >= HANGING ? unresponsive(options) : unanswered(options);
   };
   const deadline = new Deadline(options.handOffTimeout, expired, signal);
   try {
@@ -32,7 +33,7 @@ export async function claim<T, R>(
       isPreparing = true;
       handOff ??= await prepare(options, deadline.signal);
       isPreparing = false;
-      there = Math.min(there, performance.now());
+      there = Math.min(there, now());
       try {
         const result = await deliver(options.transport, handOff, deadline.signal, () => (there = -Infinity));
         if (typeof result === 'object') return result;

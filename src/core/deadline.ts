@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { now } from './clock.ts';
 import { SingletonError } from './errors.ts';
 
 /** Milliseconds between two tries: too short to be felt, and uneven, so that launches do not march in step. */
@@ -16,7 +16,7 @@ export class Deadline {
 
   /** `expired` is asked for the reason when the time is over. Milliseconds; `Infinity` is never. */
   constructor(after: number, expired: () => SingletonError, parent: AbortSignal | undefined) {
-    this.#end = performance.now() + after;
+    this.#end = now() + after;
     if (after < Infinity) this.#timer = setTimeout(() => this.#controller.abort(expired()), after);
     this.#parent = parent;
     if (parent?.aborted) this.#onParentAbort();
@@ -34,8 +34,8 @@ export class Deadline {
   async pause(cutOff = 0): Promise<boolean> {
     const longest = Math.min(MAX_PAUSE * 2 ** cutOff, MAX_BACKED_OFF);
     const pause = MIN_PAUSE + Math.random() * (longest - MIN_PAUSE);
-    if (this.#end - performance.now() < pause + MIN_PAUSE) return false;
-    await sleep(pause);
+    if (this.#end - now() < pause + MIN_PAUSE) return false;
+    await new Promise((resolve) => setTimeout(resolve, pause));
     return true;
   }
 

@@ -1,4 +1,3 @@
-import { hkdfSync } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import { Handshake } from './noise.ts';
 import { SecureChannel } from './secure-channel.ts';
@@ -40,5 +39,6 @@ export function tryRespond({ secret, prologue }: Known, message: Uint8Array): Re
 
 /** A key of fixed length from a secret of any; other uses of the same secret give other keys. */
 export function pskOf(secret: Uint8Array): Uint8Array {
+  const { hkdfSync } = process.getBuiltinModule('node:crypto');
   return new Uint8Array(hkdfSync('sha256', secret, 'socket-singleton/1', 'psk', 32));
 }

@@ -1,4 +1,7 @@
-import {
+import type { KeyObject } from 'node:crypto';
+
+// An import of it would be loaded with the file, by launches without a secret too.
+const {
   createCipheriv,
   createDecipheriv,
   createHash,
@@ -8,8 +11,7 @@ import {
   diffieHellman,
   generateKeyPairSync,
   hkdfSync,
-  type KeyObject,
-} from 'node:crypto';
+} = process.getBuiltinModule('node:crypto');
 
 /**
  * `Noise_NNpsk0_25519_AESGCM_SHA256` of the Noise protocol framework, revision 34 (noiseprotocol.org): bytes in, bytes
