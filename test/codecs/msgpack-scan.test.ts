@@ -143,8 +143,8 @@ test('an error of the scan holds nothing of the message', () => {
 const KIB = 1024;
 
 test.each<[string, (size: number) => Buffer]>([
-  ['of ASCII', (size) => text(size, 'a')],
-  ['of other characters', (size) => text(size, '😀')],
+  ['of ASCII', (size) => oneText(size, 'a')],
+  ['of other characters', (size) => oneText(size, '😀')],
   ['of strings', (size) => Buffer.from(`dd${u32(size / 16)}${`aec3a9${'61'.repeat(12)}`.repeat(size / 16)}`, 'hex')],
   ['of properties', (size) => Buffer.from(`df${u32(size / 16)}${`ae${'61'.repeat(14)}00`.repeat(size / 16)}`, 'hex')],
   ['of numbers', (size) => Buffer.from(`dd${u32(size / 16)}${'cb3ff0000000000000'.repeat(size / 16)}`, 'hex')],
@@ -154,7 +154,7 @@ test.each<[string, (size: number) => Buffer]>([
   expect(best(() => scan(long)) / best(() => scan(short))).toBeLessThan(64);
 });
 
-function text(size: number, of: string): Buffer {
+function oneText(size: number, of: string): Buffer {
   return Buffer.concat([Buffer.from(`db${u32(size)}`, 'hex'), Buffer.alloc(size, of)]);
 }
 
