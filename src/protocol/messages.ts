@@ -34,14 +34,16 @@ const LAUNCH_HEAD = 7;
  *     flags u8 (bit 0: waits) | pid u32 | n u16 | cwd, n bytes of UTF-8 | arguments, in the codec        pid 0, n 0: not told
  */
 export function encodeLaunch({ args, cwd = '', pid = 0, wait = false }: PackedLaunch): Frame {
-  const path = Buffer.from(cwd);
+  const length = Buffer.byteLength(cwd);
   // A path that no system has is as good as none.
-  const told = path.length > 0xffff ? Buffer.alloc(0) : path;
-  const head = Buffer.alloc(LAUNCH_HEAD);
-  head.writeUInt8(wait ? WAITS : 0, 0);
-  head.writeUInt32BE(pid, 1);
-  head.writeUInt16BE(told.length, 5);
-  return { kind: KIND.launch, body: Buffer.concat([head, told, args]) };
+  const told = length > 0xffff ? 0 : length;
+  const body = Buffer.allocUnsafe(LAUNCH_HEAD + told + args.length);
+  body[0] = wait ? WAITS : 0;
+  body.writeUInt32BE(pid, 1);
+  body.writeUInt16BE(told, 5);
+  body.write(cwd, LAUNCH_HEAD, told);
+  body.set(args, LAUNCH_HEAD + told);
+  return { kind: KIND.launch, body };
 }
 
 /** @throws SingletonError `ERR_SINGLETON_MALFORMED_MESSAGE` */
