@@ -35,7 +35,7 @@ function isLeaf(value: unknown): boolean {
 }
 
 /** A message is begun in so many bytes. */
-const FIRST_BYTES = 256;
+const FIRST_BYTES = 1024;
 /** A longer text is written by a call, which for a shorter one would take longer. */
 const SHORT = 64;
 
