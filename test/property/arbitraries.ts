@@ -139,6 +139,7 @@ export function anyValues(): fc.Arbitrary<unknown> {
   });
   const hidden = fc.constantFrom<readonly [PropertyKey, PropertyDescriptor]>(
     ['a', { value: 1 }],
+    ['__proto__', { value: 1, enumerable: true }],
     ['toJSON', { value: () => 1 }],
     ['toJSON', { value: 1, enumerable: true }],
     [Symbol('a'), { value: 1, enumerable: true }],
