@@ -19,6 +19,7 @@ const EXPORTS = `
   import { msgpack as openMsgpack } from './codecs/msgpack.ts';
   export const json = openJson();
   export const msgpack = openMsgpack();
+  await msgpack.load?.();
   export { frames } from './codecs/frames.ts';
   export { encodeLaunch, decodeLaunch } from './protocol/messages.ts';
   export { initiate, tryRespond } from './protocol/handshake.ts';

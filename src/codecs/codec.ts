@@ -16,6 +16,11 @@ export interface Codec<T, R = unknown> {
    * @throws SingletonError `ERR_SINGLETON_INVALID_OPTION`
    */
   check?(options: CodecOptions): SingletonError | undefined;
+  /**
+   * Loads what only a host needs: what decodes launches. To be awaited before the first of them is read; each of them
+   * awaits it too. @throws SingletonError `ERR_SINGLETON_INVALID_OPTION`, where it cannot be loaded
+   */
+  load?(): Promise<void>;
 }
 
 /** The options that a codec may look at. */

@@ -12,10 +12,11 @@ const LENGTH_BYTES = 4;
  */
 export const frames: Format<Frame> = {
   encode({ kind, body }) {
-    const head = Buffer.alloc(LENGTH_BYTES + 1);
-    head.writeUInt32BE(1 + body.length, 0);
-    head.writeUInt8(kind, LENGTH_BYTES);
-    return Buffer.concat([head, body]);
+    const message = Buffer.allocUnsafe(LENGTH_BYTES + 1 + body.length);
+    message.writeUInt32BE(1 + body.length);
+    message[LENGTH_BYTES] = kind;
+    message.set(body, LENGTH_BYTES + 1);
+    return message;
   },
   createDecoder: (limits) => new FrameDecoder(limits),
 };
@@ -35,11 +36,13 @@ class FrameDecoder implements Decoder<Frame> {
   push(chunk: Uint8Array): Frame[] {
     this.#requireLife();
     const whole: Frame[] = [];
-    for (let rest = chunk; rest.length > 0 && !this.#dead;) {
-      const room = this.#wanted - this.#part.length;
-      this.#part.append(rest.subarray(0, room), this.#wanted);
-      rest = rest.subarray(room);
-      if (this.#part.length === this.#wanted) whole.push(...this.#takePart(this.#part.take()));
+    for (let at = 0; at < chunk.length && !this.#dead;) {
+      const piece = chunk.subarray(at, at + this.#wanted - this.#part.length);
+      at += piece.length;
+      const part = this.#complete(piece);
+      if (!part) break;
+      if (this.#isLength) this.#takeLength(part);
+      else whole.push(this.#takeFrame(part));
     }
     if (this.#dead && whole.length === 0) throw this.#dead;
     return whole;
@@ -55,14 +58,22 @@ class FrameDecoder implements Decoder<Frame> {
     );
   }
 
-  /** Either the length of a frame or what it counts. */
-  #takePart(part: Uint8Array): Frame[] {
-    this.#isLength = !this.#isLength;
-    if (this.#isLength) {
-      this.#wanted = LENGTH_BYTES;
-      const [kind = 0] = part;
-      return [{ kind, body: part.subarray(1) }];
-    }
+  /** What was wanted, where this piece ends it; it is copied only where it came in several. */
+  #complete(piece: Uint8Array): Uint8Array | undefined {
+    if (piece.length === this.#wanted) return piece;
+    this.#part.append(piece, this.#wanted);
+    return this.#part.length === this.#wanted ? this.#part.take() : undefined;
+  }
+
+  #takeFrame(part: Uint8Array): Frame {
+    this.#isLength = true;
+    this.#wanted = LENGTH_BYTES;
+    // The body of a Buffer would be one too, and whoever decodes it would make Buffers of it.
+    return { kind: part[0] ?? 0, body: new Uint8Array(part.buffer, part.byteOffset + 1, part.length - 1) };
+  }
+
+  #takeLength(part: Uint8Array): void {
+    this.#isLength = false;
     this.#wanted = new DataView(part.buffer, part.byteOffset).getUint32(0);
     if (this.#wanted === 0) {
       this.#die('ERR_SINGLETON_MALFORMED_MESSAGE', 'Expected a frame of one byte or more; an empty one came.');
@@ -73,7 +84,6 @@ class FrameDecoder implements Decoder<Frame> {
         `Expected a frame of at most ${this.#maxMessageBytes} bytes (maxMessageBytes); one of ${this.#wanted} came.`,
       );
     }
-    return [];
   }
 
   #requireLife(): void {

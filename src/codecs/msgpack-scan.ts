@@ -13,46 +13,32 @@ export function scan(bytes: Uint8Array): void {
 }
 
 const PROTO = Buffer.from('__proto__');
+/** A shorter string is looked at here: the call would take longer. */
+const WORTH_A_CALL = 96;
 
 class Scan {
   readonly #bytes: Uint8Array;
-  readonly #view: DataView;
-  /** What is still to come in each open container; of a map, keys and values. The outermost holds the message. */
-  readonly #left = new Float64Array(MAX_DEPTH + 1);
-  readonly #isMap = new Uint8Array(MAX_DEPTH + 1);
-  #depth = 0;
   #at = 0;
+  #nodes = 0;
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    this.#left[0] = 1;
   }
 
   run(): void {
-    for (let nodes = 0; this.#depth >= 0;) {
-      const left = this.#left[this.#depth] ?? 0;
-      if (left === 0) {
-        this.#depth -= 1;
-        continue;
-      }
-      this.#left[this.#depth] = left - 1;
-      const isKey = this.#isMap[this.#depth] === 1 && left % 2 === 0;
-      if (!isKey) nodes += 1;
-      if (nodes > MAX_NODES) throw refused(`at most ${MAX_NODES} values; more came`);
-      this.#item(isKey);
-    }
+    this.#value(0);
     if (this.#at < this.#bytes.length) throw refused('one value; more came behind it');
   }
 
-  #item(isKey: boolean): void {
-    const type = this.#number(1);
-    if (type >= 0xa0 && type <= 0xbf) return this.#text(type & 0x1f, isKey);
-    if (type >= 0xd9 && type <= 0xdb) return this.#text(this.#number(2 ** (type - 0xd9)), isKey);
-    if (isKey) throw refused('keys that are strings; another came');
+  /** Calls itself, but no deeper than `MAX_DEPTH`. */
+  #value(depth: number): void {
+    this.#nodes += 1;
+    if (this.#nodes > MAX_NODES) throw refused(`at most ${MAX_NODES} values; more came`);
+    const type = this.#byte();
     if (type <= 0x7f || type >= 0xe0) return;
-    if (type <= 0x8f) return this.#open(2 * (type & 0x0f), 1);
-    if (type <= 0x9f) return this.#open(type & 0x0f, 0);
+    if (type <= 0x8f) return this.#map(type & 0x0f, depth);
+    if (type <= 0x9f) return this.#list(type & 0x0f, depth);
+    if (type <= 0xbf) return this.#text(type & 0x1f);
     switch (type) {
       case 0xc0: // nil
       case 0xc2: // false
@@ -61,62 +47,96 @@ class Scan {
       case 0xc4: // bin 8, 16, 32
       case 0xc5:
       case 0xc6:
-        return this.#skip(this.#number(2 ** (type - 0xc4)));
+        return this.#skip(this.#length(type - 0xc4));
       case 0xca: // float 32, 64
       case 0xcb:
-        return this.#skip(4 * 2 ** (type - 0xca));
+        return this.#skip(4 << (type - 0xca));
       case 0xcc: // uint 8 to 64
       case 0xcd:
       case 0xce:
       case 0xcf:
-        return this.#skip(2 ** (type - 0xcc));
+        return this.#skip(1 << (type - 0xcc));
       case 0xd0: // int 8 to 64
       case 0xd1:
       case 0xd2:
       case 0xd3:
-        return this.#skip(2 ** (type - 0xd0));
+        return this.#skip(1 << (type - 0xd0));
+      case 0xd9: // str 8, 16, 32
+      case 0xda:
+      case 0xdb:
+        return this.#text(this.#length(type - 0xd9));
       case 0xdc: // array 16, 32
       case 0xdd:
-        return this.#open(this.#number(2 ** (type - 0xdb)), 0);
+        return this.#list(this.#length(type - 0xdb), depth);
       case 0xde: // map 16, 32
       case 0xdf:
-        return this.#open(2 * this.#number(2 ** (type - 0xdd)), 1);
+        return this.#map(this.#length(type - 0xdd), depth);
       default:
         throw refused('nil, booleans, numbers, strings, binaries, arrays and maps; another type came');
     }
   }
 
-  /** The unsigned number of so many bytes. */
-  #number(size: number): number {
-    const start = this.#at;
-    this.#skip(size);
-    if (size === 1) return this.#view.getUint8(start);
-    return size === 2 ? this.#view.getUint16(start) : this.#view.getUint32(start);
+  #list(items: number, depth: number): void {
+    this.#enter(items, depth);
+    for (let left = items; left > 0; left -= 1) this.#value(depth + 1);
   }
 
-  #skip(size: number): void {
-    if (size > this.#bytes.length - this.#at) throw refused('a whole value; the message ends in the middle of it');
-    this.#at += size;
+  #map(items: number, depth: number): void {
+    this.#enter(2 * items, depth);
+    for (let left = items; left > 0; left -= 1) {
+      this.#key();
+      this.#value(depth + 1);
+    }
   }
 
   /** An item takes a byte at least, so a length that cannot be true is known at once. */
-  #open(items: number, isMap: 0 | 1): void {
-    if (items > this.#bytes.length - this.#at) throw refused('a whole value; the message ends in the middle of it');
-    this.#depth += 1;
-    if (this.#depth > MAX_DEPTH) throw refused(`at most ${MAX_DEPTH} levels; more came`);
-    this.#left[this.#depth] = items;
-    this.#isMap[this.#depth] = isMap;
+  #enter(items: number, depth: number): void {
+    if (items > this.#bytes.length - this.#at) throw cutOff();
+    if (depth === MAX_DEPTH) throw refused(`at most ${MAX_DEPTH} levels; more came`);
   }
 
-  #text(length: number, isKey: boolean): void {
-    let at = this.#at;
-    this.#skip(length);
-    if (isKey && length === PROTO.length && PROTO.equals(this.#bytes.subarray(at, this.#at))) {
+  #key(): void {
+    const type = this.#byte();
+    let length = type & 0x1f;
+    if (type >= 0xd9 && type <= 0xdb) length = this.#length(type - 0xd9);
+    else if (type < 0xa0 || type > 0xbf) throw refused('keys that are strings; another came');
+    const start = this.#at;
+    this.#text(length);
+    if (length === PROTO.length && PROTO.every((byte, index) => byte === this.#bytes[start + index])) {
       throw refused('no key "__proto__"; one came');
     }
-    while (at < this.#at && (this.#bytes[at] ?? 0) < 0x80) at += 1;
-    if (at < this.#at && !isUtf8(this.#bytes.subarray(at, this.#at))) throw refused('strings in UTF-8; one is not');
   }
+
+  #text(length: number): void {
+    let at = this.#at;
+    this.#skip(length);
+    const end = this.#at;
+    if (length < WORTH_A_CALL) while (at < end && (this.#bytes[at] ?? 0) < 0x80) at += 1;
+    if (at < end && !isUtf8(this.#bytes.subarray(at, end))) throw refused('strings in UTF-8; one is not');
+  }
+
+  #byte(): number {
+    const byte = this.#bytes[this.#at];
+    if (byte === undefined) throw cutOff();
+    this.#at += 1;
+    return byte;
+  }
+
+  /** A number in 1, 2 or 4 bytes: its width is 0, 1 or 2. */
+  #length(width: number): number {
+    let length = this.#byte();
+    for (let more = (1 << width) - 1; more > 0; more -= 1) length = length * 0x100 + this.#byte();
+    return length;
+  }
+
+  #skip(size: number): void {
+    if (size > this.#bytes.length - this.#at) throw cutOff();
+    this.#at += size;
+  }
+}
+
+function cutOff(): SingletonError {
+  return refused('a whole value; the message ends in the middle of it');
 }
 
 function refused(expected: string): SingletonError {

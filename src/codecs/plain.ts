@@ -13,13 +13,35 @@ export type IsLeaf = (value: unknown) => boolean;
  * @throws SingletonError `ERR_SINGLETON_UNENCODABLE`, with the path of the value
  */
 export function requirePlain(value: unknown, format: string, isLeaf: IsLeaf): void {
-  new Walk(format, isLeaf).visit(value);
+  const problem = new Walk(format, isLeaf).visit(value, 0);
+  if (problem !== undefined) throw unencodable(problem);
+}
+
+/** Whether a list holds its items and nothing that a serializer would follow, or leave out. */
+export function isPlainList(list: readonly unknown[]): boolean {
+  return Reflect.ownKeys(list).length === list.length + 1 && !hasToJson(list);
+}
+
+/** The properties of an object, one value for each key. */
+export interface Entries {
+  readonly keys: readonly string[];
+  readonly values: readonly unknown[];
+}
+
+/** Of a plain object; `undefined` where it is none, or has what a serializer would follow, or leave out. */
+export function tryEntries(object: object): Entries | undefined {
+  if (!isPlainObject(object)) return undefined;
+  // Together a third of what Reflect.ownKeys() takes.
+  const keys = Object.getOwnPropertyNames(object);
+  if (Object.getOwnPropertySymbols(object).length > 0 || hasToJson(object)) return undefined;
+  const values: unknown[] = Object.values(object);
+  // What is hidden is no value.
+  return values.length === keys.length ? { keys, values } : undefined;
 }
 
 class Walk {
   readonly #format: string;
   readonly #isLeaf: IsLeaf;
-  readonly #path: (string | number)[] = [];
   #nodes = 0;
 
   constructor(format: string, isLeaf: IsLeaf) {
@@ -27,52 +49,59 @@ class Walk {
     this.#isLeaf = isLeaf;
   }
 
-  visit(value: unknown): void {
+  /** What is wrong with it, behind the path from here; `undefined` where nothing is. */
+  visit(value: unknown, depth: number): string | undefined {
     this.#nodes += 1;
-    if (this.#nodes > MAX_NODES) throw this.#refuse(`holds more than ${MAX_NODES} values`, []);
-    if (this.#isLeaf(value)) return;
-    if (this.#path.length === MAX_DEPTH) throw this.#refuse(`is nested deeper than ${MAX_DEPTH} levels`, []);
-    if (hasMore(value)) throw this.#refuse('has toJSON(), or a property that is hidden');
-    if (Array.isArray(value)) {
-      if (Object.keys(value).length > value.length) throw this.#refuse('is a list with more than its items');
-      for (const [index, item] of value.entries()) this.#enter(index, item);
-    } else if (isPlainObject(value)) {
-      for (const [key, item] of Object.entries(value)) {
-        if (key === '__proto__' || !this.#isLeaf(key)) throw this.#refuse('has a key that is refused on arrival');
-        if (item !== undefined) this.#enter(key, item);
-      }
-    } else {
-      throw this.#refuse(`is ${describe(value)}, which ${this.#format} has no form for`);
+    if (this.#nodes > MAX_NODES) throw unencodable(` holds more than ${MAX_NODES} values`);
+    if (this.#isLeaf(value)) return undefined;
+    if (depth === MAX_DEPTH) throw unencodable(` is nested deeper than ${MAX_DEPTH} levels`);
+    if (Array.isArray(value)) return this.#list(value, depth + 1);
+    if (isPlainObject(value)) return this.#object(value, depth + 1);
+    return ` is ${describe(value)}, which ${this.#format} has no form for`;
+  }
+
+  #list(list: readonly unknown[], depth: number): string | undefined {
+    if (!isPlainList(list)) {
+      // Its length is hidden.
+      if (Reflect.ownKeys(list).length > Object.keys(list).length + 1 || hasToJson(list)) return HAS_MORE;
+      if (Object.keys(list).length > list.length) return ' is a list with more than its items';
     }
+    for (let index = 0; index < list.length; index += 1) {
+      const problem = this.visit(list[index], depth);
+      if (problem !== undefined) return `[${index}]${problem}`;
+    }
+    return undefined;
   }
 
-  #enter(key: string | number, value: unknown): void {
-    this.#path.push(key);
-    this.visit(value);
-    this.#path.pop();
-  }
-
-  #refuse(problem: string, path: readonly (string | number)[] = this.#path): SingletonError {
-    const where = path.map((key) => (typeof key === 'number' ? `[${key}]` : `.${key}`)).join('');
-    return new SingletonError('ERR_SINGLETON_UNENCODABLE', `Cannot send this value: value${where} ${problem}.`);
+  #object(object: object, depth: number): string | undefined {
+    const entries = tryEntries(object);
+    if (!entries) return HAS_MORE;
+    for (const [index, key] of entries.keys.entries()) {
+      if (key === '__proto__' || !this.#isLeaf(key)) return ' has a key that is refused on arrival';
+      const item = entries.values[index];
+      const problem = item === undefined ? undefined : this.visit(item, depth);
+      if (problem !== undefined) return `.${key}${problem}`;
+    }
+    return undefined;
   }
 }
 
-/** Whether a list or a plain object has what a serializer would follow, or leave out. */
-function hasMore(value: unknown): boolean {
-  if (!Array.isArray(value) && !isPlainObject(value)) return false;
-  // Of a list, its length is hidden.
-  const hidden = Reflect.ownKeys(value).length - Object.keys(value).length - (Array.isArray(value) ? 1 : 0);
-  return hidden > 0 || ('toJSON' in value && typeof value['toJSON'] === 'function');
+const HAS_MORE = ' has toJSON(), or a property that is hidden';
+
+function unencodable(problem: string): SingletonError {
+  return new SingletonError('ERR_SINGLETON_UNENCODABLE', `Cannot send this value: value${problem}.`);
+}
+
+function hasToJson(value: object): boolean {
+  return 'toJSON' in value && typeof value.toJSON === 'function';
 }
 
 /** Of any realm: its prototype is that of all objects, or it has none. */
-function isPlainObject(value: unknown): value is Readonly<Record<string, unknown>> {
+function isPlainObject(value: unknown): value is object {
   if (typeof value !== 'object' || value === null) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
-  return (
-    prototype === null || (Object.getPrototypeOf(prototype) === null && Object.hasOwn(Object(prototype), 'valueOf'))
-  );
+  if (prototype === null || prototype === Object.prototype) return true;
+  return Object.getPrototypeOf(prototype) === null && Object.hasOwn(Object(prototype), 'valueOf');
 }
 
 function describe(value: unknown): string {

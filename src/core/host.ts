@@ -69,6 +69,7 @@ export class Host<T, R = unknown> implements VisitedHost<T, R> {
     this.#place = this.#listener.place;
     this.since = Date.now();
     atExit(this.#dismissAll);
+    await this.#load();
     return true;
   }
 
@@ -85,6 +86,16 @@ export class Host<T, R = unknown> implements VisitedHost<T, R> {
     await listener?.close();
     if (this.#size > 0) await this.#farewell();
     notAtExit(this.#dismissAll);
+  }
+
+  /** Who cannot decode launches holds no place. */
+  async #load(): Promise<void> {
+    try {
+      await this.options.codec.load?.();
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
   }
 
   async #farewell(): Promise<void> {

@@ -19,6 +19,11 @@ export interface Serializer<T> {
    * and the host warns of it with `ERR_SINGLETON_MALFORMED_MESSAGE`.
    */
   deserialize(bytes: Uint8Array): T;
+  /**
+   * Loads what only `deserialize` needs, so that a launch that hands over and exits need not. Awaited before every
+   * `deserialize`: only the first call should take its time. A host that it fails takes no launches.
+   */
+  load?(): Promise<void>;
 }
 
 /** @throws SingletonError `ERR_SINGLETON_UNENCODABLE`, or what the serializer threw if it is one */
@@ -33,6 +38,17 @@ export function serialize<T>(name: string, serializer: Serializer<T>, value: T):
     if (cause instanceof SingletonError) throw cause;
     const message = `The codec "${name}" cannot carry this value. Change it.`;
     throw new SingletonError('ERR_SINGLETON_UNENCODABLE', message, { cause });
+  }
+}
+
+/** Before a `deserialize`. @throws SingletonError `ERR_SINGLETON_INVALID_OPTION`, or what the serializer threw if it is one */
+export async function load(name: string, serializer: Serializer<unknown>): Promise<void> {
+  try {
+    await serializer.load?.();
+  } catch (cause) {
+    if (cause instanceof SingletonError) throw cause;
+    const message = `Option "codec": expected a codec that can decode; what "${name}" needs for it could not be loaded.`;
+    throw new SingletonError('ERR_SINGLETON_INVALID_OPTION', message, { cause });
   }
 }
 

@@ -34,29 +34,35 @@ const LAUNCH_HEAD = 7;
  *     flags u8 (bit 0: waits) | pid u32 | n u16 | cwd, n bytes of UTF-8 | arguments, in the codec        pid 0, n 0: not told
  */
 export function encodeLaunch({ args, cwd = '', pid = 0, wait = false }: PackedLaunch): Frame {
-  const path = Buffer.from(cwd);
+  const length = Buffer.byteLength(cwd);
   // A path that no system has is as good as none.
-  const told = path.length > 0xffff ? Buffer.alloc(0) : path;
-  const head = Buffer.alloc(LAUNCH_HEAD);
-  head.writeUInt8(wait ? WAITS : 0, 0);
-  head.writeUInt32BE(pid, 1);
-  head.writeUInt16BE(told.length, 5);
-  return { kind: KIND.launch, body: Buffer.concat([head, told, args]) };
+  const told = length > 0xffff ? 0 : length;
+  const body = Buffer.allocUnsafe(LAUNCH_HEAD + told + args.length);
+  body[0] = wait ? WAITS : 0;
+  body.writeUInt32BE(pid, 1);
+  body.writeUInt16BE(told, 5);
+  body.write(cwd, LAUNCH_HEAD, told);
+  body.set(args, LAUNCH_HEAD + told);
+  return { kind: KIND.launch, body };
 }
 
 /** @throws SingletonError `ERR_SINGLETON_MALFORMED_MESSAGE` */
 export function decodeLaunch({ kind, body }: Frame): PackedLaunch {
   if (kind !== KIND.launch) throw malformed(`a launch (kind ${KIND.launch}), got a frame of kind ${kind}`);
-  const bytes = Buffer.from(body.buffer, body.byteOffset, body.length);
-  if (bytes.length < LAUNCH_HEAD) throw malformed(`a launch of ${LAUNCH_HEAD} bytes or more, got ${bytes.length}`);
-  const flags = bytes.readUInt8(0);
+  if (body.length < LAUNCH_HEAD) throw malformed(`a launch of ${LAUNCH_HEAD} bytes or more, got ${body.length}`);
+  const head = new DataView(body.buffer, body.byteOffset, LAUNCH_HEAD);
+  const flags = head.getUint8(0);
   if ((flags & ~WAITS) !== 0) throw malformed('a launch without unknown flags; one is set');
-  const pid = bytes.readUInt32BE(1);
-  const end = LAUNCH_HEAD + bytes.readUInt16BE(5);
-  const cwd = bytes.subarray(LAUNCH_HEAD, end);
-  if (end > bytes.length || !isUtf8(cwd))
-    throw malformed('a working directory in UTF-8; what came is longer than the launch, or not UTF-8');
-  return { args: body.subarray(end), cwd: cwd.toString() || undefined, pid: pid || undefined, wait: flags === WAITS };
+  const pid = head.getUint32(1) || undefined;
+  const end = LAUNCH_HEAD + head.getUint16(5);
+  const cwd = end > LAUNCH_HEAD ? decodePath(body, end) : undefined;
+  return { args: body.subarray(end), cwd, pid, wait: flags === WAITS };
+}
+
+function decodePath({ buffer, byteOffset, length }: Uint8Array, end: number): string {
+  const path = end <= length && Buffer.from(buffer, byteOffset + LAUNCH_HEAD, end - LAUNCH_HEAD);
+  if (path && isUtf8(path)) return path.toString();
+  throw malformed('a working directory in UTF-8; what came is longer than the launch, or not UTF-8');
 }
 
 /** What a host says of a launch that it has dispatched. */

@@ -11,7 +11,7 @@ import type {
 } from '../codecs/codec.ts';
 import { SingletonError } from '../core/errors.ts';
 import { abort } from '../transports/abort.ts';
-import { deserialize, type Carrier } from './carrier.ts';
+import { deserialize, load, type Carrier } from './carrier.ts';
 import { HostDialogue } from './dialogue.ts';
 import { decodeLaunch, encodeReceipt, encodeRefusal, malformed, type Frame, type PackedLaunch } from './messages.ts';
 import { encodeHello, HANDSHAKE_BYTES, readPreface, STATUS, takeAll, type Preface, type Status } from './preface.ts';
@@ -97,6 +97,8 @@ export class Receiving<T, R> implements Answer {
     const preface = await readPreface(connection);
     const status = preface ? this.#judge(preface) : STATUS.version;
     if (!preface || status !== STATUS.ok) return status;
+    const { name, args } = this.#carrier;
+    if (args.load) await load(name, args);
     if (!secret) {
       connection.write(encodeHello(STATUS.ok));
       return connection;

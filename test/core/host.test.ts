@@ -1,5 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { lengthPrefixed } from '../../src/codecs/length-prefixed.ts';
 import { legacy } from '../../src/index.ts';
 import { SingletonError } from '../../src/core/errors.ts';
 import { Host } from '../../src/core/host.ts';
@@ -64,6 +65,19 @@ describe('listen', () => {
   it('is false where the place is taken', async () => {
     const { host, isHost } = await listen({}, new ScriptedTransport({ listen: ['taken'] }));
     expect([isHost, host.isListening, host.place]).toEqual([false, false, 'scripted://place']);
+  });
+
+  it('gives the place back where what decodes launches cannot be loaded, and says so', async () => {
+    const transport = new ScriptedTransport();
+    const load = (): Promise<void> => Promise.reject(new Error('not installed'));
+    const text = { serialize: () => new Uint8Array(), deserialize: () => [], load };
+    const codec = lengthPrefixed<Strings, string>({ name: 'text', ...text });
+    await expect(listen({ codec }, transport)).rejects.toMatchObject({
+      code: 'ERR_SINGLETON_INVALID_OPTION',
+      cause: { message: 'not installed' },
+    });
+    expect(transport.listening).toBeUndefined();
+    expect(transport.steps.at(-1)).toBe('close');
   });
 
   it('reports what the listener warns of and that the place is lost', async () => {

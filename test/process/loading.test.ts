@@ -8,13 +8,26 @@ import { fixture, freePort, hostOf, run, type Program } from './program.ts';
 interface Loaded {
   /** Names of the package's files. */
   readonly files: readonly string[];
+  /** Names of other packages. */
+  readonly packages: readonly string[];
   readonly hasCrypto: boolean;
 }
 
 test.each([
-  ['legacy', undefined, undefined, { files: ['index.js'], hasCrypto: false }],
-  ['json', 'json', undefined, { files: ['index.js', 'json.js'], hasCrypto: false }],
-  ['json with a secret', 'json', 'correct-horse-battery-staple', { files: ['index.js', 'json.js'], hasCrypto: true }],
+  ['legacy', undefined, undefined, { files: ['index.js'], packages: [], hasCrypto: false }],
+  ['json', 'json', undefined, { files: ['index.js', 'json.js'], packages: [], hasCrypto: false }],
+  [
+    'msgpack, which is not to decode anything,',
+    'msgpack',
+    undefined,
+    { files: ['index.js', 'msgpack.js'], packages: [], hasCrypto: false },
+  ],
+  [
+    'json with a secret',
+    'json',
+    'correct-horse-battery-staple',
+    { files: ['index.js', 'json.js'], packages: [], hasCrypto: true },
+  ],
 ] as const)('a launch over %s loads what it needs and nothing else', async (_, codec, secret, expected) => {
   const config: AppConfig = { options: { port: await freePort(), secret }, ...(codec && { codec }) };
   const host = run(process.execPath, [fixture('app.js')], { APP: JSON.stringify(config) });
@@ -26,7 +39,7 @@ test.each([
 test.skipIf(process.platform === 'win32')('a launch over a pipe loads that, and nothing else', async () => {
   const config: AppConfig = { options: {}, pipe: join(await temporaryFolder(), 'app.sock') };
   await hostOf({}, config);
-  expect(await loadedBy(config)).toEqual({ files: ['index.js', 'pipe.js'], hasCrypto: false });
+  expect(await loadedBy(config)).toEqual({ files: ['index.js', 'pipe.js'], packages: [], hasCrypto: false });
 });
 
 /** What a second launch had loaded when it exited, by V8's own account of the scripts that it ran. */
@@ -43,11 +56,12 @@ async function loadedBy(config: AppConfig): Promise<Loaded> {
   expect((await second.exited()).code).toBe(0);
   const { builtins } = await second.line('loaded');
   const reports = await Promise.all((await readdir(folder)).map(async (name) => readFile(join(folder, name), 'utf8')));
-  const urls = reports.flatMap((report) =>
-    Array.from(report.matchAll(/"url":"(file:[^"]*\/dist\/[^"]*)"/g), ([, url = '']) => url),
-  );
+  const found = (url: RegExp): string[] =>
+    reports.flatMap((report) => Array.from(report.matchAll(url), ([, part = '']) => part));
+  const urls = found(/"url":"(file:[^"]*\/dist\/[^"]*)"/g);
   const files = urls.map((url) => basename(url)).toSorted();
-  return { files, hasCrypto: Array.isArray(builtins) && builtins.includes('crypto') };
+  const packages = Array.from(new Set(found(/"url":"file:[^"]*\/node_modules\/([^"/]*)\/[^"]*"/g)));
+  return { files, packages, hasCrypto: Array.isArray(builtins) && builtins.includes('crypto') };
 }
 
 async function temporaryFolder(): Promise<string> {

@@ -124,6 +124,34 @@ export function msgpackValues(): fc.Arbitrary<unknown> {
   );
 }
 
+/** What a program may try to send: most of it is plain, and the rest is of all kinds, in any place. */
+export function anyValues(): fc.Arbitrary<unknown> {
+  const lone = fc.constantFrom('\ud800', 'a\udc00', `${'x'.repeat(70)}\ud800`);
+  const odd = fc.anything({
+    withBigInt: true,
+    withDate: true,
+    withMap: true,
+    withSet: true,
+    withNullPrototype: true,
+    withSparseArray: true,
+    withTypedArray: true,
+    withUnicodeString: true,
+  });
+  const hidden = fc.constantFrom<readonly [PropertyKey, PropertyDescriptor]>(
+    ['a', { value: 1 }],
+    ['__proto__', { value: 1, enumerable: true }],
+    ['toJSON', { value: () => 1 }],
+    ['toJSON', { value: 1, enumerable: true }],
+    [Symbol('a'), { value: 1, enumerable: true }],
+    ['more', { value: undefined, enumerable: true }],
+    ['0', { value: 1, enumerable: true }],
+  );
+  const edited = fc
+    .tuple(fc.oneof(fc.array(fc.integer(), { maxLength: 2 }), fc.dictionary(fc.string(), fc.integer())), hidden)
+    .map(([value, [key, descriptor]]) => Object.defineProperty(value, key, descriptor));
+  return fc.oneof(odd, valuesOf(fc.nat(), lone, fc.bigInt(), edited), valuesOf(fc.nat(), odd), msgpackValues());
+}
+
 /** MessagePack that a stranger may send: written here, with lengths of any size and types that are refused among it. */
 export function msgpackBytes(): fc.Arbitrary<Uint8Array> {
   return fc.oneof({ weight: 3, arbitrary: msgpackItems() }, changed(msgpackItems()), fc.uint8Array({ maxLength: 64 }));

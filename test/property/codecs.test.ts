@@ -2,14 +2,17 @@ import { hand } from '../codecs/hand.ts';
 import { isUtf8 } from 'node:buffer';
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
+import { unpack } from 'msgpackr/pack';
 import { describe, expect, test } from 'vitest';
 import type { Codec } from '../../src/codecs/codec.ts';
 import { json } from '../../src/codecs/json.ts';
 import { lengthPrefixed } from '../../src/codecs/length-prefixed.ts';
 import { msgpack } from '../../src/codecs/msgpack.ts';
+import { encode } from '../../src/codecs/msgpack-encoder.ts';
 import { scan } from '../../src/codecs/msgpack-scan.ts';
+import { requirePlain } from '../../src/codecs/plain.ts';
 import { SingletonError } from '../../src/core/errors.ts';
-import { jsonBytes, jsonValues, msgpackBytes, msgpackValues } from './arbitraries.ts';
+import { anyValues, jsonBytes, jsonValues, msgpackBytes, msgpackValues } from './arbitraries.ts';
 
 /** A value that arrived, or nothing where it was refused. */
 type Arrived = readonly [] | readonly [unknown];
@@ -59,6 +62,27 @@ describe('the MessagePack codec', () => {
     );
   });
 
+  test('writes what a naive decoder and msgpackr read as it was sent', () => {
+    fc.assert(
+      fc.property(msgpackValues(), (value) => {
+        const bytes = Uint8Array.from(encode(value));
+        expectSame(naiveMsgpack(bytes), [value]);
+        expectSame(unpack(bytes), value);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  test('writes what is plain, and says where what is not lies: two walks agree on it', () => {
+    fc.assert(
+      fc.property(anyValues(), (value) => {
+        const refusal = refusalOf(() => requirePlain(value, 'MessagePack', isLeaf));
+        expect(refusalOf(() => encode(value))).toBe(refusal);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
   test('gives what a naive decoder gives, or refuses, from any bytes', async () => {
     let taken = 0;
     await fc.assert(
@@ -84,6 +108,24 @@ describe('the MessagePack codec', () => {
     );
   });
 });
+
+/** What it throws says; `undefined` where it does not. */
+function refusalOf(call: () => unknown): string | undefined {
+  try {
+    call();
+    return undefined;
+  } catch (error) {
+    expect(error).toBeInstanceOf(SingletonError);
+    return error instanceof Error ? error.message : '';
+  }
+}
+
+/** What MessagePack has a form for, but for lists and maps. */
+function isLeaf(value: unknown): boolean {
+  if (typeof value === 'string') return value.isWellFormed();
+  if (typeof value === 'bigint') return value >= -(2n ** 63n) && value < 2n ** 64n;
+  return value === null || value instanceof Uint8Array || ['number', 'boolean'].includes(typeof value);
+}
 
 /** Not `toStrictEqual`, which takes a key "constructor" for a class. */
 function expectSame(arrived: unknown, expected: unknown): void {

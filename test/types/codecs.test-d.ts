@@ -68,6 +68,10 @@ expectTypeOf(
 const texts = lengthPrefixed({ name: 'a', serialize: (a: string) => Buffer.from(a), deserialize: (b) => String(b) });
 expectTypeOf(texts).toEqualTypeOf<Codec<string, never>>();
 expectTypeOf(new Singleton({ codec: lengthPrefixed(serializer), args })).toEqualTypeOf<Singleton<Job, never>>();
+expectTypeOf(texts.load?.()).toEqualTypeOf<Promise<void> | undefined>();
+lengthPrefixed({ ...serializer, load: () => Promise.resolve() });
+// @ts-expect-error load is waited for
+lengthPrefixed({ ...serializer, load: () => {} });
 // @ts-expect-error deserialize is missing
 lengthPrefixed({ name: 'a', serialize: (a: string) => Buffer.from(a) });
 // @ts-expect-error bytes are a Uint8Array

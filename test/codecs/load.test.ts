@@ -1,0 +1,111 @@
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { json } from '../../src/codecs/json.ts';
+import { lengthPrefixed, type LengthPrefixedOptions } from '../../src/codecs/length-prefixed.ts';
+import { msgpack } from '../../src/codecs/msgpack.ts';
+import { generateSecret, legacy, Singleton, SingletonError, type Codec } from '../../src/index.ts';
+import { portOf } from '../core/hosting.ts';
+import { hand } from './hand.ts';
+
+const INVALID = { name: 'SingletonError', code: 'ERR_SINGLETON_INVALID_OPTION' };
+
+interface Opened {
+  readonly codec: Codec<string, string>;
+  /** What was called, in order. */
+  readonly calls: string[];
+}
+
+/** A codec whose loading takes a while. */
+function open(load = (): Promise<unknown> => new Promise((resolve) => setTimeout(resolve, 5)), name = 'text'): Opened {
+  const calls: string[] = [];
+  const serializer = {
+    serialize: (value: string) => Buffer.from(value),
+    deserialize: (bytes: Uint8Array) => {
+      calls.push('deserialize');
+      return Buffer.from(bytes).toString();
+    },
+    async load() {
+      calls.push('load');
+      await load();
+      calls.push('loaded');
+    },
+  } satisfies Partial<LengthPrefixedOptions<string, string>>;
+  return { codec: lengthPrefixed<string, string>({ name, ...serializer, reply: serializer }), calls };
+}
+
+const LOADED = ['load', 'loaded', 'deserialize'];
+
+describe('what a codec loads', () => {
+  it.each([
+    ['without a secret', undefined],
+    ['with one', generateSecret()],
+  ])('is awaited by the host before it decodes, and by the launch not at all, %s', async (_, secret) => {
+    const [client, host] = [open(), open()];
+    const bytes = secret === undefined ? undefined : Buffer.from(secret);
+    expect(await hand('a', client.codec, host.codec, bytes)).toBe('a');
+    expect(host.calls).toEqual(LOADED);
+    expect(client.calls).toEqual([]);
+  });
+
+  it('is awaited by a launch before it decodes a reply', async () => {
+    const { codec, calls } = open();
+    const app = await Singleton.acquire({ port: 0, codec: open().codec, args: '' });
+    onTestFinished(() => app.release());
+    app.on('args', (args, client) => void client.reply(`${args}!`));
+    const sent = await Singleton.send({ port: portOf(app), codec, args: 'a', wait: true });
+    expect(sent).toMatchObject({ reply: 'a!' });
+    expect(calls).toEqual(LOADED);
+  });
+
+  it('is not loaded for who speaks another codec', async () => {
+    const { codec, calls } = open();
+    await expect(hand('a', open(undefined, 'other').codec, codec)).rejects.toBeInstanceOf(SingletonError);
+    expect(calls).toEqual([]);
+  });
+
+  it('can be loaded beforehand, where there is anything', async () => {
+    const { codec, calls } = open();
+    await codec.load?.();
+    expect(calls).toEqual(['load', 'loaded']);
+    for (const other of [json(), legacy()]) expect(other).not.toHaveProperty('load');
+  });
+
+  it('and fails is told with its cause, beforehand and at each launch', async () => {
+    const cause = new Error('boom');
+    const failing = open(() => Promise.reject(cause));
+    const error = { ...INVALID, cause, message: expect.stringContaining('"text"') };
+    await expect(failing.codec.load?.()).rejects.toMatchObject(error);
+    await expect(hand('a', open().codec, failing.codec)).rejects.toMatchObject(error);
+    const typed = new SingletonError('ERR_SINGLETON_BUSY', 'boom');
+    await expect(open(() => Promise.reject(typed)).codec.load?.()).rejects.toBe(typed);
+  });
+});
+
+describe('MessagePack', () => {
+  it('is decoded by a package that is loaded once, for arguments and replies', async () => {
+    const codec = msgpack();
+    expect(codec.load?.()).toBeInstanceOf(Promise);
+    await codec.load?.();
+    expect(await hand({ a: 1n }, codec)).toEqual({ a: 1n });
+  });
+
+  const raw = lengthPrefixed<Uint8Array>({
+    name: 'msgpack',
+    serialize: (bytes) => bytes,
+    deserialize: (bytes) => bytes,
+  });
+
+  it('without the package can be sent, and says to a host what to install', async () => {
+    vi.resetModules();
+    vi.doMock('msgpackr/pack', () => {
+      throw new Error('Cannot find package');
+    });
+    onTestFinished(() => {
+      vi.doUnmock('msgpackr/pack');
+    });
+    const lacking = msgpack();
+    expect(await hand(['a'], lacking, raw)).toEqual(Uint8Array.of(0x91, 0xa1, 0x61));
+    const error = { ...INVALID, cause: expect.any(Error), message: expect.stringMatching(/msgpackr.*Install it/) };
+    await expect(lacking.load?.()).rejects.toMatchObject(error);
+    await expect(hand(['a'], lacking)).rejects.toMatchObject(error);
+  });
+});
