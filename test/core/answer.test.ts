@@ -95,6 +95,27 @@ describe.each(wires)('a launch that waits, over $name', (wire) => {
   });
 });
 
+it('that has gone is a warning where its listener rejects for it, and no unhandled rejection', async () => {
+  const { app, warnings } = await hostOn(wires[0]);
+  const working = once(app, 'client');
+  app.on('args', async (_, client) => client.stdin.toArray());
+  const { leave } = launchWaiting(app, wires[0], { stdin: new PassThrough() });
+  const unhandled: unknown[] = [];
+  const onUnhandled = (reason: unknown): void => void unhandled.push(reason);
+  process.on('unhandledRejection', onUnhandled);
+  await working;
+  await turn();
+  const warned = once(app, 'warning');
+  leave();
+  await warned;
+  await turn();
+  process.off('unhandledRejection', onUnhandled);
+  expect(unhandled).toEqual([]);
+  expect(warnings).toMatchObject([
+    { code: 'ERR_SINGLETON_OBSERVER_FAILED', cause: { code: 'ERR_SINGLETON_CONNECTION_FAILED' } },
+  ]);
+});
+
 describe.each(wires)('a last word that nobody says, over $name', (wire) => {
   it('is 0 when the listener has returned', async () => {
     const { app } = await hostOn(wire);

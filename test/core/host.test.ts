@@ -69,7 +69,7 @@ describe('listen', () => {
 
   it('gives the place back where what decodes launches cannot be loaded, and says so', async () => {
     const transport = new ScriptedTransport();
-    const load = (): Promise<void> => Promise.reject(new Error('not installed'));
+    const load = vi.fn<() => Promise<void>>().mockRejectedValue(new Error('not installed'));
     const text = { serialize: () => new Uint8Array(), deserialize: () => [], load };
     const codec = lengthPrefixed<Strings, string>({ name: 'text', ...text });
     await expect(listen({ codec }, transport)).rejects.toMatchObject({
