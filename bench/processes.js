@@ -40,6 +40,12 @@ export async function exitOf(argv, env = {}) {
   return { code, signal };
 }
 
+/** @type {Set<() => void>} */
+const running = new Set();
+process.once('exit', () => {
+  for (const kill of running) kill();
+});
+
 /** A program that runs until it is stopped, and with which one talks by messages; the first says that it is ready. */
 export class Host {
   /**
@@ -69,7 +75,7 @@ export class Host {
     });
     this.#exited = once(this.#child, 'exit');
     this.#child.on('message', (message) => this.#messages.push(message));
-    process.once('exit', this.#kill);
+    running.add(this.#kill);
   }
 
   /** The next message; rejects where the program ends before. @returns {Promise<any>} */
@@ -92,7 +98,7 @@ export class Host {
   async stop() {
     this.#kill();
     await this.#exited;
-    process.off('exit', this.#kill);
+    running.delete(this.#kill);
   }
 
   #kill = () => void this.#child.kill('SIGKILL');

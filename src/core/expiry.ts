@@ -1,4 +1,4 @@
-/** Entries in the order in which they came, each until its time is over: one timer for all, which keeps no process alive. */
+/** Entries in the order in which they came, until their time is over: one timer for all, which keeps no process alive. */
 export class Expiry<Entry> implements Iterable<Entry> {
   readonly #after: number;
   readonly #expired: (entry: Entry) => void;
@@ -34,16 +34,15 @@ export class Expiry<Entry> implements Iterable<Entry> {
   readonly #look = (): void => {
     const now = performance.now();
     const expired: Entry[] = [];
-    let next = Infinity;
+    this.#timer = undefined;
     for (const [entry, due] of this.#due) {
-      if (due <= now) expired.push(entry);
-      else next = Math.min(next, due);
+      if (due > now) {
+        this.#timer = setTimeout(this.#look, due - now).unref();
+        break;
+      }
+      expired.push(entry);
+      this.#due.delete(entry);
     }
-    this.#timer = next < Infinity ? setTimeout(this.#look, next - now).unref() : undefined;
-    for (const entry of expired) {
-      // Told once; whether it stays is its owner's.
-      this.#due.set(entry, Infinity);
-      this.#expired(entry);
-    }
+    for (const entry of expired) this.#expired(entry);
   };
 }

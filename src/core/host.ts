@@ -19,6 +19,7 @@ export class Host<T, R = unknown> implements VisitedHost<T, R> {
   isCut = false;
   readonly #visits: Readonly<Record<Exclude<Stage, 'closed'>, Visits<Visit<T, R>>>>;
   #listener: Listener | undefined;
+  #keepsAlive: boolean | undefined;
   #place: string;
   #size = 0;
   #emptied: (() => void)[] = [];
@@ -66,6 +67,7 @@ export class Host<T, R = unknown> implements VisitedHost<T, R> {
       throw error;
     });
     if (!this.#listener) return false;
+    this.#keepsAlive = undefined;
     this.#place = this.#listener.place;
     this.since = Date.now();
     atExit(this.#dismissAll);
@@ -74,6 +76,9 @@ export class Host<T, R = unknown> implements VisitedHost<T, R> {
   }
 
   keepAlive(value: boolean): void {
+    // Each call goes through all connections.
+    if (value === this.#keepsAlive) return;
+    this.#keepsAlive = value;
     if (value) this.#listener?.ref();
     else this.#listener?.unref();
   }
