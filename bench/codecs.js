@@ -92,7 +92,7 @@ function legacyWay() {
  * @param {import('../dist/codecs/length-prefixed.js').Serializer<unknown>} serializer
  * @returns {Way}
  */
-function framed({ frames, encodeLaunch, decodeLaunch }, serializer) {
+export function framed({ frames, encodeLaunch, decodeLaunch }, serializer) {
   return {
     encode: (value) => frames.encode(encodeLaunch({ args: serializer.serialize(value) })),
     decode: (chunks) => {
@@ -109,12 +109,12 @@ function framed({ frames, encodeLaunch, decodeLaunch }, serializer) {
  * @param {(bytes: Buffer) => unknown} decode
  * @returns {Way}
  */
-function bare(encode, decode) {
+export function bare(encode, decode) {
   return { encode, decode: (chunks) => decode(Buffer.concat(chunks)) };
 }
 
 /** @param {Uint8Array} bytes @param {number} size */
-function cut(bytes, size) {
+export function cut(bytes, size) {
   const chunks = [];
   for (let at = 0; at < bytes.length; at += size) chunks.push(bytes.subarray(at, at + size));
   return chunks;
@@ -129,7 +129,7 @@ function argumentsOf(bytes) {
 }
 
 /** Documents of about half a kilobyte each. @param {number} bytes */
-function documentOf(bytes) {
+export function documentOf(bytes) {
   if (bytes < 64) return { file: 'a.txt', line: 3 };
   return Array.from({ length: bytes / 512 }, (_, index) => ({
     file: `/home/user/documents/a report of the year ${index}.txt`,

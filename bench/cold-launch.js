@@ -66,7 +66,7 @@ function rows(names, times) {
  * @param {Host} host
  * @param {Readonly<Record<string, string>>} env
  */
-async function launch(file, host, env) {
+export async function launch(file, host, env) {
   const began = performance.now();
   const [, delivered] = await Promise.all([timeToExit([file, ...ARGS], env), host.message()]);
   const took = performance.now() - began;

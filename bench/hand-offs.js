@@ -80,7 +80,7 @@ async function race({ name, orders, transport, atATime }, budget) {
  * @param {number} atATime
  * @returns {Promise<Turn>}
  */
-async function load(handOff, atATime) {
+export async function load(handOff, atATime) {
   /** @type {number[]} */
   const latencies = [];
   const start = performance.now();

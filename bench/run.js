@@ -10,6 +10,7 @@ import { coldLaunch } from './cold-launch.js';
 import { growth } from './growth.js';
 import { handOffs } from './hand-offs.js';
 import { internals } from './internals.js';
+import { limits } from './limits.js';
 import { memory } from './memory.js';
 import { clearScratch } from './places.js';
 import { circumstances, print } from './report.js';
@@ -26,6 +27,7 @@ const PARTS = {
   channel: async () => channel(await internals(), { seconds: 4, fewest: 5 }),
   memory: () => memory({ seconds: 10, fewest: 2 }),
   growth: () => growth({ seconds: 5, fewest: 2 }),
+  limits: async () => limits(await internals(), { seconds: 9, fewest: 4 }),
   storm: () => storm({ seconds: 10, fewest: 2 }),
 };
 

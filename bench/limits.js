@@ -1,0 +1,120 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { Packr } from 'msgpackr/pack';
+import { bare, cut, documentOf, framed } from './codecs.js';
+import { launch } from './cold-launch.js';
+import { load } from './hand-offs.js';
+import { rawPeer, singletonPeer } from './hosts.js';
+import { race } from './in-process.js';
+import { newPlace, scratch } from './places.js';
+import { Host, program } from './processes.js';
+import { compare } from './report.js';
+import { interleave } from './rounds.js';
+
+/**
+ * What the least costs that could do what is promised, against what the promise is measured by: where it misses a target,
+ * so must everything.
+ * @param {import('./internals.js').Internals} internals
+ * @param {import('./rounds.js').Budget} budget For all of it.
+ */
+export async function limits(internals, { seconds, fewest }) {
+  const part = { seconds: seconds / 3, fewest };
+  return [...(await cold(part)), await deadline(part), ...(await frames(internals, part))];
+}
+
+/** A script by hand that imports an empty file, and one that has a secret. @param {import('./rounds.js').Budget} budget */
+async function cold(budget) {
+  const folder = await scratch();
+  await writeFile(join(folder, 'empty.mjs'), 'export {};');
+  const imports = ['./empty.mjs', pathToFileURL(program('by-hand.js')).href];
+  await writeFile(join(folder, 'three-files.mjs'), imports.map((file) => `import '${file}';\n`).join(''));
+  const files = {
+    'by hand': program('by-hand.js'),
+    'cold launch, by hand, in three files': join(folder, 'three-files.mjs'),
+    'cold launch, by hand, with a secret': program('by-hand-secret.js'),
+  };
+  /** @type {Host[]} */
+  const hosts = [];
+  /** @type {Record<string, () => Promise<number>>} */
+  const contestants = {};
+  try {
+    for (const [name, file] of Object.entries(files)) {
+      const { env } = await newPlace();
+      const host = await Host.start([file], env);
+      hosts.push(host);
+      contestants[name] = () => launch(file, host, env);
+    }
+    const times = await interleave(contestants, { ...budget, isCold: true });
+    const row = (/** @type {string} */ name) =>
+      compare({ group: 'limit', name, against: 'by hand', unit: 'ms' }, times(name), times('by hand'));
+    return Object.keys(files).slice(1).map(row);
+  } finally {
+    for (const host of hosts) await host.stop();
+  }
+}
+
+/** A hand-off over raw net that a timer and a signal can end. @param {import('./rounds.js').Budget} budget */
+async function deadline(budget) {
+  const orders = /** @type {const} */ ({ codec: 'legacy' });
+  const model = await singletonPeer(orders, { args: ['open', 'a file.txt', '--line', '3'] });
+  const raw = await rawPeer(model, orders, { args: ['open', 'a file.txt', '--line', '3'] });
+  const bounded = async () => {
+    const controller = new AbortController();
+    const timer = setTimeout(() => controller.abort(), 10_000);
+    // One would end the connect, the other the connection.
+    const listeners = [() => {}, () => {}];
+    for (const listener of listeners) controller.signal.addEventListener('abort', listener, { once: true });
+    await raw.handOff();
+    for (const listener of listeners) controller.signal.removeEventListener('abort', listener);
+    clearTimeout(timer);
+  };
+  try {
+    const rates = await interleave(
+      {
+        bounded: async () => (await load(bounded, 64)).rate,
+        raw: async () => (await load(raw.handOff, 64)).rate,
+      },
+      budget,
+    );
+    const what = {
+      group: 'limit',
+      name: 'hand-offs with a deadline, 64 at a time',
+      against: 'raw net',
+      unit: 'per s',
+    };
+    return compare(what, rates('bounded'), rates('raw'));
+  } finally {
+    await model.host.stop();
+    await raw.host.stop();
+  }
+}
+
+/**
+ * msgpackr in our frames, with none of the checks.
+ * @param {import('./internals.js').Internals} internals
+ * @param {import('./rounds.js').Budget} budget
+ */
+function frames(internals, budget) {
+  const packr = new Packr({ useRecords: false });
+  const ours = framed(internals, {
+    serialize: (value) => packr.pack(value),
+    deserialize: (bytes) => packr.unpack(bytes),
+  });
+  const theirs = bare(
+    (value) => packr.pack(value),
+    (bytes) => packr.unpack(bytes),
+  );
+  const pairs = [20, 1024].map((bytes) => {
+    const value = documentOf(bytes);
+    return {
+      name: `msgpack in frames, unchecked, ${bytes} B`,
+      against: 'bare msgpackr',
+      amount: theirs.encode(value).length / 1e6,
+      unit: 'MB/s',
+      ours: () => ours.decode(cut(ours.encode(value), Infinity)),
+      theirs: () => theirs.decode(cut(theirs.encode(value), Infinity)),
+    };
+  });
+  return race('limit', pairs, budget);
+}
