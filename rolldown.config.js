@@ -25,7 +25,11 @@ const plugins = [dts({ oxc: true }), commentsOnLinesOfTheirOwn];
  */
 const small = {
   comments: false,
-  minify: { mangle: { toplevel: false }, compress: true, codegen: { removeWhitespace: false } },
+  minify: {
+    mangle: { toplevel: false, keepNames: { class: true, function: false } },
+    compress: true,
+    codegen: { removeWhitespace: false },
+  },
 };
 
 // One bundle for each entry: who imports one loads one file. The first of a directory empties it.

@@ -94,7 +94,7 @@ export interface Launch<T> {
   readonly wait?: boolean | undefined;
 }
 
-/** Who is told what came over a connection. The first word counts; later ones are ignored. */
+/** Who is told what came over a connection, never within `receive`. The first word counts; later ones are ignored. */
 export interface Receiver<T, R = unknown> {
   /** A launch is complete, or was not verified. */
   received(reception: Reception<T, R>): void;

@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { isUint8Array } from 'node:util/types';
 import { SingletonError } from '../core/errors.ts';
+import { LONGEST_WITH_MARK } from './msgpack-scan.ts';
 import { isPlainList, MAX_DEPTH, MAX_NODES, requirePlain, tryEntries } from './plain.ts';
 
 /**
@@ -23,7 +24,7 @@ const MAX_UINT64 = 2n ** 64n - 1n;
 function isLeaf(value: unknown): boolean {
   switch (typeof value) {
     case 'string':
-      return value.isWellFormed();
+      return value.isWellFormed() && !losesItsMark(value);
     case 'number':
     case 'boolean':
       return true;
@@ -34,8 +35,15 @@ function isLeaf(value: unknown): boolean {
   }
 }
 
+/** Whether msgpackr would decode it without the byte order mark that it begins with. */
+function losesItsMark(text: string, size = Buffer.byteLength(text)): boolean {
+  return size > LONGEST_WITH_MARK && text.startsWith('\u{feff}');
+}
+
 /** A message is begun in so many bytes. */
 const FIRST_BYTES = 1024;
+/** Bytes that it grows by at most, where no more are needed. */
+const MAX_STEP = 2 ** 26;
 /** A longer text is written by a call, which for a shorter one would take longer. */
 const SHORT = 64;
 
@@ -73,8 +81,10 @@ class Encoder {
 
   #tryList(list: readonly unknown[], depth: number): boolean {
     if (!isPlainList(list)) return false;
-    this.#head(list.length, 0x90, 0xdc);
-    for (let index = 0; index < list.length; index += 1) if (!this.tryWrite(list[index], depth)) return false;
+    // A getter inside may change it: what is missing then is refused.
+    const { length } = list;
+    this.#head(length, 0x90, 0xdc);
+    for (let index = 0; index < length; index += 1) if (!this.tryWrite(list[index], depth)) return false;
     return true;
   }
 
@@ -98,7 +108,7 @@ class Encoder {
     if (text.length < SHORT && this.#tryAscii(text)) return true;
     const size = Buffer.byteLength(text);
     const isAscii = size === text.length;
-    if (!isAscii && !text.isWellFormed()) return false;
+    if (!isAscii && !(text.isWellFormed() && !losesItsMark(text, size))) return false;
     if (size < 32) this.#byte(0xa0 + size);
     else this.#sized(0xd9, size);
     this.#room(size);
@@ -201,7 +211,8 @@ class Encoder {
   #room(size: number): void {
     const needed = this.#at + size;
     if (needed <= this.#buffer.length) return;
-    const grown = Buffer.allocUnsafe(Math.max(needed, 4 * this.#buffer.length));
+    const { length } = this.#buffer;
+    const grown = Buffer.allocUnsafe(Math.max(needed, Math.min(4 * length, length + MAX_STEP)));
     grown.set(this.bytes);
     this.#buffer = grown;
   }

@@ -16,6 +16,10 @@ const PROTO = Buffer.from('__proto__');
 /** A shorter string is looked at here: the call would take longer. */
 const WORTH_A_CALL = 96;
 
+/** In bytes: of a longer string, msgpackr drops a byte order mark at the beginning. */
+export const LONGEST_WITH_MARK = 64;
+const MARK = Buffer.from('\u{feff}');
+
 class Scan {
   readonly #bytes: Uint8Array;
   #at = 0;
@@ -111,8 +115,26 @@ class Scan {
     let at = this.#at;
     this.#skip(length);
     const end = this.#at;
-    if (length < WORTH_A_CALL) while (at < end && (this.#bytes[at] ?? 0) < 0x80) at += 1;
-    if (at < end && !isUtf8(this.#bytes.subarray(at, end))) throw refused('strings in UTF-8; one is not');
+    if (length > LONGEST_WITH_MARK && MARK.every((byte, index) => byte === this.#bytes[at + index])) {
+      throw refused('no long string that begins with a byte order mark; one came');
+    }
+    if (length >= WORTH_A_CALL) {
+      if (!isUtf8(this.#bytes.subarray(at, end))) throw notUtf8();
+    } else {
+      while (at < end) at = (this.#bytes[at] ?? 0) < 0x80 ? at + 1 : this.#character(at, end);
+    }
+  }
+
+  /** Where the character ends that begins here and is not ASCII. The ranges: RFC 3629, section 4. */
+  #character(start: number, end: number): number {
+    const first = this.#bytes[start] ?? 0;
+    const second = this.#bytes[start + 1] ?? 0;
+    const after = start + (first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4);
+    if (first < 0xc2 || first > 0xf4 || after > end) throw notUtf8();
+    if (second < (first === 0xe0 ? 0xa0 : first === 0xf0 ? 0x90 : 0x80)) throw notUtf8();
+    if (second > (first === 0xed ? 0x9f : first === 0xf4 ? 0x8f : 0xbf)) throw notUtf8();
+    for (let at = start + 2; at < after; at += 1) if (((this.#bytes[at] ?? 0) & 0xc0) !== 0x80) throw notUtf8();
+    return after;
   }
 
   #byte(): number {
@@ -133,6 +155,10 @@ class Scan {
     if (size > this.#bytes.length - this.#at) throw cutOff();
     this.#at += size;
   }
+}
+
+function notUtf8(): SingletonError {
+  return refused('strings in UTF-8; one is not');
 }
 
 function cutOff(): SingletonError {

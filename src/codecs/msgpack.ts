@@ -20,11 +20,15 @@ function createSerializer(): Serializer<any> {
   let unpackr: Unpackr | undefined;
   let loading: Promise<void> | undefined;
   const open = async (): Promise<void> => {
-    unpackr = await createUnpackr();
+    try {
+      unpackr = await createUnpackr();
+    } finally {
+      loading = undefined;
+    }
   };
   return {
     serialize: encode,
-    load: () => (loading ??= open()),
+    load: async () => (unpackr ? undefined : (loading ??= open())),
     deserialize(bytes) {
       if (!unpackr) throw new Error('Expected load() to be awaited before deserialize().');
       // First: alone, `unpack` can be made to take seconds, or to build a function.

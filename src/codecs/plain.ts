@@ -105,6 +105,7 @@ function isPlainObject(value: unknown): value is object {
 }
 
 function describe(value: unknown): string {
+  if (typeof value === 'string') return 'a string that would arrive as another';
   if (typeof value !== 'object' || value === null)
     return typeof value === 'number' ? String(value) : `of type ${typeof value}`;
   const name: unknown = value.constructor?.name;

@@ -4,13 +4,15 @@ function run(): void {
   for (const callback of callbacks) callback();
 }
 
-/** Calls back when the process ends. One listener of the process for all: Node warns of more than ten. */
+/**
+ * Calls back when the process ends, behind all who listen to that now. One listener of the process for all callbacks: Node
+ * warns of more than ten.
+ */
 export function atExit(callback: () => void): void {
-  if (callbacks.size === 0) process.on('exit', run);
   callbacks.add(callback);
+  process.off('exit', run).on('exit', run);
 }
 
 export function notAtExit(callback: () => void): void {
-  callbacks.delete(callback);
-  if (callbacks.size === 0) process.off('exit', run);
+  if (callbacks.delete(callback) && callbacks.size === 0) process.off('exit', run);
 }

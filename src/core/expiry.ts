@@ -1,4 +1,6 @@
-/** Entries in the order in which they came, until their time is over: one timer for all, which keeps no process alive. */
+const TOLD = -1;
+
+/** Entries in the order in which they came, and who tells when their time is over: one timer, which keeps no process alive. */
 export class Expiry<Entry> implements Iterable<Entry> {
   readonly #after: number;
   readonly #expired: (entry: Entry) => void;
@@ -40,8 +42,9 @@ export class Expiry<Entry> implements Iterable<Entry> {
         this.#timer = setTimeout(this.#look, due - now).unref();
         break;
       }
-      expired.push(entry);
-      this.#due.delete(entry);
+      if (due !== TOLD) expired.push(entry);
+      // Whether it stays is its owner's.
+      this.#due.set(entry, TOLD);
     }
     for (const entry of expired) this.#expired(entry);
   };

@@ -19,6 +19,7 @@ export class Host<T, R = unknown> implements VisitedHost<T, R> {
   isCut = false;
   readonly #visits: Readonly<Record<Exclude<Stage, 'closed'>, Visits<Visit<T, R>>>>;
   #listener: Listener | undefined;
+  #isReady = false;
   #keepsAlive: boolean | undefined;
   #place: string;
   #size = 0;
@@ -47,7 +48,12 @@ export class Host<T, R = unknown> implements VisitedHost<T, R> {
   }
 
   get isListening(): boolean {
-    return this.#listener !== undefined;
+    return this.#isReady;
+  }
+
+  /** Whether it has the place, and not yet what decodes launches. */
+  get isLoading(): boolean {
+    return this.#listener !== undefined && !this.#isReady;
   }
 
   /** How many launches wait for their last word. */
@@ -62,16 +68,18 @@ export class Host<T, R = unknown> implements VisitedHost<T, R> {
       onLost: this.reports.lost,
       connects: this.options.client,
     });
-    this.#listener = await orAborted(listening, signal).catch((error: unknown) => {
+    const listener = await orAborted(listening, signal).catch((error: unknown) => {
       if (signal.aborted) listening.then((late) => late?.close()).catch(() => {});
       throw error;
     });
-    if (!this.#listener) return false;
+    if (!listener) return false;
+    this.#listener = listener;
+    this.#place = listener.place;
     this.#keepsAlive = undefined;
-    this.#place = this.#listener.place;
+    this.isCut = false;
     this.since = Date.now();
-    atExit(this.#dismissAll);
-    await this.#load();
+    await this.#load(signal);
+    this.#isReady = true;
     return true;
   }
 
@@ -87,17 +95,22 @@ export class Host<T, R = unknown> implements VisitedHost<T, R> {
   async close(): Promise<void> {
     const listener = this.#listener;
     this.#listener = undefined;
+    this.#isReady = false;
     listener?.ref();
-    await listener?.close();
-    if (this.#size > 0) await this.#farewell();
-    notAtExit(this.#dismissAll);
+    try {
+      await listener?.close();
+    } finally {
+      if (this.#size > 0) await this.#farewell();
+    }
   }
 
   /** Who cannot decode launches holds no place. */
-  async #load(): Promise<void> {
+  async #load(signal: AbortSignal): Promise<void> {
+    const { codec } = this.options;
     try {
-      await this.options.codec.load?.();
+      if (codec.load) await orAborted(codec.load(), signal);
     } catch (error) {
+      this.cut();
       await this.close();
       throw error;
     }
@@ -133,8 +146,16 @@ export class Host<T, R = unknown> implements VisitedHost<T, R> {
     visit.stage = to;
     if (to === 'closed') this.#size -= 1;
     else this.#visits[to].add(visit);
+    this.#watchExit(to);
     if (from === 'conversing' || to === 'conversing') this.reports.changed();
     if (this.#size === 0) for (const resolve of this.#emptied.splice(0)) resolve();
+  }
+
+  /** Behind what the listeners have added meanwhile: they may say the last word when the process ends. */
+  #watchExit(to: Stage): void {
+    const { dispatching, conversing } = this.#visits;
+    if (to === 'dispatching' || to === 'conversing') atExit(this.#dismissAll);
+    else if (dispatching.size + conversing.size === 0) notAtExit(this.#dismissAll);
   }
 
   readonly #accept = (connection: Connection): void => {

@@ -41,9 +41,9 @@ export class Publisher<T, R> {
     return this.#inbox.entries.map(({ args }) => args);
   }
 
-  /** How many of them wait for an answer. */
+  /** How many of them wait for an answer, and nobody is at work with them. */
   get waiting(): number {
-    return this.#inbox.entries.filter(({ client }) => client.waiting).length;
+    return this.#inbox.entries.filter(({ client, attendance }) => client.waiting && attendance.atWork === 0).length;
   }
 
   /** Whether somebody listens. */
@@ -54,8 +54,11 @@ export class Publisher<T, R> {
   /** `bytes` is what the launch had on the wire. `false`: too much waits, and it was dropped. */
   publish(publication: Publication<T, R>, bytes: number): boolean {
     this.#drain();
-    if (this.#isReady && this.#inbox.size === 0) this.#hand(publication);
-    else if (!this.#inbox.put(publication, bytes)) return false;
+    if (this.#isReady) {
+      this.#hand(publication);
+      return true;
+    }
+    if (!this.#inbox.put(publication, bytes)) return false;
     const { client } = publication;
     if (client.waiting) client.signal.addEventListener('abort', () => this.#forget(publication), { once: true });
     return true;
@@ -108,10 +111,12 @@ export class Publisher<T, R> {
   }
 
   #hand({ args, client, attendance }: Publication<T, R>): void {
+    // One that a listener begins now gets the next.
+    const loops = Array.from(this.#loops);
     attendance.give(() => [
       ...this.observers.notify(args),
       ...this.#listeners.call({ args, client }),
-      ...Array.from(this.#loops, (loop) => loop.give({ args, client })),
+      ...loops.map((loop) => loop.give({ args, client })),
     ]);
     attendance.complete();
   }

@@ -13,6 +13,7 @@ export function validated<T, R>(codec: Codec<unknown, R>, schema: Schema<unknown
   const { protocol } = codec;
   return {
     ...codec,
+    load: async () => codec.load?.(),
     protocol: {
       receive(connection, terms, receiver) {
         const answer = protocol.receive(connection, terms, {

@@ -290,7 +290,10 @@ export class Singleton<T = readonly string[], R = unknown> extends TypedEmitter<
     const client = new ClientView<R>({ number, launch, remoteAddress, dialogue });
     const admission = admit(number, this.#options);
     dispatching({ outcome: OUTCOMES[admission], client: number });
-    const attendance = new Attendance((attended) => dialogue?.attended(attended));
+    const attendance = new Attendance((attended) => {
+      dialogue?.attended(attended);
+      if (dialogue) this.#listened();
+    });
     attendance.give(() => this.#tellOf(client, 'client', client));
     if (admission === 'release') {
       void this.#end('threshold');

@@ -55,7 +55,8 @@ export class HostDialogue<R> implements Dialogue<R> {
   reply(value: R): boolean {
     if (this.#isSaid) return false;
     const { name, reply: serializer } = this.#carrier;
-    const frame = { kind: KIND.reply, body: serialize(name, serializer, value) };
+    // A copy: it may wait for the output, and the serializer may have given the value's own bytes.
+    const frame = { kind: KIND.reply, body: Uint8Array.from(serialize(name, serializer, value)) };
     requireSize(frame, this.#terms.maxMessageBytes);
     return this.#say(frame);
   }

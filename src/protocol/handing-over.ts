@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { HandOff, Launch, RefusalCode, Terms } from '../codecs/codec.ts';
 import { SingletonError } from '../core/errors.ts';
 import type { Receipt } from '../core/receipt.ts';
-import { requireSize, serialize, type Carrier } from './carrier.ts';
+import { load, requireSize, serialize, type Carrier } from './carrier.ts';
 import { FrameReader } from './frame-reader.ts';
 import { FrameWriter } from './frame-writer.ts';
 import { decodeReceipt, decodeRefusal, encodeLaunch, KIND, malformed, MAX_RAW_BYTES, type Frame } from './messages.ts';
@@ -24,11 +24,16 @@ export function prepare<T, R>(carrier: Carrier<T, R>, launch: Launch<T>, terms: 
     codec: Buffer.from(codec),
     application: Buffer.from(terms.name),
   });
+  // What decodes the answer has to be there before anything is asked.
+  const ready = launch.wait && reply.load ? load(codec, reply) : undefined;
+  ready?.catch(() => {});
   const maxMessageBytes = launch.wait ? Math.max(terms.maxMessageBytes, 1 + MAX_RAW_BYTES) : MAX_ANSWER_BYTES;
 
   return async (connection) => {
     const stream = await greet(connection, preface, terms);
     if (!stream) return undefined;
+    if (ready) await Promise.race([ready, new Promise((resolve) => stream.once('close', resolve))]);
+    if (stream.destroyed) return undefined;
     stream.write(message);
     const reader = new FrameReader(stream, frames.createDecoder({ maxMessageBytes }));
     const receipt = interpret(await reader.read());

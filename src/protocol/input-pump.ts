@@ -3,6 +3,7 @@ import { SingletonError } from '../core/errors.ts';
 import { MAX_RAW_BYTES } from './messages.ts';
 
 const EMPTY = Buffer.alloc(0);
+const NOT_ALONE = 'Expected to be the only reader of stdin; somebody else reads it too';
 
 /** Sends what comes into a launch, as far as its host has pulled it, and no faster than the connection takes it. */
 export class InputPump {
@@ -42,11 +43,14 @@ export class InputPump {
     const source = this.#source;
     this.#isOver = true;
     if (!source) return;
-    source.off('data', this.#onData).off('end', this.#onEnd).off('close', this.#onClose).off('error', ignore).pause();
+    source.off('data', this.#onData).off('end', this.#onEnd).off('close', this.#onClose).off('error', ignore);
+    if (source.listenerCount('data') > 0) return;
+    source.pause();
     if (this.#rest.length > 0 && source.readable) source.unshift(this.#rest);
   }
 
   #start(source: Readable): void {
+    if (source.listenerCount('data') > 0) return this.#break(NOT_ALONE);
     this.#source = source;
     if (source.readableEnded) this.#onEnd();
     else if (source.destroyed) this.#onClose();
@@ -58,8 +62,7 @@ export class InputPump {
       return this.#break(`Expected a stdin of bytes or strings, got a value of type ${typeof chunk}`);
     }
     // It was paused: somebody else has made it flow, and it can go no faster for one of two.
-    if (this.#rest.length > 0)
-      return this.#break('Expected to be the only reader of stdin; somebody else reads it too');
+    if (this.#rest.length > 0) return this.#break(NOT_ALONE);
     this.#rest = Buffer.from(chunk);
     if (this.#source) this.#flow(this.#source);
     return undefined;

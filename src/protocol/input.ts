@@ -37,6 +37,11 @@ export class Input extends Readable {
     return super.removeListener(...which);
   }
 
+  override removeAllListeners(...which: Parameters<Readable['removeAllListeners']>): this {
+    this.#leave();
+    return super.removeAllListeners(...which);
+  }
+
   override off(...which: Parameters<Readable['off']>): this {
     return this.removeListener(...which);
   }

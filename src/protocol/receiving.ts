@@ -157,6 +157,8 @@ export class Receiving<T, R> implements Answer {
         else fail(launch ? gaveUp() : truncated());
       };
       stream.once('end', gone).once('close', gone);
+      // It went while something was loaded.
+      if (stream.destroyed) gone();
       stream.once('error', (error) => {
         const code = error instanceof SingletonError && error.code;
         if (code === 'ERR_SINGLETON_VERIFICATION_FAILED' && bytes === 0) resolve(undefined);

@@ -2,7 +2,7 @@ import type { Writable } from 'node:stream';
 import type { RefusalCode, Streams } from '../codecs/codec.ts';
 import { SingletonError } from '../core/errors.ts';
 import type { Receipt } from '../core/receipt.ts';
-import { deserialize, load, type Serializer } from './carrier.ts';
+import { deserialize, type Serializer } from './carrier.ts';
 import type { FrameReader } from './frame-reader.ts';
 import { InputPump } from './input-pump.ts';
 import { decodeExit, decodePull, decodeRefusal, KIND, malformed } from './messages.ts';
@@ -64,7 +64,6 @@ async function listen<R>(
         input.allow(decodePull(frame));
         break;
       case KIND.reply:
-        if (reply.load) await load(codec, reply);
         return { reply: deserialize(codec, reply, frame.body), exitCode: 0 };
       case KIND.exit:
         return { exitCode: decodeExit(frame) };

@@ -20,6 +20,33 @@ const keys: unknown = JSON.parse(
   '{ "constructor": 1, "hasOwnProperty": 2, "toString": 3, "length": 4, "then": 5, "": 6, "0": 7 }',
 );
 
+/** The longest text that msgpackr decodes with the byte order mark that it begins with, and one that is longer. */
+const marked = ['\u{feff}'.padEnd(62, 'x'), '\u{feff}'.padEnd(63, 'x')];
+
+describe('a byte order mark', () => {
+  it.each<[string, (text: string) => unknown]>([
+    ['of a text', (text) => [text]],
+    ['of a key', (text) => ({ [text]: 1 })],
+  ])('%s arrives, or is refused', async (_, make) => {
+    const [short, long] = marked.map(make);
+    expect(await hand(short, codec)).toStrictEqual(short);
+    await expect(hand(long, codec)).rejects.toMatchObject(UNENCODABLE);
+    await expect(decode(packed({ useRecords: false }, long))).rejects.toMatchObject(MALFORMED);
+  });
+});
+
+it('a list that grows while it is read is sent as long as it was', async () => {
+  const list: unknown[] = [{ a: 1 }, 2];
+  Object.defineProperty(list[0], 'b', { enumerable: true, get: () => list.push('more') });
+  expect(await hand(list, codec)).toStrictEqual([{ a: 1, b: 3 }, 2]);
+});
+
+it('a list that shrinks while it is read is refused', async () => {
+  const list: unknown[] = [{ a: 1 }, 2];
+  Object.defineProperty(list[0], 'b', { enumerable: true, get: () => (list.length = 1) });
+  await expect(hand(list, codec)).rejects.toMatchObject(UNENCODABLE);
+});
+
 describe('a value arrives as it was sent', () => {
   it.each<[string, unknown]>([
     ['null', null],
@@ -68,7 +95,7 @@ describe('a value that would arrive as another is refused with its path', () => 
   it.each<[string, unknown]>([
     ['of type bigint', 2n ** 64n],
     ['of type bigint', -(2n ** 63n) - 1n],
-    ['of type string', 'lone \ud800'],
+    ['a string that would arrive as another', 'lone \ud800'],
     ['of type undefined', undefined],
     ['of type symbol', Symbol('a')],
     ['of type function', () => 1],

@@ -84,6 +84,7 @@ describe('what is not plain', () => {
 
   it.each([
     ['a list with a property', Object.assign([1], { x: 1 }), 'is a list with more than its items'],
+    ['a list whose class has toJSON()', new Listed(1), 'has toJSON()'],
     ['a list with toJSON()', Object.assign([1], { toJSON: () => 2 }), 'has toJSON()'],
     ['an object with a toJSON() that is hidden', hidden(), 'has toJSON()'],
     ['an object with a toJSON() that is inherited', Object.create(hidden(null)), 'is an object with a prototype'],
@@ -121,6 +122,13 @@ describe('what is not plain', () => {
     for (const cycle of [list, object]) expect(refusalOf(cycle)).toMatch(/value is nested deeper than 32 levels/);
   });
 });
+
+/** A list that JSON would follow. */
+class Listed extends Array<number> {
+  toJSON(): number {
+    return this.length;
+  }
+}
 
 /** An object whose toJSON() no walk over its properties sees. */
 /** A class whose instances have nothing of what all objects have. */

@@ -14,3 +14,18 @@ it('calls all back with one listener of the process, which goes with the last of
   for (const callback of callbacks) notAtExit(callback);
   expect(process.listeners('exit')).toEqual(before);
 });
+
+it('calls back behind who listens when it was asked last', () => {
+  const called: string[] = [];
+  const callback = (): void => void called.push('callback');
+  const listener = (): void => void called.push('listener');
+  atExit(callback);
+  process.on('exit', listener);
+  const before = process.listenerCount('exit');
+  atExit(callback);
+  expect(process.listenerCount('exit')).toBe(before);
+  for (const last of process.listeners('exit').slice(-2)) last(0);
+  expect(called).toEqual(['listener', 'callback']);
+  process.off('exit', listener);
+  notAtExit(callback);
+});

@@ -66,6 +66,22 @@ describe('a loop over launches', () => {
     expect(seen).toEqual([['a'], ['b'], ['c']]);
   });
 
+  it('that a listener begins gets the next launch, and not the one that the listener has', async () => {
+    const app = await startHost();
+    const seen: (readonly string[])[] = [];
+    app.once('args', (args) => {
+      seen.push(args);
+      void (async () => {
+        for await (const arrival of app) seen.push(arrival.args);
+      })();
+    });
+    await launch(app, ['first']);
+    await turns();
+    await launch(app, ['second']);
+    await turns();
+    expect(seen).toEqual([['first'], ['second']]);
+  });
+
   it('that is left lets the others go on, and gets no more', async () => {
     const app = await startHost();
     await launch(app, ['a']);

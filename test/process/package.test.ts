@@ -51,6 +51,17 @@ describe('an installed package', () => {
     expect(await node('main.mjs')).toEqual({ stdout: printed, stderr: '' });
   });
 
+  test('has classes with the names that a stack shows', async () => {
+    await writeFile(
+      join(app, 'names.mjs'),
+      `import { MultipleSingletonsError, Singleton, SingletonError } from '${NAME}';
+console.log(MultipleSingletonsError.name, Singleton.name, SingletonError.name);
+`,
+    );
+    const stdout = 'MultipleSingletonsError Singleton SingletonError\n';
+    expect(await node('names.mjs')).toEqual({ stdout, stderr: '' });
+  });
+
   test('throws errors of one class, whichever entry they come from', async () => {
     await writeFile(
       join(app, 'errors.mjs'),

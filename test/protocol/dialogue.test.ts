@@ -97,6 +97,15 @@ describe('a conversation that nobody ended', () => {
     expect(hasEnded()).toBe(true);
   });
 
+  it('ends when all who read stdin were removed', async () => {
+    const { dialogue, hasEnded } = dialogueOf(({ stdin }) => stdin.on('readable', ignore));
+    await aMoment();
+    expect(hasEnded()).toBe(false);
+    dialogue.stdin.removeAllListeners('readable');
+    await aMoment();
+    expect(hasEnded()).toBe(true);
+  });
+
   it('ends when stdin is discarded no more', async () => {
     const { dialogue, hasEnded } = dialogueOf(({ stdin }) => stdin.resume());
     await aMoment();

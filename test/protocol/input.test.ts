@@ -102,3 +102,14 @@ test('a source that somebody else makes flow is a failure: nothing of it is lost
   expect(await failed).toMatchObject(FAILED);
   expect(sent).toEqual([1]);
 });
+
+test('a source that somebody reads already is a failure', async () => {
+  const source = new Readable({ read: nothing }).on('data', nothing);
+  const { input, sent, failed } = pump(source);
+  input.allow(1);
+  source.push('ab');
+  expect(await failed).toMatchObject(FAILED);
+  expect(sent).toEqual([]);
+  input.end();
+  expect(source.isPaused()).toBe(false);
+});

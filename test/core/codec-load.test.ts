@@ -1,0 +1,117 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import { expect, it, onTestFinished, vi } from 'vitest';
+import type { Codec } from '../../src/codecs/codec.ts';
+import { lengthPrefixed } from '../../src/codecs/length-prefixed.ts';
+import { Singleton, type Schema, type SendOptions } from '../../src/index.ts';
+import { encodePreface } from '../../src/protocol/preface.ts';
+import { memory } from '../../src/transports/memory.ts';
+import { dial } from './hosting.ts';
+
+type Load = () => Promise<void>;
+
+function text(load?: Load): Codec<string, string> {
+  const serializer = {
+    serialize: (value: string) => Buffer.from(value),
+    deserialize: (bytes: Uint8Array) => Buffer.from(bytes).toString(),
+    ...(load && { load }),
+  };
+  return lengthPrefixed<string, string>({ name: 'text', ...serializer, reply: serializer });
+}
+
+const never: Load = () => new Promise(() => {});
+const missing: Load = () => Promise.reject(new Error('not installed'));
+const UNLOADED = { code: 'ERR_SINGLETON_INVALID_OPTION' };
+
+it('that does not settle ends the claim by its deadline, and the place is free', async () => {
+  const transport = memory().transport('place');
+  const app = new Singleton<string, string>({ transport, codec: text(never), args: '', handOffTimeout: 50 });
+  await expect(app.acquire()).rejects.toMatchObject({ ...UNLOADED, message: expect.stringContaining('load()') });
+  expect(app.listening).toBe(false);
+  const next = await new Singleton<string, string>({ transport, codec: text(), args: '' }).acquire();
+  await next.release();
+});
+
+it('that does not settle is ended by the signal, and by a release', async () => {
+  const controller = new AbortController();
+  const load = vi.fn<Load>(never);
+  const shared = { transport: memory().transport('place'), codec: text(load), args: '' };
+  const aborted = new Singleton<string, string>({ ...shared, signal: controller.signal }).acquire();
+  setImmediate(() => setImmediate(() => controller.abort()));
+  await expect(aborted).rejects.toMatchObject({ code: 'ERR_SINGLETON_RELEASED' });
+  const app = new Singleton<string, string>(shared);
+  const claiming = app.acquire();
+  const outcome = expect(claiming).rejects.toMatchObject({ code: 'ERR_SINGLETON_RELEASED' });
+  while (load.mock.calls.length < 2) await turn();
+  expect(app.listening).toBe(false);
+  const released = vi.fn<() => void>();
+  await app.on('release', released).release();
+  await outcome;
+  expect(released).not.toHaveBeenCalled();
+});
+
+it('that fails once and then works lets the second claim be', async () => {
+  const load = vi.fn<Load>().mockRejectedValueOnce(new Error('busy')).mockResolvedValue();
+  const app = new Singleton<string, string>({ transport: memory().transport('place'), codec: text(load), args: '' });
+  await expect(app.acquire()).rejects.toMatchObject(UNLOADED);
+  await app.acquire();
+  expect(app.listening).toBe(true);
+  await app.release();
+});
+
+it('that fails while somebody is connected leaves a host that takes launches the second time', async () => {
+  const network = memory();
+  const transport = network.transport('place');
+  const load = vi.fn<Load>().mockResolvedValue();
+  let connecting: Promise<unknown> | undefined;
+  load.mockImplementationOnce(async () => {
+    connecting = transport.connect({ signal: new AbortController().signal });
+    await connecting;
+    for (let turns = 0; turns < 5; turns += 1) await turn();
+    throw new Error('busy');
+  });
+  const app = new Singleton<string, string>({ transport, codec: text(load), args: '' });
+  await expect(app.acquire()).rejects.toMatchObject(UNLOADED);
+  await connecting;
+  await app.acquire();
+  onTestFinished(() => app.release());
+  await Singleton.send<string, string>({ transport, codec: text(), args: 'a' });
+  expect(app.arguments).toEqual(['a']);
+});
+
+it('is asked of a codec under a schema too', async () => {
+  const schema: Schema<string> = {
+    '~standard': { version: 1, vendor: 'test', validate: (value) => ({ value: String(value) }) },
+  };
+  const transport = memory().transport('place');
+  const app = new Singleton<string, string>({ transport, codec: text(missing), schema, args: '' });
+  await expect(app.acquire()).rejects.toMatchObject(UNLOADED);
+});
+
+it('fails a launch that waits before the host has anything of it', async () => {
+  const transport = memory().transport('place');
+  const host = await new Singleton<string, string>({ transport, codec: text(), args: '' }).acquire();
+  onTestFinished(() => host.release());
+  const send = (load: Load, options: Partial<SendOptions<string, string>> = {}): Promise<unknown> =>
+    Singleton.send<string, string>({ transport, codec: text(load), args: 'a', wait: true, ...options });
+  await expect(send(missing)).rejects.toMatchObject(UNLOADED);
+  await expect(send(never, { handOffTimeout: 50 })).rejects.toMatchObject({ code: 'ERR_SINGLETON_HOST_UNRESPONSIVE' });
+  expect(host).toMatchObject({ clients: 0, arguments: [] });
+});
+
+it('that takes its time at a connection that is gone meanwhile is a warning', async () => {
+  const loads: (() => void)[] = [];
+  let isHost = false;
+  const load: Load = () => (isHost ? new Promise((resolve) => loads.push(resolve)) : Promise.resolve());
+  const app = await new Singleton<string, string>({ port: 0, codec: text(load), args: '' }).acquire();
+  onTestFinished(() => app.release());
+  isHost = true;
+  const warned = new Promise((resolve) => app.once('warning', resolve));
+  const client = await dial(app);
+  client.write(encodePreface({ isSecured: false, codec: Buffer.from('text'), application: Buffer.from('') }));
+  while (loads.length === 0) await turn();
+  client.resetAndDestroy?.();
+  await new Promise((resolve) => client.once('close', resolve));
+  for (let turns = 0; turns < 5; turns += 1) await turn();
+  for (const loaded of loads) loaded();
+  expect(await warned).toMatchObject({ code: 'ERR_SINGLETON_TRUNCATED_MESSAGE' });
+});
