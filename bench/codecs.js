@@ -110,7 +110,9 @@ export function framed({ frames, encodeLaunch, decodeLaunch }, serializer) {
  * @returns {Way}
  */
 export function bare(encode, decode) {
-  return { encode, decode: (chunks) => decode(Buffer.concat(chunks)) };
+  const join = (/** @type {readonly Uint8Array[]} */ chunks) =>
+    chunks.length === 1 && Buffer.isBuffer(chunks[0]) ? chunks[0] : Buffer.concat(chunks);
+  return { encode, decode: (chunks) => decode(join(chunks)) };
 }
 
 /** @param {Uint8Array} bytes @param {number} size */

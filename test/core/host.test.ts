@@ -1,7 +1,8 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { lengthPrefixed } from '../../src/codecs/length-prefixed.ts';
-import { legacy } from '../../src/index.ts';
+import { legacy, Singleton, type Schema } from '../../src/index.ts';
+import { validated } from '../../src/core/schema.ts';
 import { SingletonError } from '../../src/core/errors.ts';
 import { Host } from '../../src/core/host.ts';
 import type { HostOptions } from '../../src/core/options.ts';
@@ -224,6 +225,66 @@ describe('a connection', () => {
     await turn();
     expect(vi.getTimerCount()).toBe(0);
   });
+});
+
+describe('a launch that a schema holds up', () => {
+  const waiting: (() => void)[] = [];
+  const schema: Schema<unknown, Strings> = {
+    '~standard': {
+      version: 1,
+      vendor: 'test',
+      validate: async () => {
+        await new Promise<void>((resolve) => waiting.push(resolve));
+        return { value: ['late'] };
+      },
+    },
+  };
+
+  /** A host whose only connection has ended. */
+  async function heldUp() {
+    const all = await listen({ codec: validated(legacy(), schema), receiveTimeout: 100 });
+    const client = all.transport.dial();
+    client.push('a\0');
+    client.push(null);
+    await turn();
+    return { ...all, client };
+  }
+
+  async function goOn(): Promise<void> {
+    for (const resolve of waiting.splice(0)) resolve();
+    await turn();
+  }
+
+  it('over its deadline is one warning, and is not run later', async () => {
+    const { reports } = await heldUp();
+    await pass(100);
+    await goOn();
+    expect(reports).toEqual([['warning', 'ERR_SINGLETON_CONNECTION_FAILED']]);
+  });
+
+  it('until the host gives up its place is reset, although it has ended: an end would mean that it was taken', async () => {
+    const { host, reports, client } = await heldUp();
+    host.cut();
+    await goOn();
+    expect(client.wasReset).toBe(true);
+    expect(reports).toEqual([['warning', 'ERR_SINGLETON_RELEASED']]);
+  });
+});
+
+it('listens to the end of the process only while somebody is served, or waits for an answer', async () => {
+  const before = process.listenerCount('exit');
+  const during: number[] = [];
+  const transport = new ScriptedTransport();
+  const app = await new Singleton({ transport }).acquire();
+  app.on('args', () => during.push(process.listenerCount('exit')));
+  const client = transport.dial();
+  expect(process.listenerCount('exit')).toBe(before);
+  client.push('a\0');
+  client.push(null);
+  await turn();
+  expect(during).toEqual([before + 1]);
+  expect(process.listenerCount('exit')).toBe(before);
+  await app.release();
 });
 
 describe('maxConnections', () => {
