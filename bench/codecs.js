@@ -110,9 +110,12 @@ export function framed({ frames, encodeLaunch, decodeLaunch }, serializer) {
  * @returns {Way}
  */
 export function bare(encode, decode) {
-  const join = (/** @type {readonly Uint8Array[]} */ chunks) =>
-    chunks.length === 1 && Buffer.isBuffer(chunks[0]) ? chunks[0] : Buffer.concat(chunks);
-  return { encode, decode: (chunks) => decode(join(chunks)) };
+  return { encode, decode: (chunks) => decode(whole(chunks)) };
+}
+
+/** @param {readonly Uint8Array[]} chunks */
+function whole(chunks) {
+  return chunks.length === 1 && Buffer.isBuffer(chunks[0]) ? chunks[0] : Buffer.concat(chunks);
 }
 
 /** @param {Uint8Array} bytes @param {number} size */

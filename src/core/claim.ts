@@ -28,15 +28,15 @@ export async function claim<T, R>(
   const deadline = new Deadline(options.handOffTimeout, expired, signal);
   try {
     for (;;) {
-      deadline.signal.throwIfAborted();
+      deadline.throwIfOver();
       if (await host.listen(deadline.signal)) return undefined;
       if (!options.client) return { receipt: { outcome: 'skipped' } };
       isPreparing = true;
-      handOff ??= await prepare(options, deadline.signal);
+      handOff ??= await prepare(options, deadline);
       isPreparing = false;
       there = Math.min(there, now());
       try {
-        const result = await deliver(options.transport, handOff, deadline.signal, () => (there = -Infinity));
+        const result = await deliver(options.transport, handOff, deadline, () => (there = -Infinity));
         if (typeof result === 'object') return result;
         cutOff = result === 'nobody' ? 0 : cutOff + 1;
         if (result === 'nobody') there = Infinity;

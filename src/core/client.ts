@@ -15,11 +15,11 @@ async function handOver<T, R>(options: ResolvedOptions<T, R>): Promise<Delivery<
   let expired = unprepared;
   const deadline = new Deadline(options.handOffTimeout, () => expired(options), options.signal);
   try {
-    deadline.signal.throwIfAborted();
-    const handOff = await prepare(options, deadline.signal);
+    deadline.throwIfOver();
+    const handOff = await prepare(options, deadline);
     expired = unresponsive;
     for (let cutOff = 1; ; cutOff += 1) {
-      const result = await deliver(transport, handOff, deadline.signal);
+      const result = await deliver(transport, handOff, deadline);
       if (typeof result === 'object') return result;
       if (result === 'nobody') throw noHost(options);
       if (!(await deadline.pause(cutOff))) throw unresponsive(options);
@@ -37,11 +37,11 @@ function noHost<T, R>({ transport }: ResolvedOptions<T, R>): SingletonError {
 }
 
 /** Only a schema takes its time. @throws SingletonError when the launch cannot be encoded */
-export function prepare<T, R>(options: ResolvedOptions<T, R>, signal: AbortSignal): HandOff<R> | Promise<HandOff<R>> {
+export function prepare<T, R>(options: ResolvedOptions<T, R>, deadline: Deadline): HandOff<R> | Promise<HandOff<R>> {
   const { codec, args } = options;
   const launch = { args, cwd: workingDirectory(), pid: process.pid, wait: options.wait > 0 };
   const handOff = codec.protocol.prepare(launch, options);
-  return typeof handOff === 'function' ? handOff : orAborted(handOff, signal);
+  return typeof handOff === 'function' ? handOff : orAborted(handOff, deadline.signal);
 }
 
 export function unprepared<T, R>({ handOffTimeout }: ResolvedOptions<T, R>): SingletonError {
@@ -62,34 +62,33 @@ function workingDirectory(): string | undefined {
 
 /**
  * Connects and sees the launch through to its receipt. Where that may be tried again, resolves to why it failed: `nobody`
- * is there, or it was `cut-off` before the host took it. Rejects with the signal's reason when that aborts.
+ * is there, or it was `cut-off` before the host took it. Rejects with the deadline's reason when that is over.
  */
 export async function deliver<R>(
   transport: Transport,
   handOff: HandOff<R>,
-  signal: AbortSignal,
+  deadline: Deadline,
   onConnected?: () => void,
 ): Promise<Delivery<R> | 'nobody' | 'cut-off'> {
-  signal.throwIfAborted();
-  const connection = await transport.connect({ signal });
+  deadline.throwIfOver();
+  const connection = await transport.connect(deadline);
   if (!connection) return 'nobody';
   if (connection.destroyed) return 'cut-off';
   onConnected?.();
   connection.on('error', () => {});
-  const cut = (): void => abort(connection);
-  signal.addEventListener('abort', cut, { once: true });
+  const forget = deadline.onAbort(() => abort(connection));
   let delivery: Delivery<R> | undefined;
   try {
-    signal.throwIfAborted();
+    deadline.throwIfOver();
     delivery = await handOff(connection);
     if (delivery) return delivery;
-    signal.throwIfAborted();
+    deadline.throwIfOver();
     return 'cut-off';
   } catch (error) {
-    signal.throwIfAborted();
+    deadline.throwIfOver();
     throw error;
   } finally {
-    signal.removeEventListener('abort', cut);
+    forget();
     if (!delivery?.stay && !connection.destroyed) abort(connection);
   }
 }

@@ -1,3 +1,4 @@
+import type { ConnectOptions } from '../transports/transport.ts';
 import { now } from './clock.ts';
 import { SingletonError } from './errors.ts';
 
@@ -7,24 +8,41 @@ const MAX_PAUSE = 40;
 /** Who cuts launches off has a reason, and each try costs it a warning. */
 const MAX_BACKED_OFF = 1000;
 
-/** A signal that aborts after a time, or as soon as the user's does. */
-export class Deadline {
-  readonly #controller = new AbortController();
+/** Is over after a time, or as soon as the user's signal aborts. */
+export class Deadline implements ConnectOptions {
   readonly #end: number;
   readonly #timer: NodeJS.Timeout | undefined;
   readonly #parent: AbortSignal | undefined;
+  readonly #callbacks = new Set<() => void>();
+  #reason: SingletonError | undefined;
+  #controller: AbortController | undefined;
 
   /** `expired` is asked for the reason when the time is over. Milliseconds; `Infinity` is never. */
   constructor(after: number, expired: () => SingletonError, parent: AbortSignal | undefined) {
     this.#end = now() + after;
-    if (after < Infinity) this.#timer = setTimeout(() => this.#controller.abort(expired()), after);
+    if (after < Infinity) this.#timer = setTimeout(() => this.#abort(expired()), after);
     this.#parent = parent;
     if (parent?.aborted) this.#onParentAbort();
     else parent?.addEventListener('abort', this.#onParentAbort, { once: true });
   }
 
+  /** Aborts when it is over. */
   get signal(): AbortSignal {
+    if (!this.#controller) {
+      this.#controller = new AbortController();
+      if (this.#reason) this.#controller.abort(this.#reason);
+    }
     return this.#controller.signal;
+  }
+
+  /** Calls back when it is over, if it is not yet, and gives what takes that back. */
+  onAbort(callback: () => void): () => void {
+    this.#callbacks.add(callback);
+    return () => void this.#callbacks.delete(callback);
+  }
+
+  throwIfOver(): void {
+    if (this.#reason) throw this.#reason;
   }
 
   /**
@@ -47,8 +65,15 @@ export class Deadline {
 
   readonly #onParentAbort = (): void => {
     const reason: unknown = this.#parent?.reason;
-    this.#controller.abort(reason instanceof SingletonError ? reason : aborted(reason));
+    this.#abort(reason instanceof SingletonError ? reason : aborted(reason));
   };
+
+  #abort(reason: SingletonError): void {
+    if (this.#reason) return;
+    this.#reason = reason;
+    this.#controller?.abort(reason);
+    for (const callback of this.#callbacks) callback();
+  }
 }
 
 function aborted(cause: unknown): SingletonError {

@@ -146,7 +146,7 @@ export class Host<T, R = unknown> implements VisitedHost<T, R> {
     visit.stage = to;
     if (to === 'closed') this.#size -= 1;
     else this.#visits[to].add(visit);
-    this.#watchExit(to);
+    if (visit.hasAnswer) this.#watchExit(to);
     if (from === 'conversing' || to === 'conversing') this.reports.changed();
     if (this.#size === 0) for (const resolve of this.#emptied.splice(0)) resolve();
   }

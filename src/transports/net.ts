@@ -61,12 +61,11 @@ export function placeUnavailable(
 }
 
 /** Connects; nobody there is `undefined`. Somebody who was there and closed at once is a connection that is destroyed. */
-export function connect(where: NetConnectOpts, { signal }: ConnectOptions): Promise<Socket | undefined> {
+export function connect(where: NetConnectOpts, options: ConnectOptions): Promise<Socket | undefined> {
   return new Promise((resolve, reject) => {
-    if (signal.aborted) return reject(signal.reason);
+    if (!options.onAbort && options.signal.aborted) return reject(options.signal.reason);
     const socket = createConnection({ ...where, allowHalfOpen: true, noDelay: true });
-    const onAbort = (): void => void socket.destroy();
-    signal.addEventListener('abort', onAbort, { once: true });
+    const forget = whenAborted(options, () => void socket.destroy());
     const onConnect = (): void => {
       settle();
       resolve(socket);
@@ -78,15 +77,22 @@ export function connect(where: NetConnectOpts, { signal }: ConnectOptions): Prom
     };
     const onClose = (): void => {
       settle();
-      reject(signal.reason);
+      reject(options.signal.reason);
     };
     const settle = (): void => {
-      signal.removeEventListener('abort', onAbort);
+      forget();
       socket.off('connect', onConnect).off('close', onClose);
     };
     // onError stays: an error that nobody listens to would end the process.
     socket.once('connect', onConnect).on('error', onError).once('close', onClose);
   });
+}
+
+function whenAborted(options: ConnectOptions, callback: () => void): () => void {
+  if (options.onAbort) return options.onAbort(callback);
+  const { signal } = options;
+  signal.addEventListener('abort', callback, { once: true });
+  return () => signal.removeEventListener('abort', callback);
 }
 
 const NOBODY_THERE: ReadonlySet<string | undefined> = new Set(['ECONNREFUSED', 'ENOENT']);

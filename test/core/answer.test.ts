@@ -249,6 +249,21 @@ describe.each(wires)('a last word that nobody says, over $name', (wire) => {
   });
 });
 
+it('has its host listen to the end of the process until it has its answer, and no longer', async () => {
+  const before = process.listenerCount('exit');
+  const { app } = await hostOn(wires[0]);
+  const coming = nextClient(app);
+  const { result } = launchWaiting(app, wires[0]);
+  const client = await coming;
+  await turn();
+  expect(process.listenerCount('exit')).toBe(before + 1);
+  client.exit();
+  await result;
+  while (process.listenerCount('exit') > before) await turn();
+  await app.release();
+  expect(process.listenerCount('exit')).toBe(before);
+});
+
 it('that has left its host hears of an output that fails later, and nobody is hurt', async () => {
   const { app } = await hostOn(wires[0]);
   app.on('args', (_, client) => void client.stdout.write('x'));

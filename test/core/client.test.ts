@@ -1,6 +1,8 @@
 import { getEventListeners } from 'node:events';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { deliver, prepare, send } from '../../src/core/client.ts';
+import { Deadline } from '../../src/core/deadline.ts';
+import { SingletonError } from '../../src/core/errors.ts';
 import type { HandOffOptions, ResolvedOptions } from '../../src/core/options.ts';
 import { resolveOptions } from '../../src/core/resolve-options.ts';
 import { at, ScriptedTransport, type ConnectAnswer } from './scripted-transport.ts';
@@ -113,34 +115,39 @@ describe('send', () => {
   });
 });
 
+/** Never over by itself. */
+function deadlineOf(signal?: AbortSignal): Deadline {
+  return new Deadline(Infinity, () => new SingletonError('ERR_SINGLETON_NO_HOST', 'Infinity is over.'), signal);
+}
+
 describe('deliver', () => {
-  const { signal } = new AbortController();
+  const deadline = deadlineOf();
 
   it.each([
     ['nobody', 'nobody'],
     ['reset', 'cut-off'],
   ] as const)('resolves to why it may be tried again: %s is %s', async (answer, why) => {
     const transport = place(answer);
-    expect(await deliver(transport, await prepare(optionsFor(transport), signal), signal)).toBe(why);
+    expect(await deliver(transport, await prepare(optionsFor(transport), deadline), deadline)).toBe(why);
   });
 
   it('closes a connection that the hand-off left open', async () => {
     const transport = place('silent');
     const delivery = { receipt: { outcome: 'delivered' } } as const;
-    expect(await deliver(transport, async () => delivery, signal)).toBe(delivery);
+    expect(await deliver(transport, async () => delivery, deadline)).toBe(delivery);
     expect(transport.connections).toMatchObject([{ destroyed: true }]);
   });
 
   it('closes the connection of a hand-off that fails, and passes its error on', async () => {
     const transport = place('silent');
     const boom = new Error('boom');
-    await expect(deliver(transport, () => Promise.reject(boom), signal)).rejects.toBe(boom);
+    await expect(deliver(transport, () => Promise.reject(boom), deadline)).rejects.toBe(boom);
     expect(transport.connections).toMatchObject([{ destroyed: true }]);
   });
 
   it('an error of the connection after the hand-off is nobody’s exception', async () => {
     const transport = place('silent');
-    await deliver(transport, async () => undefined, signal);
+    await deliver(transport, async () => undefined, deadline);
     const [connection] = transport.connections;
     expect(connection?.emit('error', new Error('late'))).toBe(true);
   });
@@ -154,9 +161,9 @@ describe('deliver', () => {
         queueMicrotask(() => controller.abort('enough'));
         return new Promise<never>((_, reject) => connection.once('close', () => reject(new Error('cut'))));
       },
-      controller.signal,
+      deadlineOf(controller.signal),
     );
-    await expect(delivery).rejects.toBe('enough');
+    await expect(delivery).rejects.toMatchObject({ code: 'ERR_SINGLETON_RELEASED', cause: 'enough' });
   });
 
   it('an abort as the connection is made ends it, although the transport did not see the abort', async () => {
@@ -168,15 +175,19 @@ describe('deliver', () => {
       controller.abort('enough');
       return connection;
     });
-    const delivery = deliver(transport, await prepare(optionsFor(transport), signal), controller.signal);
-    await expect(delivery).rejects.toBe('enough');
+    const delivery = deliver(transport, await prepare(optionsFor(transport), deadline), deadlineOf(controller.signal));
+    await expect(delivery).rejects.toMatchObject({ code: 'ERR_SINGLETON_RELEASED', cause: 'enough' });
     expect(transport.connections).toMatchObject([{ destroyed: true }]);
   }, 2000);
 
-  it('leaves no listener on its signal', async () => {
+  it('leaves no callback behind', async () => {
     const transport = place('host');
-    await deliver(transport, await prepare(optionsFor(transport), signal), signal);
-    expect(getEventListeners(signal, 'abort')).toHaveLength(0);
+    const over = new AbortController();
+    const own = deadlineOf(over.signal);
+    await deliver(transport, await prepare(optionsFor(transport), own), own);
+    const [connection] = transport.connections;
+    over.abort();
+    expect(connection?.wasReset).toBe(false);
   });
 });
 
@@ -184,7 +195,7 @@ describe('prepare', () => {
   it('hands the codec the arguments, the directory and the process', async () => {
     const options = optionsFor(place('host'));
     const spy = vi.spyOn(options.codec.protocol, 'prepare');
-    await prepare(options, new AbortController().signal);
+    await prepare(options, deadlineOf());
     expect(spy).toHaveBeenCalledExactlyOnceWith(
       { args: ['a'], cwd: process.cwd(), pid: process.pid, wait: false },
       options,

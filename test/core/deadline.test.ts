@@ -89,3 +89,21 @@ it('neither the time nor the parent aborts it once it is cleared, and it holds o
   vi.advanceTimersByTime(1000);
   expect(deadline.signal.aborted).toBe(false);
 });
+
+it('calls back once when it is over, unless that was taken back, with a signal or without', () => {
+  for (const isAsked of [false, true]) {
+    const deadline = new Deadline(100, () => late, undefined);
+    const signal = isAsked ? deadline.signal : undefined;
+    const [kept, forgotten] = [vi.fn<() => void>(), vi.fn<() => void>()];
+    deadline.onAbort(kept);
+    deadline.onAbort(forgotten)();
+    vi.advanceTimersByTime(99);
+    deadline.throwIfOver();
+    expect(kept).not.toHaveBeenCalled();
+    vi.advanceTimersByTime(1);
+    expect(() => deadline.throwIfOver()).toThrow(late);
+    expect(kept).toHaveBeenCalledOnce();
+    expect(forgotten).not.toHaveBeenCalled();
+    expect((signal ?? deadline.signal).reason).toBe(late);
+  }
+});

@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { lengthPrefixed } from '../../src/codecs/length-prefixed.ts';
-import { legacy, Singleton, type Schema } from '../../src/index.ts';
+import { legacy, type Schema } from '../../src/index.ts';
 import { validated } from '../../src/core/schema.ts';
 import { SingletonError } from '../../src/core/errors.ts';
 import { Host } from '../../src/core/host.ts';
@@ -269,22 +269,6 @@ describe('a launch that a schema holds up', () => {
     expect(client.wasReset).toBe(true);
     expect(reports).toEqual([['warning', 'ERR_SINGLETON_RELEASED']]);
   });
-});
-
-it('listens to the end of the process only while somebody is served, or waits for an answer', async () => {
-  const before = process.listenerCount('exit');
-  const during: number[] = [];
-  const transport = new ScriptedTransport();
-  const app = await new Singleton({ transport }).acquire();
-  app.on('args', () => during.push(process.listenerCount('exit')));
-  const client = transport.dial();
-  expect(process.listenerCount('exit')).toBe(before);
-  client.push('a\0');
-  client.push(null);
-  await turn();
-  expect(during).toEqual([before + 1]);
-  expect(process.listenerCount('exit')).toBe(before);
-  await app.release();
 });
 
 describe('maxConnections', () => {
