@@ -35,9 +35,10 @@ export class Deadline implements ConnectOptions {
     return this.#controller.signal;
   }
 
-  /** Calls back when it is over, if it is not yet, and gives what takes that back. */
+  /** Calls back when it is over, at once where it is, and gives what takes that back. */
   onAbort(callback: () => void): () => void {
-    this.#callbacks.add(callback);
+    if (this.#reason) callback();
+    else this.#callbacks.add(callback);
     return () => void this.#callbacks.delete(callback);
   }
 

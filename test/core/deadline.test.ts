@@ -105,5 +105,8 @@ it('calls back once when it is over, unless that was taken back, with a signal o
     expect(kept).toHaveBeenCalledOnce();
     expect(forgotten).not.toHaveBeenCalled();
     expect((signal ?? deadline.signal).reason).toBe(late);
+    const later = vi.fn<() => void>();
+    deadline.onAbort(later)();
+    expect(later).toHaveBeenCalledOnce();
   }
 });
