@@ -71,7 +71,7 @@ export async function deliver<R>(
   onConnected?: () => void,
 ): Promise<Delivery<R> | 'nobody' | 'cut-off'> {
   deadline.throwIfOver();
-  const connection = await transport.connect(deadline);
+  const connection = await transport.connect(deadline.toConnectOptions());
   if (!connection) return 'nobody';
   if (connection.destroyed) return 'cut-off';
   onConnected?.();

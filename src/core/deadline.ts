@@ -9,7 +9,7 @@ const MAX_PAUSE = 40;
 const MAX_BACKED_OFF = 1000;
 
 /** Is over after a time, or as soon as the user's signal aborts. */
-export class Deadline implements ConnectOptions {
+export class Deadline {
   readonly #end: number;
   readonly #timer: NodeJS.Timeout | undefined;
   readonly #parent: AbortSignal | undefined;
@@ -36,10 +36,21 @@ export class Deadline implements ConnectOptions {
   }
 
   /** Calls back when it is over, at once where it is, and gives what takes that back. */
-  onAbort(callback: () => void): () => void {
+  readonly onAbort = (callback: () => void): (() => void) => {
     if (this.#reason) callback();
     else this.#callbacks.add(callback);
     return () => void this.#callbacks.delete(callback);
+  };
+
+  /** For a transport. A copy has the signal, which is made then, and not `onAbort`: who replaces the signal means that one. */
+  toConnectOptions(): ConnectOptions {
+    const signal = (): AbortSignal => this.signal;
+    const options = {
+      get signal() {
+        return signal();
+      },
+    };
+    return Object.defineProperty(options, 'onAbort', { value: this.onAbort });
   }
 
   throwIfOver(): void {

@@ -20,6 +20,8 @@ export class Host<T, R = unknown> implements VisitedHost<T, R> {
   readonly #visits: Readonly<Record<Exclude<Stage, 'closed'>, Visits<Visit<T, R>>>>;
   #listener: Listener | undefined;
   #isReady = false;
+  /** Who came before the host could read a launch. */
+  #early: Visit<T, R>[] | undefined;
   #keepsAlive: boolean | undefined;
   #place: string;
   #size = 0;
@@ -63,6 +65,7 @@ export class Host<T, R = unknown> implements VisitedHost<T, R> {
 
   /** Takes the place; `false` when somebody has it. A place that is got after the signal aborted is given back. */
   async listen(signal: AbortSignal): Promise<boolean> {
+    this.#early = [];
     const listening = this.options.transport.listen(this.#accept, {
       onWarning: this.reports.warning,
       onLost: this.reports.lost,
@@ -76,10 +79,11 @@ export class Host<T, R = unknown> implements VisitedHost<T, R> {
     this.#listener = listener;
     this.#place = listener.place;
     this.#keepsAlive = undefined;
-    this.isCut = false;
+    this.isCut = signal.aborted;
     this.since = Date.now();
     await this.#load(signal);
     this.#isReady = true;
+    for (const visit of this.#endEarly()) visit.receive();
     return true;
   }
 
@@ -108,12 +112,19 @@ export class Host<T, R = unknown> implements VisitedHost<T, R> {
   async #load(signal: AbortSignal): Promise<void> {
     const { codec } = this.options;
     try {
-      if (codec.load) await orAborted(codec.load(), signal);
+      if (codec.load) await orAborted((async () => codec.load?.())(), signal);
     } catch (error) {
       this.cut();
+      this.#endEarly();
       await this.close();
       throw error;
     }
+  }
+
+  #endEarly(): readonly Visit<T, R>[] {
+    const early = this.#early ?? [];
+    this.#early = undefined;
+    return early;
   }
 
   async #farewell(): Promise<void> {
@@ -166,7 +177,7 @@ export class Host<T, R = unknown> implements VisitedHost<T, R> {
     const visit = new Visit(connection, this);
     this.#size += 1;
     this.#visits.receiving.add(visit);
-    return visit.receive();
+    return this.#early ? void this.#early.push(visit) : visit.receive();
   };
 
   #all(): readonly Visit<T, R>[] {

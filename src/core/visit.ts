@@ -52,6 +52,10 @@ export class Visit<T, R> implements Receiver<T, R> {
   constructor(connection: Connection, host: VisitedHost<T, R>) {
     this.#connection = connection;
     this.#host = host;
+    connection.on('error', ignore).on('close', () => {
+      if (!this.#answer && !this.#isTold) this.failed(closedEarly(connection.errored));
+      host.move(this, 'closed');
+    });
   }
 
   /** Whether the client hears what becomes of its launch. */
@@ -62,16 +66,12 @@ export class Visit<T, R> implements Receiver<T, R> {
   /** Begins to read its launch. */
   receive(): void {
     const { options } = this.#host;
-    this.#connection.on('error', ignore);
+    if (this.#isTold) return;
     try {
       this.#answer = options.codec.protocol.receive(this.#connection, options, this);
     } catch (error) {
       this.failed(error);
     }
-    this.#connection.on('close', () => {
-      if (!this.#answer && !this.#isTold) this.failed(closedEarly(this.#connection.errored));
-      this.#host.move(this, 'closed');
-    });
   }
 
   received(reception: Reception<T, R>): void {

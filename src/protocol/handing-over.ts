@@ -32,7 +32,8 @@ export function prepare<T, R>(carrier: Carrier<T, R>, launch: Launch<T>, terms: 
   return async (connection) => {
     const stream = await greet(connection, preface, terms);
     if (!stream) return undefined;
-    if (ready) await Promise.race([ready, new Promise((resolve) => stream.once('close', resolve))]);
+    if (ready && !stream.destroyed)
+      await Promise.race([ready, new Promise((resolve) => stream.once('close', resolve))]);
     if (stream.destroyed) return undefined;
     stream.write(message);
     const reader = new FrameReader(stream, frames.createDecoder({ maxMessageBytes }));

@@ -33,6 +33,7 @@ export class InputPump {
 
   /** The host takes so many bytes more. */
   allow(bytes: number): void {
+    if (this.#isOver) return;
     this.#allowed += bytes;
     if (this.#source) this.#flow(this.#source);
     else this.#start(this.#open());
@@ -44,8 +45,7 @@ export class InputPump {
     this.#isOver = true;
     if (!source) return;
     source.off('data', this.#onData).off('end', this.#onEnd).off('close', this.#onClose).off('error', ignore);
-    if (source.listenerCount('data') > 0) return;
-    source.pause();
+    source[source.listenerCount('data') > 0 ? 'resume' : 'pause']();
     if (this.#rest.length > 0 && source.readable) source.unshift(this.#rest);
   }
 
@@ -62,7 +62,11 @@ export class InputPump {
       return this.#break(`Expected a stdin of bytes or strings, got a value of type ${typeof chunk}`);
     }
     // It was paused: somebody else has made it flow, and it can go no faster for one of two.
-    if (this.#rest.length > 0) return this.#break(NOT_ALONE);
+    if (this.#rest.length > 0) {
+      // The other one has it.
+      this.#rest = EMPTY;
+      return this.#break(NOT_ALONE);
+    }
     this.#rest = Buffer.from(chunk);
     if (this.#source) this.#flow(this.#source);
     return undefined;

@@ -71,6 +71,7 @@ export function connect(where: NetConnectOpts, options: ConnectOptions): Promise
       resolve(socket);
     };
     const onError = (error: NodeJS.ErrnoException): void => {
+      settle();
       if (NOBODY_THERE.has(error.code)) resolve(undefined);
       else if (CLOSED_AT_ONCE.has(error.code)) resolve(socket);
       else reject(failed('The place could not be reached', error));

@@ -58,6 +58,24 @@ it('that fails once and then works lets the second claim be', async () => {
   await app.release();
 });
 
+it('holds what comes until it is through: no launch is taken by who may give the place back', async () => {
+  const transport = memory().transport('place');
+  const fail: ((error: Error) => void)[] = [];
+  const load = vi.fn<Load>().mockResolvedValue();
+  load.mockImplementationOnce(() => new Promise((_, reject) => fail.push(reject)));
+  const app = new Singleton<string, string>({ transport, codec: text(load), args: '' });
+  const claiming = app.acquire();
+  const outcome = expect(claiming).rejects.toMatchObject(UNLOADED);
+  while (load.mock.calls.length === 0) await turn();
+  const sent = Singleton.send<string, string>({ transport, codec: text(), args: 'a' }).catch((error: unknown) => error);
+  for (let turns = 0; turns < 20; turns += 1) await turn();
+  expect(app.clients).toBe(0);
+  fail[0]?.(new Error('not installed'));
+  await outcome;
+  expect(await sent).toMatchObject({ code: 'ERR_SINGLETON_NO_HOST' });
+  expect(app.arguments).toEqual([]);
+});
+
 it('that fails while somebody is connected leaves a host that takes launches the second time', async () => {
   const network = memory();
   const transport = network.transport('place');

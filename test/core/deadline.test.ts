@@ -110,3 +110,15 @@ it('calls back once when it is over, unless that was taken back, with a signal o
     expect(later).toHaveBeenCalledOnce();
   }
 });
+
+it('gives a connect its signal, and to a copy of that nothing else', () => {
+  const deadline = new Deadline(100, () => late, undefined);
+  const options = deadline.toConnectOptions();
+  const copy = { ...options };
+  expect(Object.keys(copy)).toEqual(['signal']);
+  const called = vi.fn<() => void>();
+  options.onAbort?.(called);
+  vi.advanceTimersByTime(100);
+  expect(called).toHaveBeenCalledOnce();
+  expect(copy.signal.reason).toBe(late);
+});

@@ -113,3 +113,19 @@ test('a source that somebody reads already is a failure', async () => {
   input.end();
   expect(source.isPaused()).toBe(false);
 });
+
+test('what was read and not sent goes back for who reads on', async () => {
+  const source = new Readable({ read: nothing });
+  const { input, sent } = pump(source);
+  input.allow(2);
+  source.push('abcdef');
+  await new Promise(setImmediate);
+  const chunks: string[] = [];
+  source.on('data', (chunk) => chunks.push(String(chunk)));
+  input.end();
+  input.allow(100);
+  source.push('ghi');
+  await new Promise(setImmediate);
+  expect(sent).toEqual([2]);
+  expect(chunks.join('')).toBe('cdefghi');
+});
