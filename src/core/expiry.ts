@@ -1,13 +1,13 @@
 const TOLD = -1;
 
-/** Entries in the order in which they came, and who tells when their time is over: one timer, which keeps no process alive. */
+/** Entries in the order in which they came. Tells of each, once, when its time is over, by one timer for all. */
 export class Expiry<Entry> implements Iterable<Entry> {
   readonly #after: number;
   readonly #expired: (entry: Entry) => void;
   readonly #due = new Map<Entry, number>();
   #timer: NodeJS.Timeout | undefined;
 
-  /** Each has `after` milliseconds. */
+  /** Each has `after` milliseconds, which keep no process alive. */
   constructor(after: number, expired: (entry: Entry) => void) {
     this.#after = after;
     this.#expired = expired;

@@ -56,7 +56,7 @@ export class HostDialogue<R> implements Dialogue<R> {
     if (this.#isSaid) return false;
     const { name, reply: serializer } = this.#carrier;
     // A copy: it may wait for the output, and the serializer may have given the value's own bytes.
-    const frame = { kind: KIND.reply, body: Uint8Array.from(serialize(name, serializer, value)) };
+    const frame = { kind: KIND.reply, body: new Uint8Array(serialize(name, serializer, value)) };
     requireSize(frame, this.#terms.maxMessageBytes);
     return this.#say(frame);
   }

@@ -37,7 +37,10 @@ export interface ListenOptions {
 export interface ConnectOptions {
   /** Ends the attempt. Made when it is first asked for, which takes a tenth of the time of a hand-off. */
   readonly signal: AbortSignal;
-  /** In place of the signal, and for less: calls back when the attempt is to end, maybe at once, and gives what takes that back. */
+  /**
+   * In place of the signal, and for less: calls back when the attempt is to end, maybe at once, and gives what takes that
+   * back. Who passes on another `signal` leaves it out.
+   */
   onAbort?(callback: () => void): () => void;
 }
 

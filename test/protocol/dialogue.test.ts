@@ -30,6 +30,10 @@ function dialogueOf(listener: (dialogue: HostDialogue<string>) => void): {
 
 function ignore(): void {}
 
+function same(bytes: Uint8Array): Uint8Array {
+  return bytes;
+}
+
 /** Lets everything happen that does not wait for time. */
 async function settle(): Promise<void> {
   for (let turns = 0; turns < 20; turns += 1) await turn();
@@ -125,4 +129,21 @@ describe('a conversation that nobody ended', () => {
     await aMoment();
     expect(hasEnded()).toBe(true);
   });
+});
+
+it('a reply that waits for the output is what it was when it was said', async () => {
+  const raw = { serialize: same, deserialize: same };
+  const [launch, connection] = duplexPair();
+  const dialogue = new HostDialogue({ name: 'raw', args: raw, reply: raw, frames }, connection, terms);
+  dialogue.open();
+  while (dialogue.stdout.write(Buffer.alloc(60_000)));
+  const reply = Uint8Array.of(1, 2, 3);
+  dialogue.attended({ given: 1, atWork: 0, hasFailed: false, isComplete: true, isBeingGiven: false });
+  dialogue.reply(reply);
+  reply.fill(9);
+  const chunks: Buffer[] = [];
+  launch.on('data', (chunk: Buffer) => chunks.push(chunk));
+  await dialogue.ended;
+  await settle();
+  expect(Buffer.concat(chunks).subarray(-3)).toEqual(Buffer.of(1, 2, 3));
 });
