@@ -18,7 +18,7 @@ export async function growth({ seconds, fewest }) {
   const rows = [];
   for (const [name, take] of Object.entries(kinds)) {
     const contestants = Object.fromEntries(COUNTS.map((count) => [String(count), () => take(count)]));
-    const times = await interleave(contestants, { seconds: seconds / 3, fewest, isCold: true });
+    const times = await interleave(contestants, { seconds: seconds / 3, fewest, warmUps: 0 });
     const fewer = times(String(FEWER));
     const exponents = times(String(MOST)).map(
       (time, round) => Math.log(time / (fewer[round] ?? NaN)) / Math.log(MOST / FEWER),

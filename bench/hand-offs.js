@@ -9,58 +9,68 @@ const AT_A_TIME = [1, 64];
 /** Milliseconds of one turn. */
 const TURN = 100;
 
-/** @type {readonly { readonly name: string, readonly orders: import('./programs/host.js').Orders }[]} */
-const CODECS = [
+/** Rounds until V8 has no more to compile in a host that is new, which is after some 5,000 launches. */
+const WARM_UPS = 6;
+
+/** @typedef {{ readonly name: string, readonly orders: import('./programs/host.js').Orders, readonly transport?: import('./places.js').Place['transport'] }} Wire */
+
+/** @type {readonly Wire[]} */
+const WIRES = [
   { name: 'legacy', orders: { codec: 'legacy' } },
   { name: 'json', orders: { codec: 'json' } },
   { name: 'msgpack', orders: { codec: 'msgpack' } },
   { name: 'msgpack + secret', orders: { codec: 'msgpack', secret: SECRET } },
+  { name: 'legacy', orders: { codec: 'legacy' }, transport: 'pipe' },
 ];
 
 /**
  * Launches per second, and how long each takes, from a process that has warmed up to a host that has: ours against
  * node:net that exchanges the same bytes.
- * @param {import('./rounds.js').Budget} budget For all pairs together.
+ * @param {import('./rounds.js').Budget} budget For all of them together.
  */
 export async function handOffs({ seconds, fewest }) {
-  const pairs = transports().flatMap((transport) =>
-    CODECS.flatMap(({ name, orders }) => AT_A_TIME.map((atATime) => ({ name, orders, transport, atATime }))),
-  );
+  const wires = WIRES.filter(({ transport }) => transport === undefined || transports().includes(transport));
   const rows = [];
-  for (const pair of pairs) rows.push(...(await race(pair, { seconds: seconds / pairs.length, fewest })));
+  for (const wire of wires) {
+    rows.push(...(await race(wire, { seconds: seconds / wires.length, fewest, warmUps: WARM_UPS })));
+  }
   return rows;
 }
 
 /**
- * @param {{ name: string, orders: import('./programs/host.js').Orders, transport: 'tcp' | 'pipe', atATime: number }} pair
+ * @param {Wire} wire
  * @param {import('./rounds.js').Budget} budget
  */
-async function race({ name, orders, transport, atATime }, budget) {
+async function race({ name, orders, transport = 'tcp' }, budget) {
   const ours = await singletonPeer(orders, { args: ARGS }, { transport });
   const raw = await rawPeer(ours, orders, { args: ARGS });
   try {
-    /** @type {Record<'ours' | 'raw', Turn[]>} */
-    const turns = { ours: [], raw: [] };
-    const results = await interleave(
-      {
-        ours: async () => turns.ours.push(await load(ours.handOff, atATime)),
-        raw: async () => turns.raw.push(await load(raw.handOff, atATime)),
-      },
-      budget,
-    );
-    const rounds = results('ours').length;
-    /** @type {(group: string, unit: string, of: keyof Turn) => import('./report.js').Row} */
-    const row = (group, unit, of) =>
-      compare(
-        { group, name: `${name}, ${transport}, ${atATime} at a time`, against: 'raw net', unit },
-        turns.ours.slice(-rounds).map((turn) => turn[of]),
-        turns.raw.slice(-rounds).map((turn) => turn[of]),
-      );
-    return [
-      row('hand-offs per second', 'per s', 'rate'),
-      row('hand-off latency, p50', 'ms', 'p50'),
-      row('hand-off latency, p99', 'ms', 'p99'),
-    ];
+    /** @type {Record<string, Turn[]>} */
+    const turns = {};
+    /** @type {Record<string, import('./rounds.js').Contestant>} */
+    const contestants = {};
+    for (const atATime of AT_A_TIME) {
+      for (const [whose, { handOff }] of Object.entries({ ours, raw })) {
+        const list = /** @type {Turn[]} */ (turns[`${whose} ${atATime}`] = []);
+        contestants[`${whose} ${atATime}`] = async () => list.push(await load(handOff, atATime));
+      }
+    }
+    await interleave(contestants, budget);
+    return AT_A_TIME.flatMap((atATime) => {
+      const measured = (/** @type {string} */ whose) => (turns[`${whose} ${atATime}`] ?? []).slice(budget.warmUps);
+      /** @type {(group: string, unit: string, of: keyof Turn) => import('./report.js').Row} */
+      const row = (group, unit, of) =>
+        compare(
+          { group, name: `${name}, ${transport}, ${atATime} at a time`, against: 'raw net', unit },
+          measured('ours').map((one) => one[of]),
+          measured('raw').map((one) => one[of]),
+        );
+      return [
+        row('hand-offs per second', 'per s', 'rate'),
+        row('hand-off latency, p50', 'ms', 'p50'),
+        row('hand-off latency, p99', 'ms', 'p99'),
+      ];
+    });
   } finally {
     await ours.host.stop();
     await raw.host.stop();

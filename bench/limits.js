@@ -45,7 +45,7 @@ async function cold(budget) {
       hosts.push(host);
       contestants[name] = () => launch(file, host, env);
     }
-    const times = await interleave(contestants, { ...budget, isCold: true });
+    const times = await interleave(contestants, { ...budget, warmUps: 0 });
     const row = (/** @type {string} */ name) =>
       compare({ group: 'limit', name, against: 'by hand', unit: 'ms' }, times(name), times('by hand'));
     return Object.keys(files).slice(1).map(row);

@@ -18,7 +18,7 @@ const FLAGS = ['--expose-gc', '--import', new URL('programs/memory.js', import.m
  * @param {import('./rounds.js').Budget} budget For all of it.
  */
 export async function memory({ seconds, fewest }) {
-  const budget = { seconds: seconds / 4, fewest, isCold: true };
+  const budget = { seconds: seconds / 4, fewest, warmUps: 0 };
   const rows = [];
   for (const codec of /** @type {const} */ (['legacy', 'json'])) {
     const what = { group: 'memory per open connection', name: codec, against: 'raw net', unit: 'KiB' };

@@ -5,8 +5,7 @@
  * @typedef {object} Budget
  * @property {number} seconds No round begins when they are over…
  * @property {number} fewest …and so many were run.
- * @property {boolean} [isCold] Each turn starts anew, so that nothing can be warmed up. Else the first round is for that,
- *   and thrown away.
+ * @property {number} [warmUps] So many rounds go before, and are thrown away; 0 where each turn starts anew. Else 1.
  */
 
 /**
@@ -15,10 +14,10 @@
  * @param {Budget} budget
  * @returns {Promise<(name: string) => readonly number[]>} What one of them gave, round by round.
  */
-export async function interleave(contestants, { seconds, fewest, isCold = false }) {
+export async function interleave(contestants, { seconds, fewest, warmUps = 1 }) {
   const entries = Object.entries(contestants);
   const results = new Map(entries.map(([name]) => [name, /** @type {number[]} */ ([])]));
-  if (!isCold) for (const [, take] of entries) await take();
+  for (let round = 0; round < warmUps; round += 1) for (const [, take] of entries) await take();
   const end = performance.now() + seconds * 1000;
   for (let round = 0; round < fewest || performance.now() < end; round += 1) {
     const first = round % entries.length;

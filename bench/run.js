@@ -22,7 +22,7 @@ import { judge, TARGETS } from './targets.js';
 const PARTS = {
   size,
   'cold-launch': () => coldLaunch({ seconds: 27, fewest: 12 }),
-  'hand-offs': () => handOffs({ seconds: 20, fewest: 5 }),
+  'hand-offs': () => handOffs({ seconds: 16, fewest: 5 }),
   codecs: async () => codecs(await internals(), { seconds: 12, fewest: 5 }),
   channel: async () => channel(await internals(), { seconds: 4, fewest: 5 }),
   memory: () => memory({ seconds: 10, fewest: 2 }),

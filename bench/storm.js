@@ -18,7 +18,7 @@ export async function storm(budget) {
   await writeFile(file, PROGRAM);
   const results = await interleave(
     { ours: () => launches(file), nothing: async () => (await all(['-e', '0'])).took },
-    { ...budget, isCold: true },
+    { ...budget, warmUps: 0 },
   );
   const what = { group: 'storm', name: '200 launches, legacy, tcp', against: '200 × node -e 0', unit: 'ms' };
   return [compare(what, results('ours'), results('nothing'))];
