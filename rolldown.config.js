@@ -1,4 +1,5 @@
 import { defineConfig } from 'rolldown';
+import { parseAst } from 'rolldown/parseAst';
 import { dts } from 'rolldown-plugin-dts';
 
 /** The printer of declarations puts a member's comment behind the member before it, where no editor finds it. */
@@ -9,52 +10,95 @@ const commentsOnLinesOfTheirOwn = {
     fileName.endsWith('.d.ts') ? code.replaceAll(/([{;]) (\/\*\*)/g, '$1\n  $2') : null,
 };
 
-/** What the other entries share with index.js they take from there, so that there is one class of errors, and one of each type. */
-const sharedWithIndex = {
+/**
+ * What the other files share with index.js they take from there, so that there is one class of errors, and one of each type.
+ * @param {string} index
+ */
+const sharedWithIndex = (index) => ({
   name: 'shared-with-index',
   /** @param {string} source */
   resolveId: (source) =>
-    /\/(errors|receipt|codec|transport)\.ts$/.test(source) ? { id: '../index.js', external: true } : null,
+    /\/(errors|receipt|codec|transport)\.ts$/.test(source) ? { id: index, external: true } : null,
+});
+
+/** What only a host needs is a file of its own, beside the one that loads it: launches do not read it. */
+const loadedByHosts = {
+  name: 'loaded-by-hosts',
+  /** @param {string} source */
+  resolveId: (source) => {
+    const [, name] = /^\.\/(host|(?:legacy|schema)-receiving|receiving|msgpack-decoder)\.ts$/.exec(source) ?? [];
+    return name ? { id: `./${name.replace(/^.+-receiving$/, 'host')}.js`, external: true } : null;
+  },
 };
 
-const plugins = [dts({ oxc: true }), commentsOnLinesOfTheirOwn];
+/** A line for each statement and each member of a class: an uncaught error prints the line that it comes from. */
+const lines = {
+  name: 'lines',
+  /** @param {unknown} _ @param {import('rolldown').OutputBundle} bundle */
+  generateBundle: (_, bundle) => {
+    for (const file of Object.values(bundle)) {
+      if (file.type !== 'chunk' || !file.fileName.endsWith('.js')) continue;
+      const { code } = file;
+      const ends = endsOf(parseAst(code)).filter((end) => code[end] !== '}');
+      const starts = Array.from(new Set([0, ...ends])).toSorted((a, b) => a - b);
+      file.code = starts.map((start, index) => code.slice(start, starts[index + 1])).join('\n');
+    }
+  },
+};
+
+/** Where statements and members end. @param {unknown} node @returns {number[]} */
+function endsOf(node) {
+  if (typeof node !== 'object' || node === null) return [];
+  const ends = Object.values(node).flatMap(endsOf);
+  if ('body' in node && Array.isArray(node.body)) ends.push(...node.body.map(({ end }) => end));
+  return ends;
+}
+
+const types = [dts({ oxc: true }), commentsOnLinesOfTheirOwn];
 
 /**
- * Each launch reads it. Classes keep their names, and lines stay lines: an uncaught error prints the line that it comes from.
+ * Each launch reads it. Classes keep their names, which errors show.
  * @type {import('rolldown').OutputOptions}
  */
 const small = {
   comments: false,
+  codeSplitting: false,
   minify: {
     mangle: { toplevel: false, keepNames: { class: true, function: false } },
     compress: true,
-    codegen: { removeWhitespace: false },
   },
 };
 
 // One bundle for each entry: who imports one loads one file. The first of a directory empties it.
 export default defineConfig([
   {
-    input: { index: 'src/index.ts' },
+    input: 'src/index.ts',
     platform: 'node',
-    plugins,
+    plugins: [loadedByHosts, lines, ...types],
     output: { ...small, dir: 'dist', cleanDir: true },
   },
-  ...['json', 'msgpack', 'length-prefixed'].map((name) => part('codecs', name)),
-  ...['pipe', 'memory', 'compliance'].map((name) => part('transports', name)),
+  {
+    input: 'src/host.ts',
+    platform: 'node',
+    plugins: [sharedWithIndex('./index.js'), lines],
+    output: { ...small, dir: 'dist' },
+  },
+  ...['codecs/json', 'codecs/msgpack', 'codecs/length-prefixed'].map((file) => part(file, [loadedByHosts, ...types])),
+  ...['protocol/receiving', 'codecs/msgpack-decoder'].map((file) => part(file, [])),
+  ...['transports/pipe', 'transports/memory', 'transports/compliance'].map((file) => part(file, types)),
 ]);
 
 /**
- * @param {'codecs' | 'transports'} kind
- * @param {string} name
+ * @param {string} file
+ * @param {import('rolldown').RolldownPluginOption[]} plugins
  * @returns {import('rolldown').RolldownOptions}
  */
-function part(kind, name) {
+function part(file, plugins) {
   return {
-    input: { [name]: `src/${kind}/${name}.ts` },
+    input: `src/${file}.ts`,
     external: ['msgpackr/pack'],
     platform: 'node',
-    plugins: [sharedWithIndex, ...plugins],
-    output: { ...small, dir: `dist/${kind}`, codeSplitting: false },
+    plugins: [sharedWithIndex('../index.js'), lines, ...plugins],
+    output: { ...small, dir: `dist/${file.startsWith('transports/') ? 'transports' : 'codecs'}` },
   };
 }

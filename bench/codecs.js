@@ -1,5 +1,4 @@
 import { Packr } from 'msgpackr/pack';
-import { legacy } from '../dist/index.js';
 import { race } from './in-process.js';
 
 const LIMITS = { maxMessageBytes: 2 ** 22 };
@@ -30,7 +29,7 @@ export async function codecs(internals, budget) {
       name: 'legacy',
       against: "split('\\0')",
       valueOf: argumentsOf,
-      ours: legacyWay(),
+      ours: legacyWay(internals),
       theirs: bare(
         (/** @type {string[]} */ args) => Buffer.from(`${args.join('\0')}\0`),
         (bytes) => bytes.toString().split('\0'),
@@ -74,13 +73,12 @@ export async function codecs(internals, budget) {
   return race('codec', pairs, budget);
 }
 
-/** @returns {Way} */
-function legacyWay() {
-  const codec = legacy();
+/** @param {import('./internals.js').Internals} internals @returns {Way} */
+function legacyWay({ encodeLegacy, LegacyDecoder }) {
   return {
-    encode: (value) => codec.encode(value),
+    encode: encodeLegacy,
     decode: (chunks) => {
-      const decoder = codec.createDecoder(LIMITS);
+      const decoder = new LegacyDecoder(LIMITS);
       for (const chunk of chunks) decoder.push(chunk);
       return decoder.end();
     },

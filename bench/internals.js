@@ -7,6 +7,8 @@ import { rolldown } from 'rolldown';
  * @typedef {object} Internals
  * @property {import('../src/codecs/length-prefixed.ts').LengthPrefixedOptions<any, any>} json Of the codec, its serializer.
  * @property {import('../src/codecs/length-prefixed.ts').LengthPrefixedOptions<any, any>} msgpack
+ * @property {typeof import('../src/codecs/legacy.ts').encode} encodeLegacy
+ * @property {typeof import('../src/codecs/legacy-decoder.ts').LegacyDecoder} LegacyDecoder
  * @property {typeof import('../src/codecs/frames.ts').frames} frames
  * @property {typeof import('../src/protocol/messages.ts').encodeLaunch} encodeLaunch
  * @property {typeof import('../src/protocol/messages.ts').decodeLaunch} decodeLaunch
@@ -20,6 +22,8 @@ const EXPORTS = `
   export const json = openJson();
   export const msgpack = openMsgpack();
   await msgpack.load?.();
+  export { encode as encodeLegacy } from './codecs/legacy.ts';
+  export { LegacyDecoder } from './codecs/legacy-decoder.ts';
   export { frames } from './codecs/frames.ts';
   export { encodeLaunch, decodeLaunch } from './protocol/messages.ts';
   export { initiate, tryRespond } from './protocol/handshake.ts';

@@ -16,7 +16,7 @@ export type {
   ValidatedOptions,
   ValidatedSendOptions,
 } from './core/options.ts';
-export { legacy, type LegacyCodec } from './codecs/legacy.ts';
+export { legacy } from './codecs/legacy.ts';
 export type {
   Answer,
   Codec,
@@ -24,13 +24,12 @@ export type {
   Confirmation,
   ConfirmedOutcome,
   DecodeLimits,
-  Decoder,
   Delivery,
   Dialogue,
-  Format,
   HandOff,
   Launch,
   Protocol,
+  Receive,
   Receiver,
   Reception,
   RefusalCode,

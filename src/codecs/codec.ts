@@ -16,11 +16,6 @@ export interface Codec<T, R = unknown> {
    * @throws SingletonError `ERR_SINGLETON_INVALID_OPTION`
    */
   check?(options: CodecOptions): SingletonError | undefined;
-  /**
-   * Loads what only a host needs: what decodes launches. To be awaited before the first of them is read; each of them
-   * awaits it too. @throws SingletonError `ERR_SINGLETON_INVALID_OPTION`, where it cannot be loaded
-   */
-  load?(): Promise<void>;
 }
 
 /** The options that a codec may look at. */
@@ -63,16 +58,26 @@ export interface DecodeLimits {
 /** How a connection goes, from its first byte to its last. A protocol knows neither places nor counts. */
 export interface Protocol<T, R = unknown> {
   /**
-   * Host: reads one launch, and later tells `receiver` of it. Gives what can be said to the client; `undefined` on a wire
-   * that has no answer, and there the host itself knows when the connection is closed too early.
+   * Host: loads what reads launches, which a launch has no use for. Called when the place was got.
+   * @throws SingletonError `ERR_SINGLETON_INVALID_OPTION`, where it cannot be loaded; the place is given back then
    */
-  receive(connection: Duplex, terms: Terms, receiver: Receiver<T, R>): Answer | undefined;
+  load(): Promise<Receive<T, R>>;
   /**
    * Client: encodes the launch, once, and returns what hands it over, once a connection.
    * @throws SingletonError when the launch cannot be encoded or is too large; nothing was sent then
    */
   prepare(launch: Launch<T>, terms: Terms): HandOff<R> | Promise<HandOff<R>>;
 }
+
+/**
+ * Reads one launch of a connection, and later tells `receiver` of it. Gives what can be said to the client; `undefined` on a
+ * wire that has no answer, and there the host itself knows when the connection is closed too early.
+ */
+export type Receive<T, R = unknown> = (
+  connection: Duplex,
+  terms: Terms,
+  receiver: Receiver<T, R>,
+) => Answer | undefined;
 
 /** What host and client agree on beforehand. */
 export interface Terms extends DecodeLimits {
@@ -94,7 +99,7 @@ export interface Launch<T> {
   readonly wait?: boolean | undefined;
 }
 
-/** Who is told what came over a connection, never within `receive`. The first word counts; later ones are ignored. */
+/** Who is told what came over a connection, never within `Receive` itself. The first word counts; later ones are ignored. */
 export interface Receiver<T, R = unknown> {
   /** A launch is complete, or was not verified. */
   received(reception: Reception<T, R>): void;

@@ -1,6 +1,6 @@
 import { SingletonError } from '../core/errors.ts';
 import { invalidOption } from '../core/invalid-option.ts';
-import { load, type Serializer } from '../protocol/carrier.ts';
+import type { Serializer } from '../protocol/carrier.ts';
 import { conversation } from '../protocol/conversation.ts';
 import { MAX_NAME_BYTES } from '../protocol/preface.ts';
 import type { Codec } from './codec.ts';
@@ -32,7 +32,6 @@ export function lengthPrefixed<T, R = never>(options: LengthPrefixedOptions<T, R
   return {
     name,
     protocol: conversation({ name, frames, args: options, reply }),
-    ...(options.load && { load: () => load(name, options) }),
     check({ secret, name: application }) {
       if (!fits(application)) throw invalidOption('name', `at most ${MAX_NAME_BYTES} bytes`, application);
       if (!secret || secret.length >= MIN_SECRET_BYTES) return undefined;

@@ -1,9 +1,7 @@
-import type { Unpackr } from 'msgpackr/pack';
 import { SingletonError } from '../core/errors.ts';
 import type { Codec } from './codec.ts';
 import { lengthPrefixed, type Serializer } from './length-prefixed.ts';
 import { encode } from './msgpack-encoder.ts';
-import { scan } from './msgpack-scan.ts';
 
 /**
  * Arguments and replies as MessagePack: what JSON has, and `Uint8Array`, `bigint`, `NaN` and the infinities. Whoever decodes
@@ -17,37 +15,33 @@ export function msgpack<T = unknown, R = unknown>(): Codec<T, R> {
 
 /** `any`, as from `unpack`. */
 function createSerializer(): Serializer<any> {
-  let unpackr: Unpackr | undefined;
+  let decode: ((bytes: Uint8Array) => any) | undefined;
   let loading: Promise<void> | undefined;
   const open = async (): Promise<void> => {
     try {
-      unpackr = await createUnpackr();
+      // Not above: it is as long as all that a launch loads besides, and one that only sends has no use for it.
+      const { createDecode } = await import('./msgpack-decoder.ts');
+      decode = createDecode();
+    } catch (cause) {
+      throw notInstalled(cause);
     } finally {
       loading = undefined;
     }
   };
   return {
     serialize: encode,
-    load: async () => (unpackr ? undefined : (loading ??= open())),
+    load: async () => (decode ? undefined : (loading ??= open())),
     deserialize(bytes) {
-      if (!unpackr) throw new Error('Expected load() to be awaited before deserialize().');
-      // First: alone, `unpack` can be made to take seconds, or to build a function.
-      scan(bytes);
-      return unpackr.unpack(bytes);
+      if (!decode) throw new Error('Expected load() to be awaited before deserialize().');
+      return decode(bytes);
     },
   };
 }
 
-async function createUnpackr(): Promise<Unpackr> {
-  try {
-    // Not above: it is as long as all that a launch loads besides, and one that only sends has no use for it.
-    const msgpackr = await import('msgpackr/pack');
-    return new msgpackr.Unpackr({ useRecords: false, mapsAsObjects: true, copyBuffers: true });
-  } catch (cause) {
-    throw new SingletonError(
-      'ERR_SINGLETON_INVALID_OPTION',
-      'Option "codec": msgpack() decodes by the package msgpackr, which could not be loaded. Install it beside this one.',
-      { cause },
-    );
-  }
+function notInstalled(cause: unknown): SingletonError {
+  return new SingletonError(
+    'ERR_SINGLETON_INVALID_OPTION',
+    'Option "codec": msgpack() decodes by the package msgpackr, which could not be loaded. Install it beside this one.',
+    { cause },
+  );
 }

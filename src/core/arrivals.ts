@@ -1,4 +1,4 @@
-import type { Done } from './emitter.ts';
+import type { Done } from './call-each.ts';
 
 /** What an iterator asks of its owner. */
 export interface ArrivalsOwner {

@@ -1,5 +1,5 @@
 import type { Attended } from '../codecs/codec.ts';
-import type { Done } from './emitter.ts';
+import type { Done } from './call-each.ts';
 
 /** Knows who was given one launch, who is still at work with it, and whether one has failed. */
 export class Attendance implements Attended {

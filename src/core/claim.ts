@@ -3,15 +3,15 @@ import { now } from './clock.ts';
 import { deliver, prepare, unprepared, unresponsive } from './client.ts';
 import { Deadline } from './deadline.ts';
 import { SingletonError } from './errors.ts';
-import type { Host } from './host.ts';
+import type { HeldHost, Hold } from './hold.ts';
 import type { ResolvedOptions } from './options.ts';
 
 /**
- * Host or client? Resolves to `undefined` when `host` got the place, else to the delivery of the launch. Of any number
+ * Host or client? Resolves to `undefined` when `hold` got the place, else to the delivery of the launch. Of any number
  * of launches one gets the place; who finds it taken, and then nobody there, tries again until the deadline.
  */
 export async function claim<T, R>(
-  host: Host<T, R>,
+  hold: Hold<HeldHost>,
   options: ResolvedOptions<T, R>,
   signal: AbortSignal,
 ): Promise<Delivery<R> | undefined> {
@@ -21,7 +21,7 @@ export async function claim<T, R>(
   let isPreparing = false;
   let cutOff = 0;
   const expired = (): SingletonError => {
-    if (host.isLoading) return unloaded(options);
+    if (hold.isLoading) return unloaded(options);
     if (isPreparing) return unprepared(options);
     return now() - there >= HANGING ? unresponsive(options) : unanswered(options);
   };
@@ -29,7 +29,7 @@ export async function claim<T, R>(
   try {
     for (;;) {
       deadline.throwIfOver();
-      if (await host.listen(deadline.signal)) return undefined;
+      if (await hold.listen(deadline.signal)) return undefined;
       if (!options.client) return { receipt: { outcome: 'skipped' } };
       isPreparing = true;
       handOff ??= await prepare(options, deadline);
@@ -42,7 +42,7 @@ export async function claim<T, R>(
         if (result === 'nobody') there = Infinity;
       } catch (error) {
         // Nothing is sent twice; but where the host died, this launch may follow it. Its connections go before its place.
-        if (isBroken(error) && (await deadline.pause()) && (await host.listen(deadline.signal))) return undefined;
+        if (isBroken(error) && (await deadline.pause()) && (await hold.listen(deadline.signal))) return undefined;
         throw error;
       }
       if (!(await deadline.pause(cutOff))) throw expired();

@@ -1,229 +1,182 @@
-import { abort, type Connection, type Listener } from '../transports/transport.ts';
-import { atExit, notAtExit } from './at-exit.ts';
-import { orAborted } from './deadline.ts';
+import type * as Typed from 'typed-emitter';
+import type { Receive, Verified } from '../codecs/codec.ts';
+import type { Connection } from '../transports/transport.ts';
+import { admit } from './admission.ts';
+import { Attendance } from './attendance.ts';
+import type { Audience } from './audience.ts';
+import { callEach, type Done } from './call-each.ts';
+import { ClientView } from './client-view.ts';
 import { SingletonError } from './errors.ts';
-import { Expiry } from './expiry.ts';
+import type { Client, SingletonEvents, VerifyFailure } from './events.ts';
 import type { ResolvedOptions } from './options.ts';
-import { Visit, released, type HostReports, type Stage, type VisitedHost } from './visit.ts';
+import { Publisher } from './publisher.ts';
+import { RateLimit } from './rate-limit.ts';
+import { printFailure, printWarning } from './verbose.ts';
+import type { Dispatched } from './visit.ts';
+import { Visits } from './visits.ts';
 
-/** Milliseconds that connections have to complete their launch after a release, and to close after their answer. */
-const GRACE = 1000;
-/** Milliseconds more for those that did not, and are told so. */
-const FAREWELL = 200;
+type Events<T, R> = SingletonEvents<T, R>;
+type Name = keyof SingletonEvents<never>;
 
-/** Holds the place and has its connections visit it. */
-export class Host<T, R = unknown> implements VisitedHost<T, R> {
+/** What a host has of its Singleton. */
+export interface Served<T, R> {
   readonly options: ResolvedOptions<T, R>;
-  readonly reports: HostReports<T, R>;
-  since = 0;
-  isCut = false;
-  readonly #visits: Readonly<Record<Exclude<Stage, 'closed'>, Visits<Visit<T, R>>>>;
-  #listener: Listener | undefined;
-  #isReady = false;
-  /** Who came before the host could read a launch. */
-  #early: Visit<T, R>[] | undefined;
-  #keepsAlive: boolean | undefined;
-  #place: string;
-  #size = 0;
-  #emptied: (() => void)[] = [];
+  readonly receive: Receive<T, R>;
+  /** When the place was got: milliseconds since 1970. */
+  readonly since: number;
+  /** Who hears of it. */
+  readonly emitter: Typed.default<Events<T, R>>;
+  readonly audience: Audience<T, R>;
+  /** The threshold is reached. */
+  readonly release: () => void;
+  /** A conversation began or ended. */
+  readonly changed: () => void;
+}
 
-  constructor(options: ResolvedOptions<T, R>, reports: HostReports<T, R>) {
-    const { receiveTimeout } = options;
-    this.options = options;
-    this.reports = reports;
-    this.#place = options.transport.place;
-    this.#visits = {
-      // An absolute deadline: an idle timer would be reset by a trickle.
-      receiving: new Expiry(receiveTimeout, (visit) => {
-        // After a blocked turn, timers come before what arrived meanwhile: one turn reads its bytes, one more its end.
-        setImmediate(() => setImmediate(() => visit.failed(tooSlow(receiveTimeout))));
-      }),
-      dispatching: new Set(),
-      conversing: new Set(),
-      leaving: new Expiry(GRACE, (visit) => visit.abort()),
-      flushing: new Set(),
-    };
-  }
+/** Serves a place: counts the launches that come, tells the listeners, and hands them on. */
+export class Host<T, R> {
+  readonly #served: Served<T, R>;
+  readonly #visits: Visits<T, R>;
+  readonly #publisher: Publisher<T, R>;
+  readonly #warned = new RateLimit((count) => this.#tell(leftOut(count, 'warnings were not emitted')));
+  readonly #printed = new RateLimit((count) => this.warn(leftOut(count, 'refused clients were not printed')));
+  #clients = 0;
 
-  get place(): string {
-    return this.#place;
-  }
-
-  get isListening(): boolean {
-    return this.#isReady;
-  }
-
-  /** Whether it has the place, and not yet what decodes launches. */
-  get isLoading(): boolean {
-    return this.#listener !== undefined && !this.#isReady;
-  }
-
-  /** How many launches wait for their last word. */
-  get conversations(): number {
-    return this.#visits.conversing.size;
-  }
-
-  /** Takes the place; `false` when somebody has it. A place that is got after the signal aborted is given back. */
-  async listen(signal: AbortSignal): Promise<boolean> {
-    this.#early = [];
-    const listening = this.options.transport.listen(this.#accept, {
-      onWarning: this.reports.warning,
-      onLost: this.reports.lost,
-      connects: this.options.client,
+  constructor(served: Served<T, R>) {
+    const { options, receive, since, audience, emitter } = served;
+    this.#served = served;
+    this.#publisher = new Publisher(options, audience, {
+      exist: () => emitter.listenerCount('args') > 0,
+      call: ({ args, client }) => this.#tellOf(client, 'args', args, client),
+      warn: this.warn,
     });
-    const listener = await orAborted(listening, signal).catch((error: unknown) => {
-      if (signal.aborted) listening.then((late) => late?.close()).catch(() => {});
-      throw error;
+    this.#visits = new Visits(options, receive, since, {
+      launched: this.#admit,
+      verifyFailed: this.#refuse,
+      warning: this.warn,
+      changed: served.changed,
     });
-    if (!listener) return false;
-    this.#listener = listener;
-    this.#place = listener.place;
-    this.#keepsAlive = undefined;
-    this.isCut = signal.aborted;
-    this.since = Date.now();
-    await this.#load(signal);
-    this.#isReady = true;
-    for (const visit of this.#endEarly()) visit.receive();
-    return true;
   }
 
-  keepAlive(value: boolean): void {
-    // Each call goes through all connections.
-    if (value === this.#keepsAlive) return;
-    this.#keepsAlive = value;
-    if (value) this.#listener?.ref();
-    else this.#listener?.unref();
+  /** How many clients were counted. */
+  get clients(): number {
+    return this.#clients;
   }
 
-  /** Frees the place at once; resolves when the last connection is closed, which takes at most the grace and the farewell. */
-  async close(): Promise<void> {
-    const listener = this.#listener;
-    this.#listener = undefined;
-    this.#isReady = false;
-    listener?.ref();
-    try {
-      await listener?.close();
-    } finally {
-      if (this.#size > 0) await this.#farewell();
-    }
+  /** What waits until somebody takes it. */
+  get pending(): readonly T[] {
+    return this.#publisher.pending;
   }
 
-  /** Who cannot decode launches holds no place. */
-  async #load(signal: AbortSignal): Promise<void> {
-    const { codec } = this.options;
-    try {
-      if (codec.load) await orAborted((async () => codec.load?.())(), signal);
-    } catch (error) {
-      this.cut();
-      this.#endEarly();
-      await this.close();
-      throw error;
-    }
+  /** Whether somebody listens, or was given a launch that waits for its last word. */
+  get isHeard(): boolean {
+    const isAnswering = this.#visits.conversations > this.#publisher.waiting;
+    return isAnswering || this.#publisher.isHeard || this.#served.emitter.listenerCount('client') > 0;
   }
 
-  #endEarly(): readonly Visit<T, R>[] {
-    const early = this.#early ?? [];
-    this.#early = undefined;
-    return early;
+  accept(connection: Connection): void {
+    this.#visits.accept(connection);
   }
 
-  async #farewell(): Promise<void> {
-    const emptied = new Promise<void>((resolve) => this.#emptied.push(resolve));
-    let timer = setTimeout(() => {
-      const { receiving, conversing } = this.#visits;
-      const told = new Set([...receiving, ...conversing].filter(({ hasAnswer }) => hasAnswer));
-      this.cut();
-      this.#dismissAll();
-      for (const visit of this.#all()) if (!told.has(visit)) visit.destroy();
-      timer = setTimeout(() => {
-        for (const visit of this.#all()) visit.destroy();
-      }, FAREWELL);
-    }, GRACE);
-    await emptied;
-    clearTimeout(timer);
+  /** Somebody may listen now. */
+  listened(): void {
+    this.#publisher.drainSoon();
   }
 
-  /** From here on no launch is complete: cuts off all that are on their way, so that their clients claim the place anew. */
+  /** From here on no launch is complete: who is on the way claims the place itself. */
   cut(): void {
-    this.isCut = true;
-    for (const visit of this.#visits.receiving) visit.failed(released());
+    this.#visits.cut();
   }
 
-  /** A visit goes from one stage to the next. */
-  move(visit: Visit<T, R>, to: Stage): void {
-    const from = visit.stage;
-    if (from === 'closed') return;
-    this.#visits[from].delete(visit);
-    visit.stage = to;
-    if (to === 'closed') this.#size -= 1;
-    else this.#visits[to].add(visit);
-    if (visit.hasAnswer) this.#watchExit(to);
-    if (from === 'conversing' || to === 'conversing') this.reports.changed();
-    if (this.#size === 0) for (const resolve of this.#emptied.splice(0)) resolve();
+  /** Resolves when the last connection is closed. */
+  settle(): Promise<void> {
+    return this.#visits.settle();
   }
 
-  /** Behind what the listeners have added meanwhile: they may say the last word when the process ends. */
-  #watchExit(to: Stage): void {
-    const { dispatching, conversing } = this.#visits;
-    if (to === 'dispatching' || to === 'conversing') atExit(this.#dismissAll);
-    else if (dispatching.size + conversing.size === 0) notAtExit(this.#dismissAll);
+  /** No launch comes any more. */
+  end(): void {
+    this.#publisher.end();
+    this.#warned.end();
+    this.#printed.end();
   }
 
-  readonly #accept = (connection: Connection): void => {
-    if (!this.#makeRoom()) {
-      connection.on('error', () => {});
-      return abort(connection);
+  readonly warn = (warning: SingletonError): void => {
+    this.#warned.pass(() => this.#tell(warning));
+  };
+
+  emit<E extends Name>(event: E, ...args: Parameters<Events<T, R>[E]>): void {
+    const { emitter } = this.#served;
+    callEach(emitter.rawListeners(event), emitter, args);
+  }
+
+  /** One launch, complete and verified: counted, told, then released, ignored or published. */
+  readonly #admit = (
+    { launch, bytes, dialogue }: Verified<T, R>,
+    remoteAddress: string | undefined,
+    dispatching: (what: Dispatched) => void,
+  ): boolean => {
+    const number = ++this.#clients;
+    const client = new ClientView<R>({ number, launch, remoteAddress, dialogue });
+    const admission = admit(number, this.#served.options);
+    dispatching({ outcome: OUTCOMES[admission], client: number });
+    const attendance = new Attendance((attended) => {
+      dialogue?.attended(attended);
+      if (dialogue) this.#served.changed();
+    });
+    attendance.give(() => this.#tellOf(client, 'client', client));
+    if (admission === 'release') {
+      this.#served.release();
+      this.cut();
     }
-    const visit = new Visit(connection, this);
-    this.#size += 1;
-    this.#visits.receiving.add(visit);
-    return this.#early ? void this.#early.push(visit) : visit.receive();
-  };
-
-  #all(): readonly Visit<T, R>[] {
-    return Object.values(this.#visits).flatMap((visits) => Array.from(visits));
-  }
-
-  /**
-   * Of too many connections, one that has its answer goes first, then the one that has been incomplete the longest. Where
-   * all wait for their last word, `false`: there is no room.
-   */
-  #makeRoom(): boolean {
-    const { maxConnections } = this.options;
-    if (this.#size < maxConnections) return true;
-    const { receiving, leaving, flushing } = this.#visits;
-    const [answered] = leaving.size > 0 ? leaving : flushing;
-    const [oldest] = receiving;
-    if (!answered) oldest?.failed(busy(maxConnections, 'it was the oldest'));
-    (answered ?? oldest)?.destroy();
-    if (answered ?? oldest) return true;
-    this.reports.warning(busy(maxConnections, 'all others wait for their answers'));
+    // Who waits for an answer gets it of the listeners for args, also without any.
+    if (admission !== 'publish' || (isEmpty(launch.args) && !dialogue)) {
+      attendance.complete();
+      return true;
+    }
+    if (this.#publisher.publish({ args: launch.args, client, attendance }, bytes)) return true;
+    this.warn(full(this.#served.options));
     return false;
+  };
+
+  readonly #refuse = (failure: VerifyFailure): void => {
+    if (this.#served.options.verbose) this.#printed.pass(() => printFailure(failure));
+    this.emit('verifyFailed', failure);
+  };
+
+  #tell(warning: SingletonError): void {
+    if (this.#served.options.verbose) printWarning(warning);
+    this.emit('warning', warning);
   }
 
-  /** The process ends, or has no time for them. */
-  readonly #dismissAll = (): void => {
-    for (const visit of [...this.#visits.dispatching, ...this.#visits.conversing]) visit.dismiss();
-  };
+  /** A listener that rejects because nobody waits any more, as its streams and its signal let it, hurts nobody. */
+  #tellOf<E extends 'args' | 'client'>(client: Client<R>, event: E, ...args: Parameters<Events<T, R>[E]>): Done[] {
+    const { emitter } = this.#served;
+    return callEach(emitter.rawListeners(event), emitter, args, (cause) => {
+      const isForgiven = client.waiting && client.signal.aborted;
+      if (isForgiven) this.warn(leftAlone(cause));
+      return isForgiven;
+    });
+  }
 }
 
-/** A `Set`, and a set of another kind. */
-interface Visits<Entry> extends Iterable<Entry> {
-  readonly size: number;
-  add(entry: Entry): unknown;
-  delete(entry: Entry): unknown;
+const OUTCOMES = { publish: 'delivered', throttle: 'throttled', release: 'released' } as const;
+
+function isEmpty(args: unknown): boolean {
+  return Array.isArray(args) && args.length === 0;
 }
 
-function busy(maxConnections: number, why: string): SingletonError {
+function full<T, R>({ maxPending }: ResolvedOptions<T, R>): SingletonError {
   return new SingletonError(
     'ERR_SINGLETON_BUSY',
-    `A connection was cut off: expected at most ${maxConnections} at a time (maxConnections); ${why}.`,
+    `Arguments were dropped: too much waits already (maxPending is ${maxPending}), and nobody listens to "args".`,
   );
 }
 
-function tooSlow(receiveTimeout: number): SingletonError {
-  return new SingletonError(
-    'ERR_SINGLETON_CONNECTION_FAILED',
-    `A connection was cut off: expected a complete launch within ${receiveTimeout} ms (receiveTimeout).`,
-  );
+function leftAlone(cause: unknown): SingletonError {
+  const message = 'A listener rejected when nobody waited for its answer any more.';
+  return new SingletonError('ERR_SINGLETON_OBSERVER_FAILED', message, { cause });
+}
+
+function leftOut(count: number, what: string): SingletonError {
+  return new SingletonError('ERR_SINGLETON_BUSY', `Too much came at once: ${count} more ${what}.`);
 }

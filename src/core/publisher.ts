@@ -1,10 +1,10 @@
-import { Arrivals } from './arrivals.ts';
 import type { Attendance } from './attendance.ts';
-import type { Done } from './emitter.ts';
+import type { Audience } from './audience.ts';
+import type { Done } from './call-each.ts';
 import type { SingletonError } from './errors.ts';
 import type { Arrival } from './events.ts';
 import { Inbox, type InboxLimits } from './inbox.ts';
-import { Observers } from './observers.ts';
+import { notify } from './observers.ts';
 import { gaveUp } from './visit.ts';
 
 /** A launch that is published, and who is given it. */
@@ -12,28 +12,25 @@ export interface Publication<T, R> extends Arrival<T, R> {
   readonly attendance: Attendance;
 }
 
-/** What a publisher knows of the listeners that are not its own. */
+/** What a publisher knows of the `args` listeners. */
 export interface Listeners<T, R> {
   /** Whether there are any. */
   readonly exist: () => boolean;
   readonly call: (arrival: Arrival<T, R>) => readonly Done[];
-  /** Somebody who listens came or went. */
-  readonly changed: () => void;
   readonly warn: (warning: SingletonError) => void;
 }
 
 /** Hands launches to all who listen, in order. They wait until somebody does, and until all loops are ready. */
 export class Publisher<T, R> {
-  readonly observers: Observers<T>;
+  readonly #audience: Audience<T, R>;
   readonly #listeners: Listeners<T, R>;
   readonly #inbox: Inbox<Publication<T, R>>;
-  readonly #loops = new Set<Arrivals<Arrival<T, R>>>();
   #isOver = false;
 
-  constructor(limits: InboxLimits, listeners: Listeners<T, R>) {
+  constructor(limits: InboxLimits, audience: Audience<T, R>, listeners: Listeners<T, R>) {
+    this.#audience = audience;
     this.#listeners = listeners;
     this.#inbox = new Inbox(limits);
-    this.observers = new Observers(listeners.warn);
   }
 
   /** What waits. */
@@ -48,7 +45,8 @@ export class Publisher<T, R> {
 
   /** Whether somebody listens. */
   get isHeard(): boolean {
-    return this.observers.size > 0 || this.#loops.size > 0 || this.#listeners.exist();
+    const { observers, loops } = this.#audience;
+    return observers.size > 0 || loops.size > 0 || this.#listeners.exist();
   }
 
   /** `bytes` is what the launch had on the wire. `false`: too much waits, and it was dropped. */
@@ -69,22 +67,9 @@ export class Publisher<T, R> {
     if (this.isHeard && (this.#inbox.size > 0 || this.#isOver)) process.nextTick(() => this.#drain());
   }
 
-  loop(): Arrivals<Arrival<T, R>> {
-    const loop = new Arrivals<Arrival<T, R>>({
-      wanted: this.#listeners.changed,
-      left: () => {
-        this.#loops.delete(loop);
-        this.#listeners.changed();
-      },
-    });
-    this.#loops.add(loop);
-    this.#listeners.changed();
-    return loop;
-  }
-
   /** No launch comes any more. Loops end when nothing waits. */
   end(): void {
-    this.observers.clear();
+    this.#audience.observers.clear();
     this.#isOver = true;
     this.#drain();
   }
@@ -95,13 +80,13 @@ export class Publisher<T, R> {
       if (!publication) break;
       this.#hand(publication);
     }
-    if (this.#isOver && this.#inbox.size === 0) for (const loop of this.#loops) loop.end();
+    if (this.#isOver && this.#inbox.size === 0) this.#audience.end();
   }
 
   /** Whether somebody listens, and all take a launch now. */
   get #isReady(): boolean {
     if (!this.isHeard) return false;
-    for (const { isReady } of this.#loops) if (!isReady) return false;
+    for (const { isReady } of this.#audience.loops) if (!isReady) return false;
     return true;
   }
 
@@ -112,9 +97,9 @@ export class Publisher<T, R> {
 
   #hand({ args, client, attendance }: Publication<T, R>): void {
     // One that a listener begins now gets the next.
-    const loops = Array.from(this.#loops);
+    const loops = Array.from(this.#audience.loops);
     attendance.give(() => [
-      ...this.observers.notify(args),
+      ...notify(this.#audience.observers, args, this.#listeners.warn),
       ...this.#listeners.call({ args, client }),
       ...loops.map((loop) => loop.give({ args, client })),
     ]);

@@ -6,14 +6,14 @@ import type { Transport } from '../transports/transport.ts';
 import { SingletonError } from './errors.ts';
 import { invalidOption } from './invalid-option.ts';
 import type { AnyOptions, HandOffOptions, ResolvedOptions } from './options.ts';
-import { validated } from './schema.ts';
+import { validated } from './validated.ts';
 
 /** @throws SingletonError `ERR_SINGLETON_INVALID_OPTION` */
 export function resolveOptions<T, R = unknown>(given: AnyOptions<T, R> = {}): ResolvedOptions<T, R> {
   if (typeof given !== 'object' || given === null || Array.isArray(given))
     throw invalidOption('options', 'an object', given);
   const { codec = defaults.codec(), args = defaults.args(), schema, name = '' } = given;
-  checkMethods('codec', codec?.protocol, ['receive', 'prepare'], 'a codec, such as legacy()', codec);
+  checkMethods('codec', codec?.protocol, ['load', 'prepare'], 'a codec, such as legacy()', codec);
   if (schema !== undefined)
     checkMethods('schema', Object(schema)['~standard'], ['validate'], 'a Standard Schema', schema);
   if (typeof name !== 'string') throw invalidOption('name', 'a string', name);

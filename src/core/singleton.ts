@@ -1,14 +1,12 @@
 import { inspect, type InspectOptions } from 'node:util';
-import type { Verified } from '../codecs/codec.ts';
-import { admit } from './admission.ts';
-import { Attendance } from './attendance.ts';
+import { Audience } from './audience.ts';
 import { claim } from './claim.ts';
-import { ClientView } from './client-view.ts';
 import { conclude, send } from './client.ts';
-import { callEach, TypedEmitter, type Done } from './emitter.ts';
+import { TypedEmitter } from './emitter.ts';
 import { MultipleSingletonsError, SingletonError } from './errors.ts';
-import type { Arrival, Client, ReleaseReason, SingletonEvents, VerifyFailure } from './events.ts';
-import { Host } from './host.ts';
+import type { Arrival, ReleaseReason, SingletonEvents } from './events.ts';
+import { Hold } from './hold.ts';
+import type { Host } from './host.ts';
 import type { Observer } from './observers.ts';
 import type {
   AnyOptions,
@@ -18,12 +16,8 @@ import type {
   ValidatedOptions,
   ValidatedSendOptions,
 } from './options.ts';
-import { Publisher } from './publisher.ts';
-import { RateLimit } from './rate-limit.ts';
 import type { Receipt } from './receipt.ts';
 import { resolveOptions } from './resolve-options.ts';
-import { printFailure, printWarning } from './verbose.ts';
-import type { Dispatched } from './visit.ts';
 
 /** `any`, because `acquire` has checked by its own overloads what the constructor asks for by others. */
 function untyped<T, R>(options: AnyOptions<T, R>): any {
@@ -61,15 +55,12 @@ export class Singleton<T = readonly string[], R = unknown> extends TypedEmitter<
   }
 
   readonly #options: ResolvedOptions<T, R>;
-  readonly #host: Host<T, R>;
-  readonly #publisher: Publisher<T, R>;
-  readonly #warned = new RateLimit((count) => this.#tell(leftOut(count, 'warnings were not emitted')));
-  readonly #printed = new RateLimit((count) => this.#warn(leftOut(count, 'refused clients were not printed')));
+  readonly #audience = new Audience<T, R>(() => this.#listened());
+  readonly #hold: Hold<Host<T, R>>;
   /** Aborts the claim; from then on this Singleton is over. */
   readonly #over = new AbortController();
   #claiming: Promise<this> | undefined;
   #ending: Promise<void> | undefined;
-  #clients = 0;
   #isRef: boolean | undefined;
   #timer: NodeJS.Timeout | undefined;
 
@@ -83,39 +74,30 @@ export class Singleton<T = readonly string[], R = unknown> extends TypedEmitter<
   constructor(options?: AnyOptions<T, R>) {
     super();
     this.#options = resolveOptions(options);
-    this.#publisher = new Publisher(this.#options, {
-      exist: () => this.listenerCount('args') > 0,
-      call: ({ args, client }) => this.#tellOf(client, 'args', args, client),
-      changed: () => void this.#listened(),
-      warn: this.#warn,
-    });
-    this.#host = new Host(this.#options, {
-      launched: this.#admit,
-      verifyFailed: this.#refuse,
-      warning: this.#warn,
+    this.#hold = new Hold(this.#options, {
+      open: (since) => this.#open(since),
       lost: () => void this.#end('lost'),
-      changed: () => void this.#listened(),
     });
   }
 
   /** Whether this process is the host now. */
   get listening(): boolean {
-    return this.#host.isListening;
+    return this.#hold.isListening;
   }
 
   /** What is claimed, such as `tcp://127.0.0.1:1337`. */
   get place(): string {
-    return this.#host.place;
+    return this.#hold.place;
   }
 
   /** How many clients were counted: launches that were complete and verified. */
   get clients(): number {
-    return this.#clients;
+    return this.#hold.host?.clients ?? 0;
   }
 
   /** The argument sets that no one has taken yet: a snapshot. */
   get arguments(): readonly T[] {
-    return Object.freeze(this.#publisher.pending);
+    return Object.freeze(this.#hold.host?.pending ?? []);
   }
 
   /**
@@ -139,13 +121,13 @@ export class Singleton<T = readonly string[], R = unknown> extends TypedEmitter<
 
   /** Calls `observer(args, ...stored)` for each launch. Tracing an observer again replaces what is stored with it. */
   trace<Stored extends readonly unknown[]>(observer: Observer<T, Stored>, ...stored: Stored): this {
-    this.#publisher.observers.set(observer, stored);
+    this.#audience.observers.set(observer, stored);
     return this.#listened();
   }
 
   /** Takes an observer off; one that is not known is ignored. */
   untrace<Stored extends readonly unknown[]>(observer: Observer<T, Stored>): this {
-    this.#publisher.observers.delete(observer);
+    this.#audience.observers.delete(observer);
     return this.#listened();
   }
 
@@ -155,7 +137,7 @@ export class Singleton<T = readonly string[], R = unknown> extends TypedEmitter<
    * Ends at the release. A launch that waits is answered before the loop is left, else it has failed.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<Arrival<T, R>, undefined> {
-    return this.#publisher.loop();
+    return this.#audience.loop();
   }
 
   /** Keeps the process alive while this is the host, whoever listens. */
@@ -219,9 +201,28 @@ export class Singleton<T = readonly string[], R = unknown> extends TypedEmitter<
   #describe(options: InspectOptions): string {
     const { transport: _, advice: __, streams: ___, codec, secret, ...rest } = this.#options;
     const { place, listening, clients } = this;
-    const pending = this.#publisher.pending.length;
+    const pending = this.arguments.length;
     const state = { place, listening, clients, pending, codec: codec.name, secret: secret && '***', ...rest };
     return `Singleton ${inspect(state, options)}`;
+  }
+
+  /** What a host is made of is loaded when the place was got: a client has no use for it. */
+  async #open(since: number): Promise<Host<T, R>> {
+    const options = this.#options;
+    try {
+      const [{ Host }, receive] = await Promise.all([import('./host.ts'), options.codec.protocol.load()]);
+      return new Host({
+        options,
+        receive,
+        since,
+        emitter: this,
+        audience: this.#audience,
+        release: () => void this.#end('threshold'),
+        changed: () => this.#listened(),
+      });
+    } catch (error) {
+      throw error instanceof SingletonError ? error : unloaded(error);
+    }
   }
 
   async #acquire(): Promise<this> {
@@ -229,9 +230,9 @@ export class Singleton<T = readonly string[], R = unknown> extends TypedEmitter<
     signal?.addEventListener('abort', this.#abort, { once: true });
     if (signal?.aborted) this.#abort();
     try {
-      const delivery = await claim(this.#host, this.#options, this.#over.signal);
+      const delivery = await claim(this.#hold, this.#options, this.#over.signal);
       const receipt = delivery && (await conclude(delivery, this.#options, this.#over.signal));
-      if (this.#over.signal.aborted) await this.#host.close();
+      if (this.#over.signal.aborted) await this.#hold.close();
       this.#over.signal.throwIfAborted();
       if (receipt) {
         if (strict) process.exit(receipt.exitCode ?? 0);
@@ -243,7 +244,7 @@ export class Singleton<T = readonly string[], R = unknown> extends TypedEmitter<
       throw error;
     }
     // A tick later, so that who waits for the claim hears it.
-    if (advice) process.nextTick(() => this.#warn(advice));
+    if (advice) process.nextTick(() => this.#hold.host?.warn(advice));
     if (timeout > 0) this.#timer = setTimeout(this.#expire, timeout).unref();
     return this.#listened();
   }
@@ -255,21 +256,19 @@ export class Singleton<T = readonly string[], R = unknown> extends TypedEmitter<
 
   async #finish(reason: ReleaseReason): Promise<void> {
     const { signal } = this.#options;
+    const { host } = this.#hold;
     const wasHost = this.listening;
     const claiming = this.#claiming;
     this.#claiming = undefined;
     clearTimeout(this.#timer);
     signal?.removeEventListener('abort', this.#abort);
     this.#over.abort(isOver(signal));
-    // Who came to a claim that is given up claims the place itself.
-    if (!wasHost) this.#host.cut();
-    await this.#host.close().catch((cause: unknown) => {
-      this.#warn(new SingletonError('ERR_SINGLETON_CONNECTION_FAILED', 'The place could not be freed.', { cause }));
+    await this.#hold.close().catch((cause: unknown) => {
+      host?.warn(new SingletonError('ERR_SINGLETON_CONNECTION_FAILED', 'The place could not be freed.', { cause }));
     });
-    this.#publisher.end();
-    this.#warned.end();
-    this.#printed.end();
-    if (wasHost) this.#emit('release', reason);
+    if (host) host.end();
+    else this.#audience.end();
+    if (wasHost) host?.emit('release', reason);
     else await claiming?.catch(() => {});
   }
 
@@ -277,83 +276,17 @@ export class Singleton<T = readonly string[], R = unknown> extends TypedEmitter<
 
   readonly #expire = (): void => {
     void this.#end('timeout');
-    this.#emit('timeout');
+    this.#hold.host?.emit('timeout');
   };
-
-  /** One launch, complete and verified: counted, told, then released, ignored or published. */
-  readonly #admit = (
-    { launch, bytes, dialogue }: Verified<T, R>,
-    remoteAddress: string | undefined,
-    dispatching: (what: Dispatched) => void,
-  ): boolean => {
-    const number = ++this.#clients;
-    const client = new ClientView<R>({ number, launch, remoteAddress, dialogue });
-    const admission = admit(number, this.#options);
-    dispatching({ outcome: OUTCOMES[admission], client: number });
-    const attendance = new Attendance((attended) => {
-      dialogue?.attended(attended);
-      if (dialogue) this.#listened();
-    });
-    attendance.give(() => this.#tellOf(client, 'client', client));
-    if (admission === 'release') {
-      void this.#end('threshold');
-      this.#host.cut();
-    }
-    // Who waits for an answer gets it of the listeners for args, also without any.
-    if (admission !== 'publish' || (isEmpty(launch.args) && !dialogue)) {
-      attendance.complete();
-      return true;
-    }
-    if (this.#publisher.publish({ args: launch.args, client, attendance }, bytes)) return true;
-    this.#warn(full(this.#options));
-    return false;
-  };
-
-  readonly #refuse = (failure: VerifyFailure): void => {
-    if (this.#options.verbose) this.#printed.pass(() => printFailure(failure));
-    this.#emit('verifyFailed', failure);
-  };
-
-  readonly #warn = (warning: SingletonError): void => {
-    this.#warned.pass(() => this.#tell(warning));
-  };
-
-  #tell(warning: SingletonError): void {
-    if (this.#options.verbose) printWarning(warning);
-    this.#emit('warning', warning);
-  }
-
-  /** A listener that rejects because nobody waits any more, as its streams and its signal let it, hurts nobody. */
-  #tellOf<E extends 'args' | 'client'>(client: Client<R>, event: E, ...args: Parameters<Events<T, R>[E]>): Done[] {
-    return callEach(this.rawListeners(event), this, args, (cause) => {
-      const isForgiven = client.waiting && client.signal.aborted;
-      if (isForgiven) this.#warn(leftAlone(cause));
-      return isForgiven;
-    });
-  }
-
-  #emit<E extends Name>(event: E, ...args: Parameters<Events<T, R>[E]>): void {
-    callEach(this.rawListeners(event), this, args);
-  }
-
-  /** Whether somebody was given a launch that waits for its last word. */
-  get #isAnswering(): boolean {
-    return this.#host.conversations > this.#publisher.waiting;
-  }
 
   /** Somebody came or went. */
   #listened(): this {
-    const isHeard = this.#publisher.isHeard || this.listenerCount('client') > 0 || this.#isAnswering;
-    if (this.listening) this.#host.keepAlive(this.#isRef ?? isHeard);
-    this.#publisher.drainSoon();
+    const { host, isListening } = this.#hold;
+    if (isListening) this.#hold.keepAlive(this.#isRef ?? host?.isHeard ?? false);
+    if (host) host.listened();
+    else if (this.#over.signal.aborted) this.#audience.end();
     return this;
   }
-}
-
-const OUTCOMES = { publish: 'delivered', throttle: 'throttled', release: 'released' } as const;
-
-function isEmpty(args: unknown): boolean {
-  return Array.isArray(args) && args.length === 0;
 }
 
 function isOver(signal: AbortSignal | undefined): SingletonError {
@@ -362,18 +295,11 @@ function isOver(signal: AbortSignal | undefined): SingletonError {
   return new SingletonError('ERR_SINGLETON_RELEASED', message, signal?.aborted ? { cause: signal.reason } : undefined);
 }
 
-function full<T, R>({ maxPending }: ResolvedOptions<T, R>): SingletonError {
+function unloaded(cause: unknown): SingletonError {
   return new SingletonError(
-    'ERR_SINGLETON_BUSY',
-    `Arguments were dropped: too much waits already (maxPending is ${maxPending}), and nobody listens to "args".`,
+    'ERR_SINGLETON_PLACE_UNAVAILABLE',
+    'The place was given back: what a host needs could not be loaded. If the package was replaced while this program ran, ' +
+      'launch it again.',
+    { cause },
   );
-}
-
-function leftAlone(cause: unknown): SingletonError {
-  const message = 'A listener rejected when nobody waited for its answer any more.';
-  return new SingletonError('ERR_SINGLETON_OBSERVER_FAILED', message, { cause });
-}
-
-function leftOut(count: number, what: string): SingletonError {
-  return new SingletonError('ERR_SINGLETON_BUSY', `Too much came at once: ${count} more ${what}.`);
 }

@@ -1,5 +1,6 @@
-import type { Answer, Confirmation, Dialogue, Reception, Receiver, Verified } from '../codecs/codec.ts';
-import { abort, type Connection } from '../transports/transport.ts';
+import type { Answer, Confirmation, Dialogue, Receive, Reception, Receiver, Verified } from '../codecs/codec.ts';
+import { abort } from '../transports/abort.ts';
+import type { Connection } from '../transports/transport.ts';
 import { SingletonError } from './errors.ts';
 import type { VerifyFailure } from './events.ts';
 import type { ResolvedOptions } from './options.ts';
@@ -17,7 +18,6 @@ export interface HostReports<T, R = unknown> {
   ) => boolean;
   readonly verifyFailed: (failure: VerifyFailure) => void;
   readonly warning: (warning: SingletonError) => void;
-  readonly lost: () => void;
   /** A conversation began or ended. */
   readonly changed: () => void;
 }
@@ -30,6 +30,7 @@ export type Stage = 'receiving' | 'dispatching' | 'conversing' | 'leaving' | 'fl
 /** What a visit knows of its host. */
 export interface VisitedHost<T, R> {
   readonly options: ResolvedOptions<T, R>;
+  readonly receive: Receive<T, R>;
   readonly reports: HostReports<T, R>;
   /** When it took its place: milliseconds since 1970. */
   readonly since: number;
@@ -52,10 +53,7 @@ export class Visit<T, R> implements Receiver<T, R> {
   constructor(connection: Connection, host: VisitedHost<T, R>) {
     this.#connection = connection;
     this.#host = host;
-    connection.on('error', ignore).on('close', () => {
-      if (!this.#answer && !this.#isTold) this.failed(closedEarly(connection.errored));
-      host.move(this, 'closed');
-    });
+    connection.on('error', ignore).on('close', () => this.#closed());
   }
 
   /** Whether the client hears what becomes of its launch. */
@@ -65,13 +63,18 @@ export class Visit<T, R> implements Receiver<T, R> {
 
   /** Begins to read its launch. */
   receive(): void {
-    const { options } = this.#host;
-    if (this.#isTold) return;
+    const { receive, options } = this.#host;
+    if (this.#connection.closed) return this.#closed();
     try {
-      this.#answer = options.codec.protocol.receive(this.#connection, options, this);
+      this.#answer = receive(this.#connection, options, this);
     } catch (error) {
       this.failed(error);
     }
+  }
+
+  #closed(): void {
+    if (!this.#answer && !this.#isTold) this.failed(closedEarly(this.#connection.errored));
+    this.#host.move(this, 'closed');
   }
 
   received(reception: Reception<T, R>): void {

@@ -20,8 +20,8 @@ export interface Serializer<T> {
    */
   deserialize(bytes: Uint8Array): T;
   /**
-   * Loads what only `deserialize` needs, so that a launch that hands over and exits need not. Awaited before every
-   * `deserialize`: only the first call should take its time. A host that it fails takes no launches.
+   * Loads what only `deserialize` needs, so that a launch that hands over and exits need not. Awaited before the first
+   * `deserialize` of a host, and of each launch that waits. A host that it fails gives its place back.
    */
   load?(): Promise<void>;
 }
@@ -41,7 +41,7 @@ export function serialize<T>(name: string, serializer: Serializer<T>, value: T):
   }
 }
 
-/** Before a `deserialize`. @throws SingletonError `ERR_SINGLETON_INVALID_OPTION`, or what the serializer threw if it is one */
+/** @throws SingletonError `ERR_SINGLETON_INVALID_OPTION`, or what the serializer threw if it is one */
 export async function load(name: string, serializer: Serializer<unknown>): Promise<void> {
   try {
     await serializer.load?.();

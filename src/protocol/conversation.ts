@@ -1,7 +1,6 @@
 import type { Protocol } from '../codecs/codec.ts';
-import type { Carrier } from './carrier.ts';
+import { load, type Carrier } from './carrier.ts';
 import { prepare } from './handing-over.ts';
-import { Receiving } from './receiving.ts';
 
 /**
  * The conversation of the structured codecs. The client speaks first and closes last:
@@ -21,18 +20,9 @@ import { Receiving } from './receiving.ts';
  */
 export function conversation<T, R>(carrier: Carrier<T, R>): Protocol<T, R> {
   return {
-    receive(connection, terms, receiver) {
-      const receiving = new Receiving(carrier, connection, terms);
-      // Who says nothing costs no more than this.
-      const begin = (): void => {
-        connection.off('readable', begin).off('close', begin);
-        receiving.receive().then(
-          (reception) => receiver.received(reception),
-          (fault: unknown) => receiver.failed(fault),
-        );
-      };
-      connection.on('readable', begin).on('close', begin);
-      return receiving;
+    async load() {
+      const [{ receive }] = await Promise.all([import('./receiving.ts'), load(carrier.name, carrier.args)]);
+      return (connection, terms, receiver) => receive(carrier, connection, terms, receiver);
     },
     prepare: (launch, terms) => prepare(carrier, launch, terms),
   };

@@ -5,19 +5,39 @@ import type {
   Decoder,
   Launch,
   Reception,
+  Receiver,
   RefusalCode,
   Terms,
   VerifyFailureReason,
 } from '../codecs/codec.ts';
 import { SingletonError } from '../core/errors.ts';
 import { abort } from '../transports/abort.ts';
-import { deserialize, load, type Carrier } from './carrier.ts';
+import { deserialize, type Carrier } from './carrier.ts';
 import { HostDialogue } from './dialogue.ts';
 import { decodeLaunch, encodeReceipt, encodeRefusal, malformed, type Frame, type PackedLaunch } from './messages.ts';
 import { encodeHello, HANDSHAKE_BYTES, readPreface, STATUS, takeAll, type Preface, type Status } from './preface.ts';
 
-/** The host's side of a conversation, from its first byte to the receipt. */
-export class Receiving<T, R> implements Answer {
+/** The host's side of a conversation. Who says nothing costs no more than this. */
+export function receive<T, R>(
+  carrier: Carrier<T, R>,
+  connection: Duplex,
+  terms: Terms,
+  receiver: Receiver<T, R>,
+): Answer {
+  const receiving = new Receiving(carrier, connection, terms);
+  const begin = (): void => {
+    connection.off('readable', begin).off('close', begin);
+    receiving.receive().then(
+      (reception) => receiver.received(reception),
+      (fault: unknown) => receiver.failed(fault),
+    );
+  };
+  connection.on('readable', begin).on('close', begin);
+  return receiving;
+}
+
+/** From its first byte to the receipt. */
+class Receiving<T, R> implements Answer {
   readonly #carrier: Carrier<T, R>;
   readonly #connection: Duplex;
   readonly #terms: Terms;
@@ -97,8 +117,6 @@ export class Receiving<T, R> implements Answer {
     const preface = await readPreface(connection);
     const status = preface ? this.#judge(preface) : STATUS.version;
     if (!preface || status !== STATUS.ok) return status;
-    const { name, args } = this.#carrier;
-    if (args.load) await load(name, args);
     if (!secret) {
       connection.write(encodeHello(STATUS.ok));
       return connection;

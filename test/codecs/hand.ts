@@ -22,14 +22,10 @@ export async function hand<T>(
 }
 
 /** What a host makes of a connection. */
-export function receptionOf<T>(protocol: Protocol<T>, connection: Duplex, terms: Terms): Promise<Reception<T>> {
-  return new Promise((received, failed) => {
-    protocol.receive(
-      connection.on('error', () => {}),
-      terms,
-      { received, failed },
-    );
-  });
+export async function receptionOf<T>(protocol: Protocol<T>, connection: Duplex, terms: Terms): Promise<Reception<T>> {
+  connection.on('error', () => {});
+  const receive = await protocol.load();
+  return new Promise((received, failed) => void receive(connection, terms, { received, failed }));
 }
 
 /** The fewest milliseconds that a run took; no more runs when one is under `limit`, and 20 at most: the machine may be busy. */

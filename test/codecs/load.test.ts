@@ -1,8 +1,7 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { json } from '../../src/codecs/json.ts';
 import { lengthPrefixed, type LengthPrefixedOptions } from '../../src/codecs/length-prefixed.ts';
 import { msgpack } from '../../src/codecs/msgpack.ts';
-import { generateSecret, legacy, Singleton, SingletonError, type Codec } from '../../src/index.ts';
+import { generateSecret, Singleton, SingletonError, type Codec } from '../../src/index.ts';
 import { portOf } from '../core/hosting.ts';
 import { hand } from './hand.ts';
 
@@ -56,35 +55,30 @@ describe('what a codec loads', () => {
     expect(calls).toEqual(LOADED);
   });
 
-  it('is not loaded for who speaks another codec', async () => {
+  it('is loaded by a host once, not for each launch', async () => {
     const { codec, calls } = open();
-    await expect(hand('a', open(undefined, 'other').codec, codec)).rejects.toBeInstanceOf(SingletonError);
-    expect(calls).toEqual([]);
-  });
-
-  it('can be loaded beforehand, where there is anything', async () => {
-    const { codec, calls } = open();
-    await codec.load?.();
+    const app = await Singleton.acquire({ port: 0, codec, args: '' });
+    onTestFinished(() => app.release());
     expect(calls).toEqual(['load', 'loaded']);
-    for (const other of [json(), legacy()]) expect(other).not.toHaveProperty('load');
+    for (const args of ['a', 'b']) await Singleton.send({ port: portOf(app), codec: open().codec, args });
+    expect(calls).toEqual([...LOADED, 'deserialize']);
   });
 
-  it('and fails is told with its cause, beforehand and at each launch', async () => {
+  it('and fails is told with its cause', async () => {
     const cause = new Error('boom');
     const failing = open(() => Promise.reject(cause));
     const error = { ...INVALID, cause, message: expect.stringContaining('"text"') };
-    await expect(failing.codec.load?.()).rejects.toMatchObject(error);
-    await expect(hand('a', open().codec, failing.codec)).rejects.toMatchObject(error);
+    await expect(failing.codec.protocol.load()).rejects.toMatchObject(error);
     const typed = new SingletonError('ERR_SINGLETON_BUSY', 'boom');
-    await expect(open(() => Promise.reject(typed)).codec.load?.()).rejects.toBe(typed);
+    await expect(open(() => Promise.reject(typed)).codec.protocol.load()).rejects.toBe(typed);
   });
 });
 
 describe('MessagePack', () => {
   it('is decoded by a package that is loaded once, for arguments and replies', async () => {
     const codec = msgpack();
-    expect(codec.load?.()).toBeInstanceOf(Promise);
-    await codec.load?.();
+    expect(codec.protocol.load()).toBeInstanceOf(Promise);
+    await codec.protocol.load();
     expect(await hand({ a: 1n }, codec)).toEqual({ a: 1n });
   });
 
@@ -105,7 +99,7 @@ describe('MessagePack', () => {
     const lacking = msgpack();
     expect(await hand(['a'], lacking, raw)).toEqual(Uint8Array.of(0x91, 0xa1, 0x61));
     const error = { ...INVALID, cause: expect.any(Error), message: expect.stringMatching(/msgpackr.*Install it/) };
-    await expect(lacking.load?.()).rejects.toMatchObject(error);
+    await expect(lacking.protocol.load()).rejects.toMatchObject(error);
     await expect(hand(['a'], lacking)).rejects.toMatchObject(error);
   });
 });

@@ -3,7 +3,7 @@ import { request } from 'node:http';
 import { createServer, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { legacy } from '../../src/codecs/legacy.ts';
+import { legacyFormat } from './legacy-format.ts';
 import { headLength, recognizeStranger } from '../../src/codecs/stranger.ts';
 import { codeOf } from './compliance.ts';
 
@@ -96,7 +96,7 @@ async function refusal(connect: (port: number) => unknown): Promise<string | und
   const [socket]: Socket[] = await once(server, 'connection');
   const [chunk]: Buffer[] = socket ? await once(socket, 'data') : [];
   socket?.destroy();
-  const decoder = legacy().createDecoder({ maxMessageBytes: 65_536 });
+  const decoder = legacyFormat.createDecoder({ maxMessageBytes: 65_536 });
   expect(codeOf(() => decoder.push(chunk ?? Buffer.of()))).toBe('ERR_SINGLETON_MALFORMED_MESSAGE');
   return chunk && recognizeStranger(chunk.subarray(0, headLength(chunk)));
 }

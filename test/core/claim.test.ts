@@ -14,31 +14,31 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-it('a free place makes a host, which connects to nobody', async () => {
-  const { transport, host, result } = begin({ listen: ['free'] });
+it('a free place makes a hold, which connects to nobody', async () => {
+  const { transport, hold, result } = begin({ listen: ['free'] });
   expect(await result).toBeUndefined();
-  expect(host.isListening).toBe(true);
+  expect(hold.isListening).toBe(true);
   expect(transport.steps).toEqual(['listen']);
 });
 
 it('a taken place makes a client, which hands its arguments over', async () => {
-  const { transport, host, result } = begin({ listen: ['taken'], connect: ['host'] });
+  const { transport, hold, result } = begin({ listen: ['taken'], connect: ['host'] });
   expect(await result).toEqual({ outcome: 'unconfirmed' });
-  expect(host.isListening).toBe(false);
+  expect(hold.isListening).toBe(false);
   expect(transport.connections.map(({ received }) => received)).toEqual(['a\0b\0']);
 });
 
 it('a place that is taken, then has nobody, then is free makes a host', async () => {
-  const { transport, host, result } = begin({ listen: ['taken', 'free'], connect: ['nobody'] });
+  const { transport, hold, result } = begin({ listen: ['taken', 'free'], connect: ['nobody'] });
   expect(await result).toBeUndefined();
-  expect(host.isListening).toBe(true);
+  expect(hold.isListening).toBe(true);
   expect(transport.steps).toEqual(['listen', 'connect', 'listen']);
 });
 
 it('a host that resets and is gone is followed', async () => {
-  const { transport, host, result } = begin({ listen: ['taken', 'free'], connect: ['reset'] });
+  const { transport, hold, result } = begin({ listen: ['taken', 'free'], connect: ['reset'] });
   expect(await result).toBeUndefined();
-  expect(host.isListening).toBe(true);
+  expect(hold.isListening).toBe(true);
   expect(transport.steps).toEqual(['listen', 'connect', 'hand-off', 'listen']);
 });
 
@@ -121,10 +121,10 @@ it.each([
   ['ERR_SINGLETON_PLACE_UNAVAILABLE', { listen: [failure('ERR_SINGLETON_PLACE_UNAVAILABLE')] }],
   ['ERR_SINGLETON_FOREIGN_HOST', { listen: ['taken', 'free'], connect: ['foreign'] }],
 ] as const)('%s ends the claim at once', async (code, script) => {
-  const { transport, host, result } = begin(script);
+  const { transport, hold, result } = begin(script);
   await expect(result).rejects.toMatchObject({ code });
   expect(transport.steps.filter((step) => step === 'listen')).toHaveLength(1);
-  expect(host.isListening).toBe(false);
+  expect(hold.isListening).toBe(false);
 });
 
 describe.each([
@@ -138,9 +138,9 @@ describe.each([
   });
 
   it('makes a host where the other is gone', async () => {
-    const { host, result } = begin({ ...script, listen: ['taken', 'free'] }, { args });
+    const { hold, result } = begin({ ...script, listen: ['taken', 'free'] }, { args });
     expect(await result).toBeUndefined();
-    expect(host.isListening).toBe(true);
+    expect(hold.isListening).toBe(true);
   });
 });
 

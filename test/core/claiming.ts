@@ -1,15 +1,16 @@
 import { claim } from '../../src/core/claim.ts';
-import { Host } from '../../src/core/host.ts';
+import type { HeldHost, Hold } from '../../src/core/hold.ts';
 import type { HostOptions } from '../../src/core/options.ts';
 import { resolveOptions } from '../../src/core/resolve-options.ts';
 import type { Receipt } from '../../src/core/receipt.ts';
+import { holdOf } from './holding.ts';
 import { ScriptedTransport, type Script } from './scripted-transport.ts';
 
 type Strings = readonly string[];
 
 export interface Claim {
   readonly transport: ScriptedTransport;
-  readonly host: Host<Strings>;
+  readonly hold: Hold<HeldHost>;
   readonly result: Promise<Receipt | undefined>;
 }
 
@@ -21,12 +22,7 @@ export function begin(
 ): Claim {
   const transport = new ScriptedTransport(script);
   const resolved = resolveOptions<Strings>({ transport, args: ['a', 'b'], ...options });
-  const host = new Host<Strings>(resolved, {
-    launched: () => true,
-    verifyFailed: () => {},
-    warning: () => {},
-    lost: () => {},
-    changed: () => {},
-  });
-  return { transport, host, result: claim(host, resolved, signal).then((delivery) => delivery?.receipt) };
+  const reports = { launched: () => true, verifyFailed: () => {}, warning: () => {}, changed: () => {} };
+  const hold = holdOf(resolved, reports);
+  return { transport, hold, result: claim(hold, resolved, signal).then((delivery) => delivery?.receipt) };
 }

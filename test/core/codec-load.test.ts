@@ -3,9 +3,7 @@ import { expect, it, onTestFinished, vi } from 'vitest';
 import type { Codec } from '../../src/codecs/codec.ts';
 import { lengthPrefixed } from '../../src/codecs/length-prefixed.ts';
 import { Singleton, type Schema, type SendOptions } from '../../src/index.ts';
-import { encodePreface } from '../../src/protocol/preface.ts';
 import { memory } from '../../src/transports/memory.ts';
-import { dial } from './hosting.ts';
 
 type Load = () => Promise<void>;
 
@@ -114,22 +112,4 @@ it('fails a launch that waits before the host has anything of it', async () => {
   await expect(send(missing)).rejects.toMatchObject(UNLOADED);
   await expect(send(never, { handOffTimeout: 50 })).rejects.toMatchObject({ code: 'ERR_SINGLETON_HOST_UNRESPONSIVE' });
   expect(host).toMatchObject({ clients: 0, arguments: [] });
-});
-
-it('that takes its time at a connection that is gone meanwhile is a warning', async () => {
-  const loads: (() => void)[] = [];
-  let isHost = false;
-  const load: Load = () => (isHost ? new Promise((resolve) => loads.push(resolve)) : Promise.resolve());
-  const app = await new Singleton<string, string>({ port: 0, codec: text(load), args: '' }).acquire();
-  onTestFinished(() => app.release());
-  isHost = true;
-  const warned = new Promise((resolve) => app.once('warning', resolve));
-  const client = await dial(app);
-  client.write(encodePreface({ isSecured: false, codec: Buffer.from('text'), application: Buffer.from('') }));
-  while (loads.length === 0) await turn();
-  client.resetAndDestroy?.();
-  await new Promise((resolve) => client.once('close', resolve));
-  for (let turns = 0; turns < 5; turns += 1) await turn();
-  for (const loaded of loads) loaded();
-  expect(await warned).toMatchObject({ code: 'ERR_SINGLETON_TRUNCATED_MESSAGE' });
 });

@@ -7,7 +7,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { z } from 'zod';
 import { json } from '../../src/codecs/json.ts';
 import { lengthPrefixed } from '../../src/codecs/length-prefixed.ts';
-import { validated } from '../../src/core/schema.ts';
+import { validated } from '../../src/core/validated.ts';
 import { legacy, Singleton, type Schema, type SingletonError } from '../../src/index.ts';
 import { MARKER } from '../codecs/compliance.ts';
 import { portOf } from './hosting.ts';

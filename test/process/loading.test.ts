@@ -1,6 +1,7 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 import type { AppConfig } from '../fixtures/app.js';
 import { fixture, freePort, hostOf, run, type Program } from './program.ts';
@@ -34,6 +35,35 @@ test.each([
   await host.line('host');
 
   expect(await loadedBy(config)).toEqual(expected);
+});
+
+test.each([
+  ['legacy', undefined, ['host.js', 'index.js'], []],
+  ['json', 'json', ['host.js', 'index.js', 'json.js', 'receiving.js'], []],
+  ['msgpack', 'msgpack', ['host.js', 'index.js', 'msgpack-decoder.js', 'msgpack.js', 'receiving.js'], ['msgpackr']],
+] as const)('a host over %s loads what reads launches, too', async (_, codec, files, packages) => {
+  const options = { port: await freePort() };
+  const loaded = await loadedBy({ options, steps: ['acquire', 'release'], ...(codec && { codec }) });
+  expect(loaded).toEqual({ files, packages, hasCrypto: false });
+});
+
+test('a program whose package was replaced meanwhile gives the place back, and says so', async () => {
+  const folder = await temporaryFolder();
+  await cp(new URL('../../dist/', import.meta.url), folder, { recursive: true });
+  await rm(join(folder, 'host.js'));
+  const code = `
+    import { createServer } from 'node:net';
+    import { Singleton } from '${pathToFileURL(join(folder, 'index.js')).href}';
+    const port = ${await freePort()};
+    const print = (line) => console.log(JSON.stringify(line));
+    await Singleton.acquire({ port }).catch(({ code, cause }) => print({ event: 'rejected', code, cause: cause.code }));
+    const server = createServer().listen(port, '127.0.0.1', () => server.close(() => print({ event: 'free' })));
+  `;
+  const program = run(process.execPath, ['--input-type=module', '--eval', code]);
+  const { code: rejected, cause } = await program.line('rejected');
+  expect([rejected, cause]).toEqual(['ERR_SINGLETON_PLACE_UNAVAILABLE', 'ERR_MODULE_NOT_FOUND']);
+  await program.line('free');
+  expect((await program.exited()).code).toBe(0);
 });
 
 test.skipIf(process.platform === 'win32')('a launch over a pipe loads that, and nothing else', async () => {

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { legacy } from '../../src/codecs/legacy.ts';
+import { legacyFormat } from '../codecs/legacy-format.ts';
 import { SingletonError, type SingletonErrorCode } from '../../src/core/errors.ts';
 import { byteLimits, chunked, hostileBytes, legacyBytes, legacyLists, legacySecrets } from './arbitraries.ts';
 
-const codec = legacy();
+const codec = legacyFormat;
 
 /** What a stream means: its messages, or the code that it is refused with. */
 type Outcome = readonly (readonly string[])[] | SingletonErrorCode;

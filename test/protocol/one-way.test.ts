@@ -3,13 +3,12 @@ import { createConnection, createServer, type Socket } from 'node:net';
 import { inspect } from 'node:util';
 import { receptionOf } from '../codecs/hand.ts';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { legacy } from '../../src/codecs/legacy.ts';
+import { encode, legacy } from '../../src/codecs/legacy.ts';
 import type { Terms } from '../../src/codecs/codec.ts';
 import { SingletonError, type SingletonErrorCode } from '../../src/core/errors.ts';
 import { readAll } from '../transports/compliance.ts';
 
-const codec = legacy();
-const { protocol } = codec;
+const { protocol } = legacy();
 const SECRET = 'open-sesame-Ω';
 const open: Terms = { secret: undefined, maxMessageBytes: 65_536, name: '' };
 const guarded: Terms = { ...open, secret: Buffer.from(SECRET) };
@@ -29,7 +28,7 @@ describe('receiving', () => {
     'a launch of $args behind the secret is verified and arrives without it',
     async ({ args }) => {
       const { host, client } = await pair();
-      client.end(codec.encode([SECRET, ...args]));
+      client.end(encode([SECRET, ...args]));
       expect(await receptionOf(protocol, host, guarded)).toMatchObject({ verified: true, launch: { args } });
     },
   );
@@ -108,7 +107,7 @@ describe('receiving', () => {
 
 describe('preparing', () => {
   test('arguments that are too large with their secret are refused before anything is sent', async () => {
-    const { length } = codec.encode([SECRET, 'a']);
+    const { length } = encode([SECRET, 'a']);
     expect(protocol.prepare({ args: ['a'] }, { ...guarded, maxMessageBytes: length })).toBeTypeOf('function');
     const tooMuch = attempt(() => protocol.prepare({ args: ['a'] }, { ...guarded, maxMessageBytes: length - 1 }));
     await expectFailure(tooMuch, 'ERR_SINGLETON_MESSAGE_TOO_LARGE');
@@ -129,7 +128,7 @@ describe('handing over', () => {
     async (_, terms, parts) => {
       const { host, client } = await pair();
       const receipt = (await protocol.prepare({ args: ['a', '', 'b'] }, terms))(client);
-      expect(await readAll(host)).toStrictEqual(Buffer.from(codec.encode(parts)));
+      expect(await readAll(host)).toStrictEqual(Buffer.from(encode(parts)));
       host.end();
       expect(await receipt).toStrictEqual({ receipt: { outcome: 'unconfirmed' } });
       expect(client.destroyed).toBe(true);
@@ -185,7 +184,7 @@ describe('handing over', () => {
   test('to a host that resets after 1025 bytes fails with the cause, for it may have read some', async () => {
     const { host, client } = await pair();
     const args = ['x'.repeat(1024 - SECRET.length - 2)];
-    expect(codec.encode([SECRET, ...args])).toHaveLength(1025);
+    expect(encode([SECRET, ...args])).toHaveLength(1025);
     const receipt = (await protocol.prepare({ args }, guarded))(client);
     await once(client, 'finish');
     host.resetAndDestroy();

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { json } from '../../src/codecs/json.ts';
 import { lengthPrefixed, type LengthPrefixedOptions } from '../../src/codecs/length-prefixed.ts';
 import { msgpack } from '../../src/codecs/msgpack.ts';
-import { legacy, Singleton, type Codec, type Receipt, type Schema } from '../../src/index.ts';
+import { legacy, Singleton, type Codec, type Receipt, type Receive, type Schema } from '../../src/index.ts';
 
 interface Job {
   readonly file: string;
@@ -68,7 +68,7 @@ expectTypeOf(
 const texts = lengthPrefixed({ name: 'a', serialize: (a: string) => Buffer.from(a), deserialize: (b) => String(b) });
 expectTypeOf(texts).toEqualTypeOf<Codec<string, never>>();
 expectTypeOf(new Singleton({ codec: lengthPrefixed(serializer), args })).toEqualTypeOf<Singleton<Job, never>>();
-expectTypeOf(texts.load?.()).toEqualTypeOf<Promise<void> | undefined>();
+expectTypeOf(texts.protocol.load()).toEqualTypeOf<Promise<Receive<string, never>>>();
 lengthPrefixed({ ...serializer, load: () => Promise.resolve() });
 // @ts-expect-error load is waited for
 lengthPrefixed({ ...serializer, load: () => {} });

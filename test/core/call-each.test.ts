@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { expect, it, vi } from 'vitest';
-import { callEach, TypedEmitter } from '../../src/core/emitter.ts';
+import { callEach } from '../../src/core/call-each.ts';
+import { TypedEmitter } from '../../src/core/emitter.ts';
 import { uncaughtDuring } from './uncaught.ts';
 
 type Listener = (...args: never[]) => void;

@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Host } from '../../src/core/host.ts';
 import { resolveOptions } from '../../src/core/resolve-options.ts';
+import { holdOf } from './holding.ts';
 import { ScriptedTransport } from './scripted-transport.ts';
 
 type Strings = readonly string[];
@@ -20,53 +20,52 @@ afterEach(() => {
 async function listen() {
   const reports: unknown[] = [];
   const transport = new ScriptedTransport();
-  const host = new Host<Strings>(resolveOptions<Strings>({ transport, args: [] }), {
+  const hold = holdOf<Strings, unknown>(resolveOptions<Strings>({ transport, args: [] }), {
     launched: ({ launch }) => {
       reports.push(launch.args);
       return true;
     },
     verifyFailed: () => reports.push('verifyFailed'),
     warning: ({ code }) => reports.push(code),
-    lost: () => reports.push('lost'),
     changed: () => {},
   });
-  await host.listen(new AbortController().signal);
-  return { host, transport, reports };
+  await hold.listen(new AbortController().signal);
+  return { hold, cut: () => hold.host?.visits.cut(), transport, reports };
 }
 
 describe('close', () => {
   it('frees the place within the call, and keeps the process alive until it is over', async () => {
-    const { host, transport } = await listen();
-    host.keepAlive(false);
-    const closing = host.close();
+    const { hold, transport } = await listen();
+    hold.keepAlive(false);
+    const closing = hold.close();
     expect(transport.steps).toEqual(['listen', 'unref', 'ref', 'close']);
-    expect(host.isListening).toBe(false);
+    expect(hold.isListening).toBe(false);
     await closing;
   });
 
   it('resolves without a timer where no connection is open', async () => {
-    const { host } = await listen();
-    await host.close();
+    const { hold } = await listen();
+    await hold.close();
     expect(vi.getTimerCount()).toBe(0);
   });
 
   it('changes nothing a second time', async () => {
-    const { host, transport } = await listen();
-    await host.close();
-    await host.close();
+    const { hold, transport } = await listen();
+    await hold.close();
+    await hold.close();
     expect(transport.steps.filter((step) => step === 'close')).toHaveLength(1);
   });
 
   it('keeps the name of the place', async () => {
-    const { host } = await listen();
-    await host.close();
-    expect(host.place).toBe('scripted://place/bound');
+    const { hold } = await listen();
+    await hold.close();
+    expect(hold.place).toBe('scripted://place/bound');
   });
 
   it('serves a connection that was accepted, and resolves when it is closed', async () => {
-    const { host, transport, reports } = await listen();
+    const { hold, transport, reports } = await listen();
     const client = transport.dial();
-    const closing = host.close();
+    const closing = hold.close();
     await turn();
     expect(vi.getTimerCount()).toBe(2);
     client.push('a\0');
@@ -78,9 +77,9 @@ describe('close', () => {
   });
 
   it('waits for the last of several connections', async () => {
-    const { host, transport, reports } = await listen();
+    const { hold, transport, reports } = await listen();
     const [first, second] = [transport.dial(), transport.dial()];
-    const closing = host.close().then(() => reports.push('closed'));
+    const closing = hold.close().then(() => reports.push('closed'));
     first.push('1\0');
     first.push(null);
     await turn();
@@ -92,9 +91,9 @@ describe('close', () => {
   });
 
   it('resets a connection that is not complete after a second, and not before', async () => {
-    const { host, transport, reports } = await listen();
+    const { hold, transport, reports } = await listen();
     const client = transport.dial();
-    const closing = host.close();
+    const closing = hold.close();
     await vi.advanceTimersByTimeAsync(GRACE - 1);
     expect(client.wasReset).toBe(false);
     await vi.advanceTimersByTimeAsync(1);
@@ -105,13 +104,13 @@ describe('close', () => {
   });
 
   it('destroys a complete connection whose client does not close it after a second', async () => {
-    const { host, transport, reports } = await listen();
+    const { hold, transport, reports } = await listen();
     const client = transport.dial();
     client.isStuck = true;
     client.push('a\0');
     client.push(null);
     await turn();
-    const closing = host.close();
+    const closing = hold.close();
     await vi.advanceTimersByTimeAsync(GRACE - 1);
     expect(client.destroyed).toBe(false);
     await vi.advanceTimersByTimeAsync(1);
@@ -123,10 +122,10 @@ describe('close', () => {
 
 describe('cut', () => {
   it('resets every connection that is not complete, each with a warning', async () => {
-    const { host, transport, reports } = await listen();
+    const { cut, transport, reports } = await listen();
     const [first, second] = [transport.dial(), transport.dial()];
     first.push('a\0');
-    host.cut();
+    cut();
     expect([first.wasReset, second.wasReset]).toEqual([true, true]);
     await turn();
     expect(reports).toEqual(['ERR_SINGLETON_RELEASED', 'ERR_SINGLETON_RELEASED']);
@@ -134,19 +133,19 @@ describe('cut', () => {
   });
 
   it('leaves a connection that is complete alone', async () => {
-    const { host, transport, reports } = await listen();
+    const { cut, transport, reports } = await listen();
     const client = transport.dial();
     client.push('a\0');
     client.push(null);
     await turn();
-    host.cut();
+    cut();
     expect(client.wasReset).toBe(false);
     expect(reports).toEqual([['a']]);
   });
 
   it('no launch is complete after it', async () => {
-    const { host, transport, reports } = await listen();
-    host.cut();
+    const { cut, transport, reports } = await listen();
+    cut();
     const client = transport.dial();
     client.push('a\0');
     client.push(null);

@@ -1,14 +1,13 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { lengthPrefixed } from '../../src/codecs/length-prefixed.ts';
 import { legacy, type Schema } from '../../src/index.ts';
-import { validated } from '../../src/core/schema.ts';
+import { validated } from '../../src/core/validated.ts';
 import { SingletonError } from '../../src/core/errors.ts';
-import { Host } from '../../src/core/host.ts';
 import type { HostOptions } from '../../src/core/options.ts';
 import { resolveOptions } from '../../src/core/resolve-options.ts';
 import type { HostReports } from '../../src/core/visit.ts';
-import { ScriptedTransport } from './scripted-transport.ts';
+import { holdOf } from './holding.ts';
+import { ScriptedConnection, ScriptedTransport } from './scripted-transport.ts';
 
 type Strings = readonly string[];
 
@@ -43,12 +42,11 @@ async function listen(options: HostOptions<Strings> = {}, transport = new Script
       warnings.push(warning);
       reports.push(['warning', warning.code]);
     },
-    lost: () => reports.push(['lost']),
     changed: () => {},
   };
-  const host = new Host<Strings>(resolveOptions<Strings>({ transport, args: [], ...options }), to);
-  const isHost = await host.listen(new AbortController().signal);
-  return { host, transport, reports, warnings, isHost };
+  const hold = holdOf(resolveOptions<Strings>({ transport, args: [], ...options }), to, () => reports.push(['lost']));
+  const isHost = await hold.listen(new AbortController().signal);
+  return { hold, transport, reports, warnings, isHost };
 }
 
 /** Time, and then the two turns in which a host reads what came before its deadline. */
@@ -56,39 +54,6 @@ async function pass(milliseconds: number): Promise<void> {
   await vi.advanceTimersByTimeAsync(milliseconds);
   for (let turns = 0; turns < 3; turns++) await turn();
 }
-
-describe('listen', () => {
-  it('takes a free place and has the name that the listener gives it', async () => {
-    const { host, isHost } = await listen();
-    expect([isHost, host.isListening, host.place]).toEqual([true, true, 'scripted://place/bound']);
-  });
-
-  it('is false where the place is taken', async () => {
-    const { host, isHost } = await listen({}, new ScriptedTransport({ listen: ['taken'] }));
-    expect([isHost, host.isListening, host.place]).toEqual([false, false, 'scripted://place']);
-  });
-
-  it('gives the place back where what decodes launches cannot be loaded, and says so', async () => {
-    const transport = new ScriptedTransport();
-    const load = vi.fn<() => Promise<void>>().mockRejectedValue(new Error('not installed'));
-    const text = { serialize: () => new Uint8Array(), deserialize: () => [], load };
-    const codec = lengthPrefixed<Strings, string>({ name: 'text', ...text });
-    await expect(listen({ codec }, transport)).rejects.toMatchObject({
-      code: 'ERR_SINGLETON_INVALID_OPTION',
-      cause: { message: 'not installed' },
-    });
-    expect(transport.listening).toBeUndefined();
-    expect(transport.steps.at(-1)).toBe('close');
-  });
-
-  it('reports what the listener warns of and that the place is lost', async () => {
-    const { transport, reports } = await listen();
-    const { onWarning, onLost } = transport.listening?.options ?? expect.fail();
-    onWarning(new SingletonError('ERR_SINGLETON_BUSY', 'Too many.'));
-    onLost();
-    expect(reports).toEqual([['warning', 'ERR_SINGLETON_BUSY'], ['lost']]);
-  });
-});
 
 describe('a connection', () => {
   it('with a complete launch is reported with its remote address, then ended', async () => {
@@ -110,6 +75,16 @@ describe('a connection', () => {
     const time = new Date('2025-01-02T03:04:05Z');
     expect(reports).toEqual([['verifyFailed', { reason: 'wrong-secret', remoteAddress: '127.0.0.9', time }]]);
     expect(client).toMatchObject({ destroyed: true, wasReset: false });
+  });
+
+  it('that closed before it could be read is a warning, and nobody waits for it', async () => {
+    const { hold, reports } = await listen();
+    const client = new ScriptedConnection(() => {}).destroy();
+    while (!client.closed) await turn();
+    hold.host?.accept(client);
+    expect(reports).toEqual([['warning', 'ERR_SINGLETON_CONNECTION_FAILED']]);
+    await hold.close();
+    expect(vi.getTimerCount()).toBe(0);
   });
 
   it('is cut off at receiveTimeout, however much it trickles', async () => {
@@ -199,7 +174,7 @@ describe('a connection', () => {
 
   it('whose protocol fails with a foreign error is a warning with that as the cause', async () => {
     const boom = new Error('boom');
-    const protocol = { ...legacy().protocol, receive: () => raise(boom) };
+    const protocol = { ...legacy().protocol, load: async () => () => raise(boom) };
     const { transport, warnings } = await listen({ codec: { name: 'broken', protocol } });
     transport.dial();
     await turn();
@@ -263,8 +238,8 @@ describe('a launch that a schema holds up', () => {
   });
 
   it('until the host gives up its place is reset, although it has ended: an end would mean that it was taken', async () => {
-    const { host, reports, client } = await heldUp();
-    host.cut();
+    const { hold, reports, client } = await heldUp();
+    hold.host?.visits.cut();
     await goOn();
     expect(client.wasReset).toBe(true);
     expect(reports).toEqual([['warning', 'ERR_SINGLETON_RELEASED']]);
@@ -299,22 +274,5 @@ describe('maxConnections', () => {
     expect([complete.wasReset, next.wasReset]).toEqual([false, false]);
     expect(reports).toEqual([['launched', ['a'], 2, undefined]]);
     complete.destroy();
-  });
-});
-
-describe('keepAlive', () => {
-  it('refs and unrefs the listener', async () => {
-    const { host, transport } = await listen();
-    host.keepAlive(false);
-    expect(transport.isRef).toBe(false);
-    host.keepAlive(true);
-    expect(transport.isRef).toBe(true);
-  });
-
-  it('does nothing without a listener', async () => {
-    const { host, transport } = await listen();
-    await host.close();
-    host.keepAlive(false);
-    expect(transport.isRef).toBe(true);
   });
 });
