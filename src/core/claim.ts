@@ -2,6 +2,7 @@ import type { Delivery, HandOff } from '../codecs/codec.ts';
 import { now } from './clock.ts';
 import { deliver, prepare, unprepared, unresponsive } from './client.ts';
 import { Deadline } from './deadline.ts';
+import type { Ending } from './ending.ts';
 import { SingletonError } from './errors.ts';
 import type { HeldHost, Hold } from './hold.ts';
 import type { ResolvedOptions } from './options.ts';
@@ -13,7 +14,7 @@ import type { ResolvedOptions } from './options.ts';
 export async function claim<T, R>(
   hold: Hold<HeldHost>,
   options: ResolvedOptions<T, R>,
-  signal: AbortSignal,
+  over: Ending | AbortSignal,
 ): Promise<Delivery<R> | undefined> {
   let handOff: HandOff<R> | undefined;
   /** Since when somebody has been there: connected, or a connect that hangs. */
@@ -25,11 +26,11 @@ export async function claim<T, R>(
     if (isPreparing) return unprepared(options);
     return now() - there >= HANGING ? unresponsive(options) : unanswered(options);
   };
-  const deadline = new Deadline(options.handOffTimeout, expired, signal);
+  const deadline = new Deadline(options.handOffTimeout, expired, over);
   try {
     for (;;) {
       deadline.throwIfOver();
-      if (await hold.listen(deadline.signal)) return undefined;
+      if (await hold.listen(deadline)) return undefined;
       if (!options.client) return { receipt: { outcome: 'skipped' } };
       isPreparing = true;
       handOff ??= await prepare(options, deadline);
@@ -42,7 +43,7 @@ export async function claim<T, R>(
         if (result === 'nobody') there = Infinity;
       } catch (error) {
         // Nothing is sent twice; but where the host died, this launch may follow it. Its connections go before its place.
-        if (isBroken(error) && (await deadline.pause()) && (await hold.listen(deadline.signal))) return undefined;
+        if (isBroken(error) && (await deadline.pause()) && (await hold.listen(deadline))) return undefined;
         throw error;
       }
       if (!(await deadline.pause(cutOff))) throw expired();

@@ -1,6 +1,7 @@
 import type { Delivery, HandOff } from '../codecs/codec.ts';
 import { abort, type Transport } from '../transports/transport.ts';
-import { Deadline, orAborted } from './deadline.ts';
+import { Deadline } from './deadline.ts';
+import { unlessOver, type Ending } from './ending.ts';
 import { SingletonError } from './errors.ts';
 import type { ResolvedOptions } from './options.ts';
 import type { Receipt } from './receipt.ts';
@@ -41,7 +42,7 @@ export function prepare<T, R>(options: ResolvedOptions<T, R>, deadline: Deadline
   const { codec, args } = options;
   const launch = { args, cwd: workingDirectory(), pid: process.pid, wait: options.wait > 0 };
   const handOff = codec.protocol.prepare(launch, options);
-  return typeof handOff === 'function' ? handOff : orAborted(handOff, deadline.signal);
+  return typeof handOff === 'function' ? handOff : unlessOver(handOff, deadline);
 }
 
 export function unprepared<T, R>({ handOffTimeout }: ResolvedOptions<T, R>): SingletonError {
@@ -97,10 +98,10 @@ export async function deliver<R>(
 export async function conclude<T, R>(
   { receipt, stay }: Delivery<R>,
   options: ResolvedOptions<T, R>,
-  signal: AbortSignal | undefined,
+  over: Ending | AbortSignal | undefined,
 ): Promise<Receipt<R>> {
   if (!stay) return receipt;
-  const deadline = new Deadline(options.wait, () => unanswered(options), signal);
+  const deadline = new Deadline(options.wait, () => unanswered(options), over);
   try {
     return await stay(options.streams, deadline.signal);
   } finally {

@@ -1,5 +1,6 @@
 import type { ConnectOptions } from '../transports/transport.ts';
 import { now } from './clock.ts';
+import { Ending } from './ending.ts';
 import { SingletonError } from './errors.ts';
 
 /** Milliseconds between two tries: too short to be felt, and uneven, so that launches do not march in step. */
@@ -8,39 +9,19 @@ const MAX_PAUSE = 40;
 /** Who cuts launches off has a reason, and each try costs it a warning. */
 const MAX_BACKED_OFF = 1000;
 
-/** Is over after a time, or as soon as the user's signal aborts. */
-export class Deadline {
+/** Is over after a time, or as soon as what it is a part of is. */
+export class Deadline extends Ending {
   readonly #end: number;
   readonly #timer: NodeJS.Timeout | undefined;
-  readonly #parent: AbortSignal | undefined;
-  readonly #callbacks = new Set<() => void>();
-  #reason: SingletonError | undefined;
-  #controller: AbortController | undefined;
+  readonly #forget: () => void;
 
   /** `expired` is asked for the reason when the time is over. Milliseconds; `Infinity` is never. */
-  constructor(after: number, expired: () => SingletonError, parent: AbortSignal | undefined) {
+  constructor(after: number, expired: () => SingletonError, parent: Ending | AbortSignal | undefined) {
+    super();
     this.#end = now() + after;
-    if (after < Infinity) this.#timer = setTimeout(() => this.#abort(expired()), after);
-    this.#parent = parent;
-    if (parent?.aborted) this.#onParentAbort();
-    else parent?.addEventListener('abort', this.#onParentAbort, { once: true });
+    if (after < Infinity) this.#timer = setTimeout(() => this.end(expired()), after);
+    this.#forget = parent ? whenOver(parent, (reason) => this.end(reason)) : () => {};
   }
-
-  /** Aborts when it is over. */
-  get signal(): AbortSignal {
-    if (!this.#controller) {
-      this.#controller = new AbortController();
-      if (this.#reason) this.#controller.abort(this.#reason);
-    }
-    return this.#controller.signal;
-  }
-
-  /** Calls back when it is over, at once where it is, and gives what takes that back. */
-  readonly onAbort = (callback: () => void): (() => void) => {
-    if (this.#reason) callback();
-    else this.#callbacks.add(callback);
-    return () => void this.#callbacks.delete(callback);
-  };
 
   /** For a transport. A copy has the signal, which is made then, and not `onAbort`: who replaces the signal means that one. */
   toConnectOptions(): ConnectOptions {
@@ -51,10 +32,6 @@ export class Deadline {
       },
     };
     return Object.defineProperty(options, 'onAbort', { value: this.onAbort });
-  }
-
-  throwIfOver(): void {
-    if (this.#reason) throw this.#reason;
   }
 
   /**
@@ -69,37 +46,25 @@ export class Deadline {
     return true;
   }
 
-  /** The wait is over: lets go of the timer and of the user's signal. */
+  /** The wait is over: lets go of the timer and of what it is a part of. */
   clear(): void {
     clearTimeout(this.#timer);
-    this.#parent?.removeEventListener('abort', this.#onParentAbort);
+    this.#forget();
   }
+}
 
-  readonly #onParentAbort = (): void => {
-    const reason: unknown = this.#parent?.reason;
-    this.#abort(reason instanceof SingletonError ? reason : aborted(reason));
+/** Calls back when it is over, at once where it is, and gives what takes that back. */
+function whenOver(parent: Ending | AbortSignal, callback: (reason: SingletonError) => void): () => void {
+  if (parent instanceof Ending) return parent.onAbort(() => parent.reason && callback(parent.reason));
+  const onAbort = (): void => {
+    const reason: unknown = parent.reason;
+    callback(reason instanceof SingletonError ? reason : aborted(reason));
   };
-
-  #abort(reason: SingletonError): void {
-    if (this.#reason) return;
-    this.#reason = reason;
-    this.#controller?.abort(reason);
-    for (const callback of this.#callbacks) callback();
-  }
+  if (parent.aborted) onAbort();
+  else parent.addEventListener('abort', onAbort, { once: true });
+  return () => parent.removeEventListener('abort', onAbort);
 }
 
 function aborted(cause: unknown): SingletonError {
-  return new SingletonError('ERR_SINGLETON_RELEASED', 'The signal aborted before the launch was through.', {
-    cause,
-  });
-}
-
-/** What the promise settles to, unless the signal aborts first: then its reason. */
-export function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason);
-    if (signal.aborted) onAbort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  });
+  return new SingletonError('ERR_SINGLETON_RELEASED', 'The signal aborted before the launch was through.', { cause });
 }

@@ -1,5 +1,5 @@
 import { abort, type Connection, type Listener } from '../transports/transport.ts';
-import { orAborted } from './deadline.ts';
+import { unlessOver, type Ending } from './ending.ts';
 import { SingletonError } from './errors.ts';
 import type { ResolvedOptions } from './options.ts';
 
@@ -58,8 +58,8 @@ export class Hold<Host extends HeldHost> {
     return this.#listener !== undefined && this.#host === undefined;
   }
 
-  /** Takes the place; `false` when somebody has it. A place that is got when the signal aborts is given back. */
-  async listen(signal: AbortSignal): Promise<boolean> {
+  /** Takes the place; `false` when somebody has it. A place that is got when the claim is over is given back. */
+  async listen(claim: Ending): Promise<boolean> {
     this.#early = [];
     this.#missed = 0;
     const listening = this.#options.transport.listen(this.#accept, {
@@ -69,11 +69,11 @@ export class Hold<Host extends HeldHost> {
     });
     let listener: Listener | undefined;
     try {
-      listener = await orAborted(listening, signal);
+      listener = await unlessOver(listening, claim);
       if (!listener) return false;
       this.#listener = listener;
       this.#place = listener.place;
-      this.#host = await orAborted(this.#owner.open(Date.now()), signal);
+      this.#host = await unlessOver(this.#owner.open(Date.now()), claim);
     } catch (error) {
       if (!listener) listening.then((late) => late?.close()).catch(() => {});
       this.#turnAway();

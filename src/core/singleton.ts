@@ -3,6 +3,7 @@ import { Audience } from './audience.ts';
 import { claim } from './claim.ts';
 import { conclude, send } from './client.ts';
 import { TypedEmitter } from './emitter.ts';
+import { Ending } from './ending.ts';
 import { MultipleSingletonsError, SingletonError } from './errors.ts';
 import type { Arrival, ReleaseReason, SingletonEvents } from './events.ts';
 import { Hold } from './hold.ts';
@@ -58,7 +59,7 @@ export class Singleton<T = readonly string[], R = unknown> extends TypedEmitter<
   readonly #audience = new Audience<T, R>(() => this.#listened());
   readonly #hold: Hold<Host<T, R>>;
   /** Aborts the claim; from then on this Singleton is over. */
-  readonly #over = new AbortController();
+  readonly #over = new Ending();
   #claiming: Promise<this> | undefined;
   #ending: Promise<void> | undefined;
   #isRef: boolean | undefined;
@@ -230,10 +231,10 @@ export class Singleton<T = readonly string[], R = unknown> extends TypedEmitter<
     signal?.addEventListener('abort', this.#abort, { once: true });
     if (signal?.aborted) this.#abort();
     try {
-      const delivery = await claim(this.#hold, this.#options, this.#over.signal);
-      const receipt = delivery && (await conclude(delivery, this.#options, this.#over.signal));
-      if (this.#over.signal.aborted) await this.#hold.close();
-      this.#over.signal.throwIfAborted();
+      const delivery = await claim(this.#hold, this.#options, this.#over);
+      const receipt = delivery && (await conclude(delivery, this.#options, this.#over));
+      if (this.#over.reason) await this.#hold.close();
+      this.#over.throwIfOver();
       if (receipt) {
         if (strict) process.exit(receipt.exitCode ?? 0);
         throw new MultipleSingletonsError(this.place, receipt);
@@ -262,7 +263,7 @@ export class Singleton<T = readonly string[], R = unknown> extends TypedEmitter<
     this.#claiming = undefined;
     clearTimeout(this.#timer);
     signal?.removeEventListener('abort', this.#abort);
-    this.#over.abort(isOver(signal));
+    this.#over.end(isOver(signal));
     await this.#hold.close().catch((cause: unknown) => {
       host?.warn(new SingletonError('ERR_SINGLETON_CONNECTION_FAILED', 'The place could not be freed.', { cause }));
     });
@@ -284,7 +285,7 @@ export class Singleton<T = readonly string[], R = unknown> extends TypedEmitter<
     const { host, isListening } = this.#hold;
     if (isListening) this.#hold.keepAlive(this.#isRef ?? host?.isHeard ?? false);
     if (host) host.listened();
-    else if (this.#over.signal.aborted) this.#audience.end();
+    else if (this.#over.reason) this.#audience.end();
     return this;
   }
 }

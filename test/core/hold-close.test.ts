@@ -1,5 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { Ending } from '../../src/core/ending.ts';
 import { resolveOptions } from '../../src/core/resolve-options.ts';
 import { holdOf } from './holding.ts';
 import { ScriptedTransport } from './scripted-transport.ts';
@@ -29,7 +30,7 @@ async function listen() {
     warning: ({ code }) => reports.push(code),
     changed: () => {},
   });
-  await hold.listen(new AbortController().signal);
+  await hold.listen(new Ending());
   return { hold, cut: () => hold.host?.visits.cut(), transport, reports };
 }
 

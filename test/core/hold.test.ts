@@ -1,5 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { Ending } from '../../src/core/ending.ts';
 import { SingletonError } from '../../src/core/errors.ts';
 import { Hold, type HeldHost, type HoldOwner } from '../../src/core/hold.ts';
 import type { Connection } from '../../src/index.ts';
@@ -41,20 +42,16 @@ function create({ transport = new ScriptedTransport(), maxConnections = 8, open 
 async function loading(options: { readonly maxConnections?: number } = {}) {
   const settle: ((error?: Error) => void)[] = [];
   const opening = new Promise<void>((resolve, reject) => settle.push((error) => (error ? reject(error) : resolve())));
-  const { signal, abort } = controllable();
+  const claim = new Ending();
   const made = create({ ...options, open: () => opening });
-  const listening = made.hold.listen(signal);
+  const listening = made.hold.listen(claim);
   listening.catch(() => {});
   while (made.events.length === 0) await turn();
+  const abort = (): void => claim.end(new SingletonError('ERR_SINGLETON_RELEASED', 'over'));
   return { ...made, listening, abort, loaded: () => settle[0]?.(), failed: () => settle[0]?.(new Error('not there')) };
 }
 
-function controllable() {
-  const controller = new AbortController();
-  return { signal: controller.signal, abort: () => controller.abort(new Error('over')) };
-}
-
-const never = new AbortController().signal;
+const never = new Ending();
 
 describe('listen', () => {
   it('takes a free place, opens its host, and has the name that the listener gives it', async () => {

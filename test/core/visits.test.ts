@@ -4,6 +4,7 @@ import { legacy, type Schema } from '../../src/index.ts';
 import { validated } from '../../src/core/validated.ts';
 import { SingletonError } from '../../src/core/errors.ts';
 import type { HostOptions } from '../../src/core/options.ts';
+import { Ending } from '../../src/core/ending.ts';
 import { resolveOptions } from '../../src/core/resolve-options.ts';
 import type { HostReports } from '../../src/core/visit.ts';
 import { holdOf } from './holding.ts';
@@ -45,7 +46,7 @@ async function listen(options: HostOptions<Strings> = {}, transport = new Script
     changed: () => {},
   };
   const hold = holdOf(resolveOptions<Strings>({ transport, args: [], ...options }), to, () => reports.push(['lost']));
-  const isHost = await hold.listen(new AbortController().signal);
+  const isHost = await hold.listen(new Ending());
   return { hold, transport, reports, warnings, isHost };
 }
 

@@ -1,0 +1,59 @@
+import { describe, expect, it, vi } from 'vitest';
+import { Ending, unlessOver } from '../../src/core/ending.ts';
+import { SingletonError } from '../../src/core/errors.ts';
+
+const first = new SingletonError('ERR_SINGLETON_RELEASED', 'First.');
+const second = new SingletonError('ERR_SINGLETON_BUSY', 'Second.');
+
+describe('an ending', () => {
+  it('is over once, for its first reason', () => {
+    const ending = new Ending();
+    const called = vi.fn<() => void>();
+    ending.onAbort(called);
+    expect(ending.reason).toBeUndefined();
+    ending.throwIfOver();
+    ending.end(first);
+    ending.end(second);
+    expect(called).toHaveBeenCalledOnce();
+    expect(ending.reason).toBe(first);
+    expect(() => ending.throwIfOver()).toThrow(first);
+  });
+
+  it('has its reason before it calls back', () => {
+    const ending = new Ending();
+    const reasons: unknown[] = [];
+    ending.onAbort(() => reasons.push(ending.reason, ending.signal.aborted));
+    ending.end(first);
+    expect(reasons).toEqual([first, true]);
+  });
+
+  it('has a signal for who asks, before it is over and after', () => {
+    const ending = new Ending();
+    const { signal } = ending;
+    expect(signal.aborted).toBe(false);
+    ending.end(first);
+    expect([signal.reason, ending.signal]).toEqual([first, signal]);
+    const other = new Ending();
+    other.end(first);
+    expect(other.signal.reason).toBe(first);
+  });
+});
+
+describe('unlessOver', () => {
+  it('settles as the promise does, and lets go of the ending', async () => {
+    const ending = new Ending();
+    const forget = vi.fn<() => void>();
+    const watched = Object.assign(ending, { onAbort: () => forget });
+    expect(await unlessOver(Promise.resolve('a'), watched)).toBe('a');
+    await expect(unlessOver(Promise.reject(second), watched)).rejects.toBe(second);
+    expect(forget).toHaveBeenCalledTimes(2);
+  });
+
+  it('rejects with the reason of an ending that comes first, or was there before', async () => {
+    const ending = new Ending();
+    const rejected = expect(unlessOver(new Promise(() => {}), ending)).rejects.toBe(first);
+    ending.end(first);
+    await rejected;
+    await expect(unlessOver(Promise.resolve('a'), ending)).rejects.toBe(first);
+  });
+});
