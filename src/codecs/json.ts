@@ -1,8 +1,8 @@
-import { Buffer, isUtf8 } from 'node:buffer';
 import { SingletonError } from '../core/errors.ts';
 import type { Codec } from './codec.ts';
 import { lengthPrefixed } from './length-prefixed.ts';
 import { MAX_DEPTH, MAX_NODES, requirePlain } from './plain.ts';
+import { tryDecode } from './utf8.ts';
 
 /**
  * Arguments and replies as JSON: what arrives is what was sent, or it fails (-0 arrives as 0). `T`, of arguments, and `R`, of
@@ -25,9 +25,9 @@ function isLeaf(value: unknown): boolean {
 
 /** `any`, as from `JSON.parse`. */
 function deserialize(bytes: Uint8Array): any {
-  if (!isUtf8(bytes)) throw refused('UTF-8; what came is not');
+  const text = tryDecode(bytes);
+  if (text === undefined) throw refused('UTF-8; what came is not');
   scan(bytes);
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString();
   try {
     // Only where it can matter: it takes several times as long.
     return /__proto__|\\u/.test(text) ? JSON.parse(text, refuseProto) : JSON.parse(text);

@@ -1,4 +1,4 @@
-import { Buffer, isUtf8 } from 'node:buffer';
+import { isUtf8 } from 'node:buffer';
 import { SingletonError, type SingletonErrorCode } from '../core/errors.ts';
 import { GrowingBuffer } from '../protocol/growing-buffer.ts';
 import type { DecodeLimits, Decoder } from './codec.ts';

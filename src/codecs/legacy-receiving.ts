@@ -1,4 +1,3 @@
-import { Buffer } from 'node:buffer';
 import type { Duplex } from 'node:stream';
 import type { Reception, Receiver, Terms } from './codec.ts';
 import { LegacyDecoder } from './legacy-decoder.ts';

@@ -1,10 +1,10 @@
-import { isUtf8 } from 'node:buffer';
 import { SingletonError } from '../core/errors.ts';
 import { invalidOption } from '../core/invalid-option.ts';
 import { prepare } from '../protocol/one-way.ts';
 import type { Codec } from './codec.ts';
 import { MAX_PARTS, NUL } from './legacy-parts.ts';
 import { headLength, recognizeStranger } from './stranger.ts';
+import { tryDecode } from './utf8.ts';
 
 /**
  * The wire of the Python package Socket_Singleton, byte for byte, and so the one that talks to it:
@@ -24,7 +24,10 @@ export function legacy(): Codec<readonly string[], never> {
       if (!Array.isArray(args) || !Array.from(args).every((arg) => typeof arg === 'string')) {
         throw invalidOption('args', 'an array of strings, which is what the legacy codec carries', args);
       }
-      if (secret !== undefined && (!isUtf8(secret) || secret.includes(0) || recognizeStranger(secret))) {
+      if (
+        secret !== undefined &&
+        (tryDecode(secret) === undefined || secret.includes(0) || recognizeStranger(secret))
+      ) {
         throw new SingletonError(
           'ERR_SINGLETON_INVALID_OPTION',
           'Option "secret": expected UTF-8 without NUL that does not start like HTTP, TLS or SSH; the legacy codec ' +

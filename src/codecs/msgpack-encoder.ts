@@ -1,5 +1,3 @@
-import { Buffer } from 'node:buffer';
-import { isUint8Array } from 'node:util/types';
 import { SingletonError } from '../core/errors.ts';
 import { LONGEST_WITH_MARK } from './msgpack-scan.ts';
 import { isPlainList, MAX_DEPTH, MAX_NODES, requirePlain, tryEntries } from './plain.ts';
@@ -33,6 +31,11 @@ function isLeaf(value: unknown): boolean {
     default:
       return value === null || isUint8Array(value);
   }
+}
+
+/** Of any realm. */
+function isUint8Array(value: unknown): value is Uint8Array {
+  return ArrayBuffer.isView(value) && Reflect.get(Uint8Array.prototype, Symbol.toStringTag, value) === 'Uint8Array';
 }
 
 /** Whether msgpackr would decode it without the byte order mark that it begins with. */

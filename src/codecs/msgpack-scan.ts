@@ -1,4 +1,4 @@
-import { Buffer, isUtf8 } from 'node:buffer';
+import { isUtf8 } from 'node:buffer';
 import { SingletonError } from '../core/errors.ts';
 import { MAX_DEPTH, MAX_NODES } from './plain.ts';
 

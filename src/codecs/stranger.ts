@@ -1,5 +1,3 @@
-import { Buffer } from 'node:buffer';
-
 const NUL = 0;
 const LF = 0x0a;
 

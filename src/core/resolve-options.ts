@@ -1,4 +1,3 @@
-import type { Readable, Writable } from 'node:stream';
 import type { Codec, Streams } from '../codecs/codec.ts';
 import { legacy } from '../codecs/legacy.ts';
 import { tcp } from '../transports/tcp.ts';
@@ -98,32 +97,18 @@ function resolveStreams<T, R>({ stdout, stderr, stdin }: HandOffOptions<T, R>): 
   if (stdout !== undefined) checkMethods('stdout', stdout, methods, 'a Writable', stdout);
   if (stderr !== undefined) checkMethods('stderr', stderr, methods, 'a Writable', stderr);
   if (stdin !== undefined) checkMethods('stdin', stdin, ['on', 'off', 'pause', 'resume'], 'a Readable', stdin);
-  return new GivenStreams(stdout, stderr, stdin);
-}
-
-/** The process's own are not touched before they are needed. */
-class GivenStreams implements Streams {
-  readonly #stdout: Writable | undefined;
-  readonly #stderr: Writable | undefined;
-  readonly #stdin: Readable | undefined;
-
-  constructor(stdout: Writable | undefined, stderr: Writable | undefined, stdin: Readable | undefined) {
-    this.#stdout = stdout;
-    this.#stderr = stderr;
-    this.#stdin = stdin;
-  }
-
-  get stdout(): Writable {
-    return this.#stdout ?? process.stdout;
-  }
-
-  get stderr(): Writable {
-    return this.#stderr ?? process.stderr;
-  }
-
-  get stdin(): Readable {
-    return this.#stdin ?? process.stdin;
-  }
+  // The process's own are not touched before they are needed.
+  return {
+    get stdout() {
+      return stdout ?? process.stdout;
+    },
+    get stderr() {
+      return stderr ?? process.stderr;
+    },
+    get stdin() {
+      return stdin ?? process.stdin;
+    },
+  };
 }
 
 function resolveSignal(signal: unknown): AbortSignal | undefined {

@@ -1,5 +1,3 @@
-import { Buffer } from 'node:buffer';
-
 /**
  * A new secret for the option `secret`: 32 random bytes as base64url, 43 characters. Make one for each program, keep it
  * in an environment variable or in a file that only its owner can read, and give it to both sides.

@@ -1,4 +1,4 @@
-import { inspect, type InspectOptions } from 'node:util';
+import type { InspectOptions } from 'node:util';
 import { Audience } from './audience.ts';
 import { claim } from './claim.ts';
 import { conclude, send } from './client.ts';
@@ -196,7 +196,8 @@ export class Singleton<T = readonly string[], R = unknown> extends TypedEmitter<
     const value = function (this: Singleton, _depth: number, options: InspectOptions): string {
       return this.#describe(options);
     };
-    Object.defineProperty(this.prototype, inspect.custom, { value });
+    // `inspect.custom`. To import node:util takes each launch 2 % of its time, since that reads all that it can lazily load.
+    Object.defineProperty(this.prototype, Symbol.for('nodejs.util.inspect.custom'), { value });
   }
 
   #describe(options: InspectOptions): string {
@@ -204,7 +205,7 @@ export class Singleton<T = readonly string[], R = unknown> extends TypedEmitter<
     const { place, listening, clients } = this;
     const pending = this.arguments.length;
     const state = { place, listening, clients, pending, codec: codec.name, secret: secret && '***', ...rest };
-    return `Singleton ${inspect(state, options)}`;
+    return `Singleton ${process.getBuiltinModule('node:util').inspect(state, options)}`;
   }
 
   /** What a host is made of is loaded when the place was got: a client has no use for it. */

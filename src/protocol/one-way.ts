@@ -1,4 +1,3 @@
-import { Buffer } from 'node:buffer';
 import type { Duplex } from 'node:stream';
 import type { HandOff, Launch, Terms } from '../codecs/codec.ts';
 import { SingletonError } from '../core/errors.ts';

@@ -66,6 +66,13 @@ test('a program whose package was replaced meanwhile gives the place back, and s
   expect((await program.exited()).code).toBe(0);
 });
 
+test('a launch imports of Node what reads nothing else', async () => {
+  // An import of node:util, node:buffer or node:stream reads all that they can lazily load: 1 ms each.
+  const code = await readFile(new URL('../../dist/index.js', import.meta.url), 'utf8');
+  const imports = Array.from(code.matchAll(/^import.*"(.*)"/gm), ([, name]) => name);
+  expect(imports.toSorted()).toEqual(['node:events', 'node:net']);
+});
+
 test.skipIf(process.platform === 'win32')('a launch over a pipe loads that, and nothing else', async () => {
   const config: AppConfig = { options: {}, pipe: join(await temporaryFolder(), 'app.sock') };
   await hostOf({}, config);
