@@ -45,7 +45,7 @@ export class LegacyDecoder implements Decoder<readonly string[]> {
     if (!isUtf8(bytes)) {
       throw this.#die('ERR_SINGLETON_MALFORMED_MESSAGE', `Expected UTF-8; ${bytes.length} bytes came that are not.`);
     }
-    if (countNuls(bytes) > MAX_PARTS) {
+    if (bytes.length > MAX_PARTS && countNuls(bytes) > MAX_PARTS) {
       throw this.#die('ERR_SINGLETON_MESSAGE_TOO_LARGE', `Expected at most ${MAX_PARTS} arguments; more came.`);
     }
     const text = bytes.toString('utf8', 0, bytes.length - 1);

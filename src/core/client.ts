@@ -1,4 +1,4 @@
-import type { Delivery, HandOff } from '../codecs/codec.ts';
+import type { Delivery, HandOff, Streams } from '../codecs/codec.ts';
 import { abort, type Transport } from '../transports/transport.ts';
 import { Deadline } from './deadline.ts';
 import { unlessOver, type Ending } from './ending.ts';
@@ -103,10 +103,25 @@ export async function conclude<T, R>(
   if (!stay) return receipt;
   const deadline = new Deadline(options.wait, () => unanswered(options), over);
   try {
-    return await stay(options.streams, deadline.signal);
+    return await stay(streamsOf(options), deadline.signal);
   } finally {
     deadline.clear();
   }
+}
+
+/** The process's own are not touched before they are needed. */
+function streamsOf<T, R>({ streams: { stdout, stderr, stdin } }: ResolvedOptions<T, R>): Streams {
+  return {
+    get stdout() {
+      return stdout ?? process.stdout;
+    },
+    get stderr() {
+      return stderr ?? process.stderr;
+    },
+    get stdin() {
+      return stdin ?? process.stdin;
+    },
+  };
 }
 
 function unanswered<T, R>({ transport, wait }: ResolvedOptions<T, R>): SingletonError {

@@ -183,7 +183,8 @@ export interface ResolvedOptions<T, R = unknown> {
   readonly secret: Uint8Array | undefined;
   /** Milliseconds that a launch waits for its answer: 0 not at all, `Infinity` for as long as it takes. */
   readonly wait: number;
-  readonly streams: Streams;
+  /** As given. */
+  readonly streams: { readonly [Name in keyof Streams]: Streams[Name] | undefined };
   readonly handOffTimeout: number;
   readonly receiveTimeout: number;
   readonly maxMessageBytes: number;

@@ -1,4 +1,4 @@
-import type { Codec, Streams } from '../codecs/codec.ts';
+import type { Codec } from '../codecs/codec.ts';
 import { legacy } from '../codecs/legacy.ts';
 import { tcp } from '../transports/tcp.ts';
 import type { Transport } from '../transports/transport.ts';
@@ -92,23 +92,12 @@ function resolveWait(wait: unknown, client: boolean): number {
   throw invalidOption('wait', `a boolean or an integer from 1 to ${MAX_TIMER}`, wait);
 }
 
-function resolveStreams<T, R>({ stdout, stderr, stdin }: HandOffOptions<T, R>): Streams {
+function resolveStreams<T, R>({ stdout, stderr, stdin }: HandOffOptions<T, R>): ResolvedOptions<T, R>['streams'] {
   const methods = ['write', 'on', 'once', 'off'];
   if (stdout !== undefined) checkMethods('stdout', stdout, methods, 'a Writable', stdout);
   if (stderr !== undefined) checkMethods('stderr', stderr, methods, 'a Writable', stderr);
   if (stdin !== undefined) checkMethods('stdin', stdin, ['on', 'off', 'pause', 'resume'], 'a Readable', stdin);
-  // The process's own are not touched before they are needed.
-  return {
-    get stdout() {
-      return stdout ?? process.stdout;
-    },
-    get stderr() {
-      return stderr ?? process.stderr;
-    },
-    get stdin() {
-      return stdin ?? process.stdin;
-    },
-  };
+  return { stdout, stderr, stdin };
 }
 
 function resolveSignal(signal: unknown): AbortSignal | undefined {
