@@ -10,7 +10,7 @@ const AT_A_TIME = [1, 64];
 const TURN = 100;
 
 /** Rounds until V8 has no more to compile in a host that is new, which is after some 5,000 launches. */
-const WARM_UPS = 6;
+export const WARM_UPS = 6;
 
 /** @typedef {{ readonly name: string, readonly orders: import('./programs/host.js').Orders, readonly transport?: import('./places.js').Place['transport'] }} Wire */
 

@@ -36,20 +36,22 @@ export async function singletonPeer(orders, launch, { transport = 'tcp', flags =
  * @param {Peer} peer
  * @param {import('./programs/host.js').Orders} orders
  * @param {Pick<import('../dist/index.js').SendOptions<any>, 'args'>} launch
- * @param {readonly string[]} [flags]
+ * @param {{ readonly flags?: readonly string[], readonly asks?: boolean }} [how] `asks`: both sides ask the system what ours
+ *   have to: whether the client is still there, and whether it is connected to itself.
  * @returns {Promise<Peer>}
  */
-export async function rawPeer(peer, orders, launch, flags = []) {
+export async function rawPeer(peer, orders, launch, { flags = [], asks = false } = {}) {
   const options = { ...(await optionsOf(orders)), ...launch };
   const turns = await record(peer.place.where, (port) => Singleton.send({ ...options, transport: tcp({ port }) }));
   const place = await newPlace(peer.place.transport);
-  const env = { ...place.env, BENCH_TURNS: JSON.stringify(turns) };
+  const env = { ...place.env, BENCH_TURNS: JSON.stringify(turns), ...(asks && { BENCH_ASKS: 'yes' }) };
   const host = await Host.start([...flags, program('replay.js')], env);
   const handOff = () =>
     new Promise((resolve, reject) => {
-      const socket = connect({ ...place.where, allowHalfOpen: true, noDelay: true }, () =>
-        play(socket, turns, 'client'),
-      );
+      const socket = connect({ ...place.where, allowHalfOpen: true, noDelay: true }, () => {
+        if (asks && socket.localPort === 0) return;
+        play(socket, turns, 'client');
+      });
       socket.once('error', reject).once('close', resolve);
     });
   return { host, place, handOff };

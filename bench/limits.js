@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url';
 import { Packr } from 'msgpackr/pack';
 import { bare, cut, documentOf, framed } from './codecs.js';
 import { launch } from './cold-launch.js';
-import { load } from './hand-offs.js';
+import { load, WARM_UPS } from './hand-offs.js';
 import { rawPeer, singletonPeer } from './hosts.js';
 import { race } from './in-process.js';
 import { newPlace, scratch } from './places.js';
@@ -54,19 +54,17 @@ async function cold(budget) {
   }
 }
 
-/** A hand-off over raw net that a timer and a signal can end. @param {import('./rounds.js').Budget} budget */
+/** A hand-off over raw net that a timer can end, by who asks the system what has to be asked. @param {import('./rounds.js').Budget} budget */
 async function deadline(budget) {
   const orders = /** @type {const} */ ({ codec: 'legacy' });
-  const model = await singletonPeer(orders, { args: ['open', 'a file.txt', '--line', '3'] });
-  const raw = await rawPeer(model, orders, { args: ['open', 'a file.txt', '--line', '3'] });
+  const what = { args: ['open', 'a file.txt', '--line', '3'] };
+  const model = await singletonPeer(orders, what);
+  const raw = await rawPeer(model, orders, what);
+  const asking = await rawPeer(model, orders, what, { asks: true });
   const bounded = async () => {
-    const controller = new AbortController();
-    const timer = setTimeout(() => controller.abort(), 10_000);
-    // One would end the connect, the other the connection.
-    const listeners = [() => {}, () => {}];
-    for (const listener of listeners) controller.signal.addEventListener('abort', listener, { once: true });
-    await raw.handOff();
-    for (const listener of listeners) controller.signal.removeEventListener('abort', listener);
+    const callbacks = new Set([() => {}]);
+    const timer = setTimeout(() => callbacks.forEach((call) => call()), 10_000);
+    await asking.handOff();
     clearTimeout(timer);
   };
   try {
@@ -75,18 +73,12 @@ async function deadline(budget) {
         bounded: async () => (await load(bounded, 64)).rate,
         raw: async () => (await load(raw.handOff, 64)).rate,
       },
-      budget,
+      { ...budget, warmUps: WARM_UPS },
     );
-    const what = {
-      group: 'limit',
-      name: 'hand-offs with a deadline, 64 at a time',
-      against: 'raw net',
-      unit: 'per s',
-    };
-    return compare(what, rates('bounded'), rates('raw'));
+    const name = 'hand-offs with a deadline, 64 at a time';
+    return compare({ group: 'limit', name, against: 'raw net', unit: 'per s' }, rates('bounded'), rates('raw'));
   } finally {
-    await model.host.stop();
-    await raw.host.stop();
+    for (const { host } of [model, raw, asking]) await host.stop();
   }
 }
 

@@ -46,7 +46,7 @@ async function race(what, codec, args, measure, budget) {
     const results = await interleave(
       {
         ours: async () => withPeer(await makeOurs(), measure),
-        raw: async () => withPeer(await rawPeer(model, { codec }, { args }, FLAGS), measure),
+        raw: async () => withPeer(await rawPeer(model, { codec }, { args }, { flags: FLAGS }), measure),
       },
       budget,
     );

@@ -3,6 +3,10 @@ import { createServer } from 'node:net';
 import { play } from '../recording.js';
 
 const turns = JSON.parse(process.env['BENCH_TURNS'] ?? '');
-const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => play(socket, turns, 'host'));
+const asks = 'BENCH_ASKS' in process.env;
+const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+  if (asks) socket.on('end', () => socket.remoteAddress);
+  play(socket, turns, 'host');
+});
 server.listen(JSON.parse(process.env['BENCH_WHERE'] ?? ''), () => process.send?.('ready'));
 process.on('disconnect', () => process.exit());

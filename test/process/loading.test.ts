@@ -69,8 +69,8 @@ test('a program whose package was replaced meanwhile gives the place back, and s
 test('a launch imports of Node what reads nothing else', async () => {
   // An import of node:util, node:buffer or node:stream reads all that they can lazily load: 1 ms each.
   const code = await readFile(new URL('../../dist/index.js', import.meta.url), 'utf8');
-  const imports = Array.from(code.matchAll(/^import.*"(.*)"/gm), ([, name]) => name);
-  expect(imports.toSorted()).toEqual(['node:events', 'node:net']);
+  const imports = Array.from(code.matchAll(/^import.*"(.*)"/gm), ([, name = '']) => name);
+  expect(imports).toEqual(['node:events', 'node:net']);
 });
 
 test.skipIf(process.platform === 'win32')('a launch over a pipe loads that, and nothing else', async () => {
