@@ -41,7 +41,9 @@ const lines = {
       const { code } = file;
       const ends = endsOf(parseAst(code)).filter((end) => code[end] !== '}');
       const starts = Array.from(new Set([0, ...ends])).toSorted((a, b) => a - b);
-      file.code = starts.map((start, index) => code.slice(start, starts[index + 1])).join('\n');
+      const inLines = starts.map((start, index) => code.slice(start, starts[index + 1])).join('\n');
+      // Some who follow imports know only names in quotation marks.
+      file.code = inLines.replaceAll(/import\(`([^`$]*)`\)/g, 'import("$1")');
     }
   },
 };
@@ -69,36 +71,37 @@ const small = {
   },
 };
 
-// One bundle for each entry: who imports one loads one file. The first of a directory empties it.
+const MAIN = ['codecs/json', 'codecs/msgpack', 'codecs/length-prefixed'];
+const TRANSPORTS = ['transports/pipe', 'transports/memory', 'transports/compliance'];
+
+// One file for each entry: who imports one loads one. The first of a directory empties it.
 export default defineConfig([
-  {
-    input: 'src/index.ts',
-    platform: 'node',
-    plugins: [loadedByHosts, lines, ...types],
-    output: { ...small, dir: 'dist', cleanDir: true },
-  },
-  {
-    input: 'src/host.ts',
-    platform: 'node',
-    plugins: [sharedWithIndex('./index.js'), lines],
-    output: { ...small, dir: 'dist' },
-  },
-  ...['codecs/json', 'codecs/msgpack', 'codecs/length-prefixed'].map((file) => part(file, [loadedByHosts, ...types])),
-  ...['protocol/receiving', 'codecs/msgpack-decoder'].map((file) => part(file, [])),
-  ...['transports/pipe', 'transports/memory', 'transports/compliance'].map((file) => part(file, types)),
+  entry('index', 'dist', [loadedByHosts, ...types], { cleanDir: true }),
+  entry('host', 'dist', [sharedWithIndex('./index.js')]),
+  ...MAIN.map((file) => entry(file, 'dist/codecs', [loadedByHosts, sharedWithIndex('../index.js'), ...types])),
+  ...['protocol/receiving', 'codecs/msgpack-decoder'].map((file) =>
+    entry(file, 'dist/codecs', [sharedWithIndex('../index.js')]),
+  ),
+  ...TRANSPORTS.map((file) => entry(file, 'dist/transports', [sharedWithIndex('../index.js'), ...types])),
+  // For bundlers, which may put a file that is loaded later behind a program that waits for it: all in one.
+  entry('index', 'dist/bundled', []),
+  ...MAIN.map((file) => entry(file, 'dist/bundled', [sharedWithIndex('./index.js')])),
+  ...TRANSPORTS.map((file) => entry(file, 'dist/bundled', [sharedWithIndex('./index.js')])),
 ]);
 
 /**
  * @param {string} file
+ * @param {string} dir
  * @param {import('rolldown').RolldownPluginOption[]} plugins
+ * @param {import('rolldown').OutputOptions} [output]
  * @returns {import('rolldown').RolldownOptions}
  */
-function part(file, plugins) {
+function entry(file, dir, plugins, output) {
   return {
     input: `src/${file}.ts`,
     external: ['msgpackr/pack'],
     platform: 'node',
-    plugins: [sharedWithIndex('../index.js'), lines, ...plugins],
-    output: { ...small, dir: `dist/${file.startsWith('transports/') ? 'transports' : 'codecs'}` },
+    plugins: [lines, ...plugins],
+    output: { ...small, ...output, dir },
   };
 }

@@ -9,8 +9,8 @@ const AT_A_TIME = [1, 64];
 /** Milliseconds of one turn. */
 const TURN = 100;
 
-/** Rounds until V8 has no more to compile in a host that is new, which is after some 5,000 launches. */
-export const WARM_UPS = 6;
+/** Hand-offs until V8 has no more to compile in a host that is new; a slow pair has so many milliseconds for them. */
+const WARM = { handOffs: 5000, milliseconds: 2500 };
 
 /** @typedef {{ readonly name: string, readonly orders: import('./programs/host.js').Orders, readonly transport?: import('./places.js').Place['transport'] }} Wire */
 
@@ -26,13 +26,13 @@ const WIRES = [
 /**
  * Launches per second, and how long each takes, from a process that has warmed up to a host that has: ours against
  * node:net that exchanges the same bytes.
- * @param {import('./rounds.js').Budget} budget For all of them together.
+ * @param {import('./rounds.js').Budget} budget For all of them together, warmed up.
  */
 export async function handOffs({ seconds, fewest }) {
   const wires = WIRES.filter(({ transport }) => transport === undefined || transports().includes(transport));
   const rows = [];
   for (const wire of wires) {
-    rows.push(...(await race(wire, { seconds: seconds / wires.length, fewest, warmUps: WARM_UPS })));
+    rows.push(...(await race(wire, { seconds: seconds / wires.length, fewest, warmUps: 0 })));
   }
   return rows;
 }
@@ -55,9 +55,10 @@ async function race({ name, orders, transport = 'tcp' }, budget) {
         contestants[`${whose} ${atATime}`] = async () => list.push(await load(handOff, atATime));
       }
     }
+    for (const { handOff } of [ours, raw]) await warmUp(handOff);
     await interleave(contestants, budget);
     return AT_A_TIME.flatMap((atATime) => {
-      const measured = (/** @type {string} */ whose) => (turns[`${whose} ${atATime}`] ?? []).slice(budget.warmUps);
+      const measured = (/** @type {string} */ whose) => turns[`${whose} ${atATime}`] ?? [];
       /** @type {(group: string, unit: string, of: keyof Turn) => import('./report.js').Row} */
       const row = (group, unit, of) =>
         compare(
@@ -83,6 +84,14 @@ async function race({ name, orders, transport = 'tcp' }, budget) {
  * @property {number} p50 Milliseconds.
  * @property {number} p99
  */
+
+/** @param {() => Promise<unknown>} handOff */
+export async function warmUp(handOff) {
+  const end = performance.now() + WARM.milliseconds;
+  for (let left = WARM.handOffs; left > 0 && performance.now() < end; left -= 50) {
+    await Promise.all(Array.from({ length: 50 }, handOff));
+  }
+}
 
 /**
  * Hands over again and again, so many at a time.

@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url';
 import { Packr } from 'msgpackr/pack';
 import { bare, cut, documentOf, framed } from './codecs.js';
 import { launch } from './cold-launch.js';
-import { load, WARM_UPS } from './hand-offs.js';
+import { load, warmUp } from './hand-offs.js';
 import { rawPeer, singletonPeer } from './hosts.js';
 import { race } from './in-process.js';
 import { newPlace, scratch } from './places.js';
@@ -68,12 +68,13 @@ async function deadline(budget) {
     clearTimeout(timer);
   };
   try {
+    for (const handOff of [bounded, raw.handOff]) await warmUp(handOff);
     const rates = await interleave(
       {
         bounded: async () => (await load(bounded, 64)).rate,
         raw: async () => (await load(raw.handOff, 64)).rate,
       },
-      { ...budget, warmUps: WARM_UPS },
+      budget,
     );
     const name = 'hand-offs with a deadline, 64 at a time';
     return compare({ group: 'limit', name, against: 'raw net', unit: 'per s' }, rates('bounded'), rates('raw'));

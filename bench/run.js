@@ -32,7 +32,7 @@ const PARTS = {
 };
 
 const { values, positionals } = parseArgs({ options: { check: { type: 'boolean' } }, allowPositionals: true });
-const unknown = positionals.filter((name) => !(name in PARTS));
+const unknown = positionals.filter((name) => !Object.hasOwn(PARTS, name));
 if (unknown.length > 0) throw new Error(`Expected of ${Object.keys(PARTS).join(', ')}; got ${unknown.join(', ')}.`);
 
 /** @type {import('./report.js').Row[]} */

@@ -36,5 +36,6 @@ export function judge(row) {
   const target = TARGETS.find(({ group, name }) => group === row.group && name === row.name);
   if (!target) return undefined;
   const { atMost = Infinity, atLeast = -Infinity } = target;
-  return { ...target, isMissed: row.low > atMost || row.high < atLeast };
+  // What is no number is missed, too.
+  return { ...target, isMissed: !(row.low <= atMost && row.high >= atLeast) };
 }

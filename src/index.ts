@@ -19,6 +19,7 @@ export type {
 export { legacy } from './codecs/legacy.ts';
 export type {
   Answer,
+  Attended,
   Codec,
   CodecOptions,
   Confirmation,

@@ -7,7 +7,7 @@ import type { Receipt } from '../core/receipt.ts';
  * replies.
  */
 export interface Codec<T, R = unknown> {
-  /** Shows in string forms; a conversation compares it, so that both sides use one codec. */
+  /** Shows in string forms. A conversation compares the one that its `protocol` was made with. */
   readonly name: string;
   /** How a connection in this codec goes. */
   readonly protocol: Protocol<T, R>;

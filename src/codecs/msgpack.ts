@@ -16,21 +16,16 @@ export function msgpack<T = unknown, R = unknown>(): Codec<T, R> {
 /** `any`, as from `unpack`. */
 function createSerializer(): Serializer<any> {
   let decode: ((bytes: Uint8Array) => any) | undefined;
-  let loading: Promise<void> | undefined;
-  const open = async (): Promise<void> => {
-    try {
-      // Not above: it is as long as all that a launch loads besides, and one that only sends has no use for it.
-      const { createDecode } = await import('./msgpack-decoder.ts');
-      decode = createDecode();
-    } catch (cause) {
-      throw notInstalled(cause);
-    } finally {
-      loading = undefined;
-    }
-  };
   return {
     serialize: encode,
-    load: async () => (decode ? undefined : (loading ??= open())),
+    async load() {
+      // Not above: it is as long as all that a launch loads besides, and one that only sends has no use for it.
+      const [{ Unpackr }, { decoderOf }] = await Promise.all([
+        import('msgpackr/pack').catch(notInstalled),
+        import('./msgpack-decoder.ts'),
+      ]);
+      decode ??= decoderOf(new Unpackr({ useRecords: false, mapsAsObjects: true, copyBuffers: true }));
+    },
     deserialize(bytes) {
       if (!decode) throw new Error('Expected load() to be awaited before deserialize().');
       return decode(bytes);
@@ -38,8 +33,8 @@ function createSerializer(): Serializer<any> {
   };
 }
 
-function notInstalled(cause: unknown): SingletonError {
-  return new SingletonError(
+function notInstalled(cause: unknown): never {
+  throw new SingletonError(
     'ERR_SINGLETON_INVALID_OPTION',
     'Option "codec": msgpack() decodes by the package msgpackr, which could not be loaded. Install it beside this one.',
     { cause },

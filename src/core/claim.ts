@@ -22,7 +22,6 @@ export async function claim<T, R>(
   let isPreparing = false;
   let cutOff = 0;
   const expired = (): SingletonError => {
-    if (hold.isLoading) return unloaded(options);
     if (isPreparing) return unprepared(options);
     return now() - there >= HANGING ? unresponsive(options) : unanswered(options);
   };
@@ -58,14 +57,6 @@ const HANGING = 50;
 
 function isBroken(error: unknown): boolean {
   return error instanceof SingletonError && error.code === 'ERR_SINGLETON_CONNECTION_FAILED';
-}
-
-function unloaded<T, R>({ codec, handOffTimeout }: ResolvedOptions<T, R>): SingletonError {
-  return new SingletonError(
-    'ERR_SINGLETON_INVALID_OPTION',
-    `Option "codec": expected load() of "${codec.name}" to settle within ${handOffTimeout} ms (handOffTimeout); it did not, ` +
-      'and the place is free again.',
-  );
 }
 
 function unanswered<T, R>({ transport, handOffTimeout }: ResolvedOptions<T, R>): SingletonError {

@@ -6,15 +6,17 @@ import type { ResolvedOptions } from './options.ts';
 /** What a hold knows of its host. */
 export interface HeldHost {
   accept(connection: Connection): void;
-  warn(warning: SingletonError): void;
+  /** So many had to make room before. */
+  missed(count: number): void;
   /** Resolves when the last connection is closed. */
   settle(): Promise<void>;
 }
 
 /** What a hold asks of its owner. */
 export interface HoldOwner<Host> {
-  /** Loads and makes the host, when the place was got: at `since`, in milliseconds since 1970. */
+  /** Loads and makes the host of a place that was got at `since`, in milliseconds since 1970. */
   readonly open: (since: number) => Promise<Host>;
+  readonly warn: (warning: SingletonError) => void;
   /** Somebody took the place away. */
   readonly lost: () => void;
 }
@@ -25,12 +27,13 @@ export type HoldOptions = Pick<ResolvedOptions<never>, 'transport' | 'client' | 
 export class Hold<Host extends HeldHost> {
   readonly #options: HoldOptions;
   readonly #owner: HoldOwner<Host>;
-  /** What came before there was a host: connections, and warnings of the transport. */
-  #early: (Connection | SingletonError)[] | undefined;
+  /** Who came before there was a host; `undefined` where nobody is waited for. */
+  #early: Connection[] | undefined;
   /** How many of them had to make room. */
   #missed = 0;
   #host: Host | undefined;
   #listener: Listener | undefined;
+  #since = 0;
   #keepsAlive: boolean | undefined;
   #place: string;
 
@@ -44,7 +47,7 @@ export class Hold<Host extends HeldHost> {
     return this.#place;
   }
 
-  /** There is one from when the place was got, also after it was given up. */
+  /** There is one from when it was opened, also after the place was given up. */
   get host(): Host | undefined {
     return this.#host;
   }
@@ -53,35 +56,42 @@ export class Hold<Host extends HeldHost> {
     return this.#listener !== undefined && this.#host !== undefined;
   }
 
-  /** Whether it has the place, and not yet what a host needs. */
-  get isLoading(): boolean {
-    return this.#listener !== undefined && this.#host === undefined;
-  }
-
-  /** Takes the place; `false` when somebody has it. A place that is got when the claim is over is given back. */
+  /** Takes the place, which is to be opened then; `false` when somebody has it. */
   async listen(claim: Ending): Promise<boolean> {
     this.#early = [];
     this.#missed = 0;
     const listening = this.#options.transport.listen(this.#accept, {
-      onWarning: this.#warn,
+      onWarning: this.#owner.warn,
       onLost: this.#owner.lost,
       connects: this.#options.client,
     });
-    let listener: Listener | undefined;
     try {
-      listener = await unlessOver(listening, claim);
-      if (!listener) return false;
-      this.#listener = listener;
-      this.#place = listener.place;
-      this.#host = await unlessOver(this.#owner.open(Date.now()), claim);
+      this.#listener = await unlessOver(listening, claim);
     } catch (error) {
-      if (!listener) listening.then((late) => late?.close()).catch(() => {});
+      listening.then((late) => late && this.#free(late)).catch(() => {});
+      this.#turnAway();
+      throw error;
+    }
+    if (!this.#listener) return false;
+    this.#place = this.#listener.place;
+    this.#since = Date.now();
+    return true;
+  }
+
+  /** Makes the host and lets in who came meanwhile; gives the place back where it is over before. */
+  async open(limit: Ending): Promise<void> {
+    try {
+      const host = await unlessOver(this.#owner.open(this.#since), limit);
+      limit.throwIfOver();
+      this.#host = host;
+    } catch (error) {
       this.#turnAway();
       await this.close();
       throw error;
     }
-    this.#welcome(this.#host);
-    return true;
+    if (this.#missed > 0) this.#host.missed(this.#missed);
+    for (const connection of this.#early ?? []) this.#host.accept(connection);
+    this.#early = undefined;
   }
 
   keepAlive(value: boolean): void {
@@ -97,10 +107,16 @@ export class Hold<Host extends HeldHost> {
     const listener = this.#listener;
     this.#listener = undefined;
     listener?.ref();
+    if (listener) await this.#free(listener);
+    await this.#host?.settle();
+  }
+
+  async #free(listener: Listener): Promise<void> {
     try {
-      await listener?.close();
-    } finally {
-      await this.#host?.settle();
+      await listener.close();
+    } catch (cause) {
+      const message = 'The place could not be freed.';
+      this.#owner.warn(new SingletonError('ERR_SINGLETON_CONNECTION_FAILED', message, { cause }));
     }
   }
 
@@ -108,42 +124,21 @@ export class Hold<Host extends HeldHost> {
     if (this.#host) return this.#host.accept(connection);
     // An error that nobody listens to would end the process.
     connection.on('error', () => {});
-    if (this.#early) this.#keep(connection);
-    else abort(connection);
+    if (!this.#early) return abort(connection);
+    if (this.#early.length >= this.#options.maxConnections) this.#makeRoom(this.#early);
+    this.#early.push(connection);
   };
 
-  readonly #warn = (warning: SingletonError): void => {
-    if (this.#host) this.#host.warn(warning);
-    else this.#keep(warning);
-  };
-
-  /** The oldest makes room; its client tries again. */
-  #keep(what: Connection | SingletonError): void {
-    const early = this.#early ?? [];
-    early.push(what);
-    if (early.length <= this.#options.maxConnections) return;
+  /** Of too many, one that has gone leaves first, then the one that has waited the longest. */
+  #makeRoom(early: Connection[]): void {
+    const gone = early.findIndex(({ destroyed }) => destroyed);
+    for (const connection of early.splice(Math.max(gone, 0), 1)) abort(connection);
     this.#missed += 1;
-    const oldest = early.shift();
-    if (oldest && !(oldest instanceof SingletonError)) abort(oldest);
-  }
-
-  #welcome(host: Host): void {
-    if (this.#missed > 0) host.warn(missed(this.#missed));
-    for (const one of this.#early ?? []) {
-      if (one instanceof SingletonError) host.warn(one);
-      else host.accept(one);
-    }
-    this.#early = undefined;
   }
 
   /** Who came to a claim that is given up claims the place itself. */
   #turnAway(): void {
-    for (const one of this.#early ?? []) if (!(one instanceof SingletonError)) abort(one);
+    for (const connection of this.#early ?? []) abort(connection);
     this.#early = undefined;
   }
-}
-
-function missed(count: number): SingletonError {
-  const message = `${count} connections were cut off before this host could read them: more than maxConnections came.`;
-  return new SingletonError('ERR_SINGLETON_BUSY', message);
 }

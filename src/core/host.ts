@@ -1,5 +1,5 @@
 import type * as Typed from 'typed-emitter';
-import type { Receive, Verified } from '../codecs/codec.ts';
+import type { Codec, Receive, Verified } from '../codecs/codec.ts';
 import type { Connection } from '../transports/transport.ts';
 import { admit } from './admission.ts';
 import { Attendance } from './attendance.ts';
@@ -21,7 +21,6 @@ type Name = keyof SingletonEvents<never>;
 /** What a host has of its Singleton. */
 export interface Served<T, R> {
   readonly options: ResolvedOptions<T, R>;
-  readonly receive: Receive<T, R>;
   /** When the place was got: milliseconds since 1970. */
   readonly since: number;
   /** Who hears of it. */
@@ -33,17 +32,47 @@ export interface Served<T, R> {
   readonly changed: () => void;
 }
 
+/** A host that can read launches. @throws SingletonError `ERR_SINGLETON_INVALID_OPTION`, or what the codec threw if it is one */
+export async function open<T, R>(served: Served<T, R>): Promise<Host<T, R>> {
+  return new Host(served, await load(served.options.codec));
+}
+
+async function load<T, R>({ name, protocol }: Codec<T, R>): Promise<Receive<T, R>> {
+  let cause: unknown;
+  try {
+    const receive = await protocol.load();
+    if (typeof receive === 'function') return receive;
+  } catch (error) {
+    if (error instanceof SingletonError) throw error;
+    cause = error;
+  }
+  throw new SingletonError(
+    'ERR_SINGLETON_INVALID_OPTION',
+    `Option "codec": expected load() of "${name}" to give what reads launches; it did not, and the place is free again.`,
+    { cause },
+  );
+}
+
+/** Emits a warning, and prints it where that is wanted. */
+export function tell<T, R>(
+  warning: SingletonError,
+  { options, emitter }: Pick<Served<T, R>, 'options' | 'emitter'>,
+): void {
+  if (options.verbose) printWarning(warning);
+  callEach(emitter.rawListeners('warning'), emitter, [warning]);
+}
+
 /** Serves a place: counts the launches that come, tells the listeners, and hands them on. */
 export class Host<T, R> {
   readonly #served: Served<T, R>;
   readonly #visits: Visits<T, R>;
   readonly #publisher: Publisher<T, R>;
-  readonly #warned = new RateLimit((count) => this.#tell(leftOut(count, 'warnings were not emitted')));
+  readonly #warned = new RateLimit((count) => tell(leftOut(count, 'warnings were not emitted'), this.#served));
   readonly #printed = new RateLimit((count) => this.warn(leftOut(count, 'refused clients were not printed')));
   #clients = 0;
 
-  constructor(served: Served<T, R>) {
-    const { options, receive, since, audience, emitter } = served;
+  constructor(served: Served<T, R>, receive: Receive<T, R>) {
+    const { options, since, audience, emitter } = served;
     this.#served = served;
     this.#publisher = new Publisher(options, audience, {
       exist: () => emitter.listenerCount('args') > 0,
@@ -78,6 +107,12 @@ export class Host<T, R> {
     this.#visits.accept(connection);
   }
 
+  /** So many connections had to make room before this host was there. */
+  missed(count: number): void {
+    const message = `${count} connections were cut off before this host could read them: more than maxConnections came.`;
+    this.warn(new SingletonError('ERR_SINGLETON_BUSY', message));
+  }
+
   /** Somebody may listen now. */
   listened(): void {
     this.#publisher.drainSoon();
@@ -101,7 +136,7 @@ export class Host<T, R> {
   }
 
   readonly warn = (warning: SingletonError): void => {
-    this.#warned.pass(() => this.#tell(warning));
+    this.#warned.pass(() => tell(warning, this.#served));
   };
 
   emit<E extends Name>(event: E, ...args: Parameters<Events<T, R>[E]>): void {
@@ -142,11 +177,6 @@ export class Host<T, R> {
     if (this.#served.options.verbose) this.#printed.pass(() => printFailure(failure));
     this.emit('verifyFailed', failure);
   };
-
-  #tell(warning: SingletonError): void {
-    if (this.#served.options.verbose) printWarning(warning);
-    this.emit('warning', warning);
-  }
 
   /** A listener that rejects because nobody waits any more, as its streams and its signal let it, hurts nobody. */
   #tellOf<E extends 'args' | 'client'>(client: Client<R>, event: E, ...args: Parameters<Events<T, R>[E]>): Done[] {

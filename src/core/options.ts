@@ -37,7 +37,8 @@ export interface HandOffOptions<T, R = unknown> {
    */
   readonly secret?: string | Uint8Array | undefined;
   /**
-   * Milliseconds, 1 to 2147483647: one deadline for all that a launch does until its receipt.
+   * Milliseconds, 1 to 2147483647: one deadline for all that a launch does until its receipt. A host has as long, and a
+   * second at least, to load what its codec decodes with.
    * @default 10_000
    */
   readonly handOffTimeout?: number | undefined;

@@ -3,6 +3,7 @@ import { Audience } from './audience.ts';
 import { claim } from './claim.ts';
 import { conclude, send } from './client.ts';
 import { TypedEmitter } from './emitter.ts';
+import { Deadline } from './deadline.ts';
 import { Ending } from './ending.ts';
 import { MultipleSingletonsError, SingletonError } from './errors.ts';
 import type { Arrival, ReleaseReason, SingletonEvents } from './events.ts';
@@ -76,7 +77,8 @@ export class Singleton<T = readonly string[], R = unknown> extends TypedEmitter<
     super();
     this.#options = resolveOptions(options);
     this.#hold = new Hold(this.#options, {
-      open: (since) => this.#open(since),
+      open: (since) => this.#serve(since),
+      warn: this.#warn,
       lost: () => void this.#end('lost'),
     });
   }
@@ -208,24 +210,40 @@ export class Singleton<T = readonly string[], R = unknown> extends TypedEmitter<
     return `Singleton ${process.getBuiltinModule('node:util').inspect(state, options)}`;
   }
 
-  /** What a host is made of is loaded when the place was got: a client has no use for it. */
-  async #open(since: number): Promise<Host<T, R>> {
-    const options = this.#options;
+  /** Opens the place that was got. What a host is made of is loaded only now: a client has no use for it. */
+  async #open(): Promise<void> {
+    const { codec, handOffTimeout } = this.#options;
+    const after = Math.max(handOffTimeout, MIN_LOADING);
+    const limit = new Deadline(after, () => notOpened(codec.name, after), this.#over);
     try {
-      const [{ Host }, receive] = await Promise.all([import('./host.ts'), options.codec.protocol.load()]);
-      return new Host({
-        options,
-        receive,
-        since,
-        emitter: this,
-        audience: this.#audience,
-        release: () => void this.#end('threshold'),
-        changed: () => this.#listened(),
-      });
-    } catch (error) {
-      throw error instanceof SingletonError ? error : unloaded(error);
+      await this.#hold.open(limit);
+    } finally {
+      limit.clear();
     }
   }
+
+  async #serve(since: number): Promise<Host<T, R>> {
+    const { open } = await import('./host.ts').catch(unloaded);
+    return open({
+      options: this.#options,
+      since,
+      emitter: this,
+      audience: this.#audience,
+      release: () => void this.#end('threshold'),
+      changed: () => this.#listened(),
+    });
+  }
+
+  /** Also where there is no host yet. */
+  readonly #warn = (warning: SingletonError): void => {
+    const { host } = this.#hold;
+    if (host) host.warn(warning);
+    else
+      void import('./host.ts').then(
+        ({ tell }) => tell(warning, { options: this.#options, emitter: this }),
+        () => {},
+      );
+  };
 
   async #acquire(): Promise<this> {
     const { advice, signal, strict, timeout } = this.#options;
@@ -233,6 +251,7 @@ export class Singleton<T = readonly string[], R = unknown> extends TypedEmitter<
     if (signal?.aborted) this.#abort();
     try {
       const delivery = await claim(this.#hold, this.#options, this.#over);
+      if (!delivery) await this.#open();
       const receipt = delivery && (await conclude(delivery, this.#options, this.#over));
       if (this.#over.reason) await this.#hold.close();
       this.#over.throwIfOver();
@@ -246,7 +265,7 @@ export class Singleton<T = readonly string[], R = unknown> extends TypedEmitter<
       throw error;
     }
     // A tick later, so that who waits for the claim hears it.
-    if (advice) process.nextTick(() => this.#hold.host?.warn(advice));
+    if (advice) process.nextTick(this.#warn, advice);
     if (timeout > 0) this.#timer = setTimeout(this.#expire, timeout).unref();
     return this.#listened();
   }
@@ -265,9 +284,7 @@ export class Singleton<T = readonly string[], R = unknown> extends TypedEmitter<
     clearTimeout(this.#timer);
     signal?.removeEventListener('abort', this.#abort);
     this.#over.end(isOver(signal));
-    await this.#hold.close().catch((cause: unknown) => {
-      host?.warn(new SingletonError('ERR_SINGLETON_CONNECTION_FAILED', 'The place could not be freed.', { cause }));
-    });
+    await this.#hold.close();
     if (host) host.end();
     else this.#audience.end();
     if (wasHost) host?.emit('release', reason);
@@ -291,17 +308,27 @@ export class Singleton<T = readonly string[], R = unknown> extends TypedEmitter<
   }
 }
 
+/** Milliseconds that a host has at least to be loaded, however short the `handOffTimeout` is. */
+const MIN_LOADING = 1000;
+
 function isOver(signal: AbortSignal | undefined): SingletonError {
   const how = signal?.aborted ? 'aborted by its signal' : 'released';
   const message = `This Singleton was ${how}; make a new one to claim the place.`;
   return new SingletonError('ERR_SINGLETON_RELEASED', message, signal?.aborted ? { cause: signal.reason } : undefined);
 }
 
-function unloaded(cause: unknown): SingletonError {
+function notOpened(codec: string, after: number): SingletonError {
   return new SingletonError(
+    'ERR_SINGLETON_INVALID_OPTION',
+    `Option "codec": expected load() of "${codec}" to settle within ${after} ms (handOffTimeout); it did not, and the place ` +
+      'is free again.',
+  );
+}
+
+function unloaded(cause: unknown): never {
+  throw new SingletonError(
     'ERR_SINGLETON_PLACE_UNAVAILABLE',
-    'The place was given back: what a host needs could not be loaded. If the package was replaced while this program ran, ' +
-      'launch it again.',
+    'The place was given back: a file of this package could not be loaded. It may have been replaced while the program ran.',
     { cause },
   );
 }

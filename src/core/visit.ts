@@ -65,6 +65,8 @@ export class Visit<T, R> implements Receiver<T, R> {
   receive(): void {
     const { receive, options } = this.#host;
     if (this.#connection.closed) return this.#closed();
+    // It ended without a byte while nobody read it: its end is told no second time.
+    if (this.#connection.readableEnded) return this.failed(endedEarly());
     try {
       this.#answer = receive(this.#connection, options, this);
     } catch (error) {
@@ -176,6 +178,13 @@ export function gaveUp(): SingletonError {
   return new SingletonError(
     'ERR_SINGLETON_CONNECTION_FAILED',
     'A launch was dropped: its client gave up before the host came to it.',
+  );
+}
+
+function endedEarly(): SingletonError {
+  return new SingletonError(
+    'ERR_SINGLETON_TRUNCATED_MESSAGE',
+    'Expected a launch; the connection ended without a byte.',
   );
 }
 

@@ -23,7 +23,7 @@ export interface Serializer<T> {
    * Loads what only `deserialize` needs, so that a launch that hands over and exits need not. Awaited before the first
    * `deserialize` of a host, and of each launch that waits. A host that it fails gives its place back.
    */
-  load?(): Promise<void>;
+  load?(): Promise<unknown>;
 }
 
 /** @throws SingletonError `ERR_SINGLETON_UNENCODABLE`, or what the serializer threw if it is one */

@@ -147,6 +147,7 @@ describe('what the options hold is checked', () => {
   test.each([
     ['has a NUL', bytesOf(MARKER, 0)],
     ['is not UTF-8', bytesOf(MARKER, 0xff)],
+    ['starts like SSH', bytesOf(`SSH-2.0-${MARKER}`)],
   ])('a secret that %s is refused and not shown', (_, secret) => {
     const act = (): unknown => wire.check?.({ ...none, secret });
     expect(codeOf(act)).toBe('ERR_SINGLETON_INVALID_OPTION');

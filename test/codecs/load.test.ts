@@ -64,6 +64,22 @@ describe('what a codec loads', () => {
     expect(calls).toEqual([...LOADED, 'deserialize']);
   });
 
+  it('of replies is nothing that a host loads', async () => {
+    const calls: string[] = [];
+    const serializerOf = (name: string) => ({
+      serialize: (value: string) => Buffer.from(value),
+      deserialize: (bytes: Uint8Array) => Buffer.from(bytes).toString(),
+      load: async () => void calls.push(name),
+    });
+    const codec = lengthPrefixed<string, string>({
+      name: 'text',
+      ...serializerOf('args'),
+      reply: serializerOf('reply'),
+    });
+    await codec.protocol.load();
+    expect(calls).toEqual(['args']);
+  });
+
   it('and fails is told with its cause', async () => {
     const cause = new Error('boom');
     const failing = open(() => Promise.reject(cause));

@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm';
 import { unpack } from 'msgpackr/pack';
 import { describe, expect, it, test } from 'vitest';
 import { encode } from '../../src/codecs/msgpack-encoder.ts';
@@ -182,3 +183,9 @@ function changing(first: (object: object) => unknown): object {
     c: 3,
   };
 }
+
+it('a Uint8Array of another realm is binary, and what only says that it is one is not', () => {
+  expect(headOf(runInNewContext('new Uint8Array([1, 2])'), 4)).toBe('c4020102');
+  const pretender = Object.defineProperty(new Uint16Array(1), Symbol.toStringTag, { value: 'Uint8Array' });
+  expect(() => encode(pretender)).toThrow('Uint16Array');
+});

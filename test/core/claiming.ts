@@ -1,4 +1,5 @@
 import { claim } from '../../src/core/claim.ts';
+import { Ending } from '../../src/core/ending.ts';
 import type { HeldHost, Hold } from '../../src/core/hold.ts';
 import type { HostOptions } from '../../src/core/options.ts';
 import { resolveOptions } from '../../src/core/resolve-options.ts';
@@ -24,5 +25,10 @@ export function begin(
   const resolved = resolveOptions<Strings>({ transport, args: ['a', 'b'], ...options });
   const reports = { launched: () => true, verifyFailed: () => {}, warning: () => {}, changed: () => {} };
   const hold = holdOf(resolved, reports);
-  return { transport, hold, result: claim(hold, resolved, signal).then((delivery) => delivery?.receipt) };
+  const run = async (): Promise<Receipt | undefined> => {
+    const delivery = await claim(hold, resolved, signal);
+    if (!delivery) await hold.open(new Ending());
+    return delivery?.receipt;
+  };
+  return { transport, hold, result: run() };
 }

@@ -31,6 +31,7 @@ async function listen() {
     changed: () => {},
   });
   await hold.listen(new Ending());
+  await hold.open(new Ending());
   return { hold, cut: () => hold.host?.visits.cut(), transport, reports };
 }
 

@@ -2,7 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { Ending } from '../../src/core/ending.ts';
 import { SingletonError } from '../../src/core/errors.ts';
-import { Hold, type HeldHost, type HoldOwner } from '../../src/core/hold.ts';
+import { Hold, type HeldHost } from '../../src/core/hold.ts';
 import type { Connection } from '../../src/index.ts';
 import { ScriptedTransport, type ScriptedConnection } from './scripted-transport.ts';
 
@@ -14,8 +14,8 @@ class Recorder implements HeldHost {
     this.got.push(connection);
   }
 
-  warn({ code }: SingletonError): void {
-    this.got.push(code);
+  missed(count: number): void {
+    this.got.push(`missed ${count}`);
   }
 
   async settle(): Promise<void> {
@@ -23,107 +23,148 @@ class Recorder implements HeldHost {
   }
 }
 
-/** A hold on a place, and the host that it will have. */
-function create({ transport = new ScriptedTransport(), maxConnections = 8, open = async () => {} } = {}) {
+/** A hold on a place, the host that it will have when that is opened, and what it tells its owner. */
+function create({ transport = new ScriptedTransport(), maxConnections = 8, opening = Promise.resolve() } = {}) {
   const host = new Recorder();
-  const events: unknown[] = [];
-  const owner: HoldOwner<Recorder> = {
-    async open(since) {
-      events.push(typeof since);
-      await open();
-      return host;
+  const told: string[] = [];
+  const hold = new Hold<Recorder>(
+    { transport, maxConnections, client: true },
+    {
+      async open(since) {
+        told.push(`open ${typeof since}`);
+        await opening;
+        return host;
+      },
+      warn: ({ code }) => told.push(code),
+      lost: () => told.push('lost'),
     },
-    lost: () => events.push('lost'),
-  };
-  return { hold: new Hold({ transport, maxConnections, client: true }, owner), host, transport, events };
+  );
+  return { hold, host, transport, told };
 }
 
 /** A hold that has its place, and not yet its host. */
 async function loading(options: { readonly maxConnections?: number } = {}) {
   const settle: ((error?: Error) => void)[] = [];
   const opening = new Promise<void>((resolve, reject) => settle.push((error) => (error ? reject(error) : resolve())));
-  const claim = new Ending();
-  const made = create({ ...options, open: () => opening });
-  const listening = made.hold.listen(claim);
-  listening.catch(() => {});
-  while (made.events.length === 0) await turn();
-  const abort = (): void => claim.end(new SingletonError('ERR_SINGLETON_RELEASED', 'over'));
-  return { ...made, listening, abort, loaded: () => settle[0]?.(), failed: () => settle[0]?.(new Error('not there')) };
+  const limit = new Ending();
+  const made = create({ ...options, opening });
+  await made.hold.listen(limit);
+  const opened = made.hold.open(limit);
+  opened.catch(() => {});
+  return {
+    ...made,
+    opened,
+    loaded: () => settle[0]?.(),
+    failed: () => settle[0]?.(new Error('not there')),
+    over: () => limit.end(new SingletonError('ERR_SINGLETON_RELEASED', 'over')),
+  };
+}
+
+/** A hold that is open. */
+async function openHold(maxConnections?: number) {
+  const made = await loading(maxConnections === undefined ? {} : { maxConnections });
+  made.loaded();
+  await made.opened;
+  return made;
 }
 
 const never = new Ending();
 
 describe('listen', () => {
-  it('takes a free place, opens its host, and has the name that the listener gives it', async () => {
-    const { hold, host, events } = create();
+  it('takes a free place and has the name that the listener gives it', async () => {
+    const { hold, told } = create();
     expect(await hold.listen(never)).toBe(true);
-    expect(hold).toMatchObject({ isListening: true, isLoading: false, place: 'scripted://place/bound', host });
-    expect(events).toEqual(['number']);
+    expect(hold).toMatchObject({ isListening: false, place: 'scripted://place/bound', host: undefined });
+    expect(told).toEqual([]);
   });
 
-  it('is false where the place is taken, and opens no host', async () => {
-    const { hold, events } = create({ transport: new ScriptedTransport({ listen: ['taken'] }) });
+  it('is false where the place is taken', async () => {
+    const { hold } = create({ transport: new ScriptedTransport({ listen: ['taken'] }) });
     expect(await hold.listen(never)).toBe(false);
-    expect(hold).toMatchObject({ isListening: false, isLoading: false, place: 'scripted://place', host: undefined });
-    expect(events).toEqual([]);
+    expect(hold).toMatchObject({ isListening: false, place: 'scripted://place', host: undefined });
   });
 
-  it('tells of the warnings of the listener, and that the place is lost', async () => {
-    const { hold, host, transport, events } = create();
-    await hold.listen(never);
-    const { onWarning, onLost } = transport.listening?.options ?? expect.fail();
-    onWarning(new SingletonError('ERR_SINGLETON_BUSY', 'Too many.'));
-    onLost();
-    expect(host.got).toEqual(['ERR_SINGLETON_BUSY']);
-    expect(events).toEqual(['number', 'lost']);
+  it('gives a place back that it got when the claim was over, and resets who comes to it', async () => {
+    const { hold, transport } = create();
+    const claim = new Ending();
+    const listening = hold.listen(claim);
+    claim.end(new SingletonError('ERR_SINGLETON_RELEASED', 'over'));
+    await expect(listening).rejects.toThrow('over');
+    await turn();
+    expect(transport.steps).toEqual(['listen', 'close']);
+    expect(hold.host).toBeUndefined();
   });
 });
 
-describe('while the host is loaded', () => {
-  it('what comes is kept, and told in its order', async () => {
-    const { hold, host, transport, listening, loaded } = await loading();
-    const first = transport.dial();
-    transport.listening?.options.onWarning(new SingletonError('ERR_SINGLETON_BUSY', 'Too many.'));
-    const second = transport.dial();
-    expect(hold).toMatchObject({ isListening: false, isLoading: true });
-    loaded();
-    expect(await listening).toBe(true);
-    expect(host.got).toEqual([first, 'ERR_SINGLETON_BUSY', second]);
-    const third = transport.dial();
-    expect(host.got).toHaveLength(4);
-    expect(host.got[3]).toBe(third);
+describe('open', () => {
+  it('opens the host, with when the place was got', async () => {
+    const { hold, host, told } = await openHold();
+    expect(hold).toMatchObject({ isListening: true, host });
+    expect(told).toEqual(['open number']);
   });
 
-  it('a connection that breaks hurts nobody, and is told', async () => {
-    const { host, transport, listening, loaded } = await loading();
+  it('tells of the warnings of the listener, and that the place is lost, before and after', async () => {
+    const { transport, opened: opening, loaded, told } = await loading();
+    const { onWarning, onLost } = transport.listening?.options ?? expect.fail();
+    onWarning(new SingletonError('ERR_SINGLETON_BUSY', 'Too many.'));
+    loaded();
+    await opening;
+    onWarning(new SingletonError('ERR_SINGLETON_CONNECTION_FAILED', 'Broken.'));
+    onLost();
+    expect(told).toEqual(['open number', 'ERR_SINGLETON_BUSY', 'ERR_SINGLETON_CONNECTION_FAILED', 'lost']);
+  });
+
+  it('lets those in who came meanwhile, in their order, and then who comes', async () => {
+    const { hold, host, transport, opened: opening, loaded } = await loading();
+    const early = [transport.dial(), transport.dial()];
+    expect([hold.isListening, host.got]).toEqual([false, []]);
+    loaded();
+    await opening;
+    const late = transport.dial();
+    expect(host.got).toEqual([...early, late]);
+  });
+
+  it('is hurt by no connection that broke meanwhile', async () => {
+    const { host, transport, opened: opening, loaded } = await loading();
     const broken = transport.dial().destroy(new Error('ECONNRESET'));
     while (!broken.closed) await turn();
     loaded();
-    await listening;
+    await opening;
     expect(host.got).toEqual([broken]);
   });
 
-  it('of too many connections the oldest is reset, and their number is told', async () => {
-    const { host, transport, listening, loaded } = await loading({ maxConnections: 2 });
+  it('cuts the oldest off where too many came, and tells how many', async () => {
+    const { host, transport, opened: opening, loaded } = await loading({ maxConnections: 2 });
     const dialled = Array.from({ length: 5 }, () => transport.dial());
     expect(dialled.map(wasReset)).toEqual([true, true, true, false, false]);
     loaded();
-    await listening;
-    expect(host.got).toEqual(['ERR_SINGLETON_BUSY', ...dialled.slice(3)]);
+    await opening;
+    expect(host.got).toEqual(['missed 3', ...dialled.slice(3)]);
   });
 
-  it.each(['failed', 'abort'] as const)(
-    'and that is over (%s), the place is given back and who came is reset',
+  it('cuts nobody off while one that has gone can leave', async () => {
+    const { host, transport, opened: opening, loaded } = await loading({ maxConnections: 2 });
+    const first = transport.dial();
+    transport.dial().destroy();
+    const third = transport.dial();
+    expect([first, third].map(wasReset)).toEqual([false, false]);
+    loaded();
+    await opening;
+    expect(host.got).toEqual(['missed 1', first, third]);
+  });
+
+  it.each(['failed', 'over'] as const)(
+    'gives the place back where it %s, and resets who came and who comes',
     async (how) => {
       const made = await loading();
-      const { hold, host, transport, listening } = made;
+      const { hold, host, transport } = made;
       const early = transport.dial();
       const { accept } = transport.listening ?? expect.fail();
       made[how]();
-      await expect(listening).rejects.toThrow(/not there|over/);
+      await expect(made.opened).rejects.toThrow(/not there|over/);
       expect(early.wasReset).toBe(true);
-      expect(transport.steps.filter((step) => step === 'close')).toHaveLength(1);
-      expect(hold).toMatchObject({ isListening: false, isLoading: false, host: undefined });
+      expect(transport.steps).toEqual(['listen', 'ref', 'close']);
+      expect(hold).toMatchObject({ isListening: false, host: undefined });
       const late = new ScriptedTransport();
       await late.listen(accept, { onWarning: () => {}, onLost: () => {} });
       expect(late.dial().wasReset).toBe(true);
@@ -133,31 +174,80 @@ describe('while the host is loaded', () => {
     },
   );
 
-  it('a close frees the place, once', async () => {
-    const { hold, transport, listening, abort } = await loading();
+  it.each(Array.from({ length: 12 }, (_, ticks) => ticks))(
+    'is open, or everybody is turned away, where it is over %i ticks after the host was loaded',
+    async (ticks) => {
+      const { hold, host, transport, opened: opening, loaded, over } = await loading();
+      const early = transport.dial();
+      loaded();
+      for (let tick = 0; tick < ticks; tick += 1) await Promise.resolve();
+      const wasOpen = hold.host !== undefined;
+      over();
+      if (wasOpen) await opening;
+      else await expect(opening).rejects.toThrow('over');
+      expect([early.wasReset, host.got.length]).toEqual(wasOpen ? [false, 1] : [true, 0]);
+    },
+  );
+
+  it('forgets who was missed when the place is claimed anew', async () => {
+    const { hold, host, transport, opened: opening, failed } = await loading({ maxConnections: 1 });
+    for (let count = 0; count < 3; count += 1) transport.dial();
+    failed();
+    await expect(opening).rejects.toThrow('not there');
+    await hold.listen(never);
+    await expect(hold.open(never)).rejects.toThrow('not there');
+    expect(host.got).toEqual([]);
+  });
+});
+
+describe('close', () => {
+  it('frees a place that is being opened, once', async () => {
+    const { hold, transport, opened: opening, over } = await loading();
     await hold.close();
-    abort();
-    await expect(listening).rejects.toThrow('over');
+    over();
+    await expect(opening).rejects.toThrow('over');
     expect(transport.steps.filter((step) => step === 'close')).toHaveLength(1);
+  });
+
+  it('warns of a place that cannot be freed, and waits for the connections of the host all the same', async () => {
+    const { hold, host, told } = create({ transport: new ScriptedTransport({ onStep: stuck }) });
+    await hold.listen(never);
+    await hold.open(never);
+    await hold.close();
+    expect(told).toEqual(['open number', 'ERR_SINGLETON_CONNECTION_FAILED']);
+    expect(host.got).toEqual(['settle']);
+  });
+
+  it('warns of it also where the place came too late', async () => {
+    const { hold, told } = create({ transport: new ScriptedTransport({ onStep: stuck }) });
+    const claim = new Ending();
+    const listening = hold.listen(claim);
+    claim.end(new SingletonError('ERR_SINGLETON_RELEASED', 'over'));
+    await expect(listening).rejects.toThrow('over');
+    await turn();
+    expect(told).toEqual(['ERR_SINGLETON_CONNECTION_FAILED']);
   });
 });
 
 describe('keepAlive', () => {
   it('refs and unrefs the listener, where that changes anything', async () => {
-    const { hold, transport } = create();
-    await hold.listen(never);
+    const { hold, transport } = await openHold();
     for (const value of [false, false, true, true]) hold.keepAlive(value);
     expect(transport.steps).toEqual(['listen', 'unref', 'ref']);
   });
 
   it('does nothing without a listener', async () => {
-    const { hold, transport } = create();
-    await hold.listen(never);
+    const { hold, transport } = await openHold();
     await hold.close();
     hold.keepAlive(false);
     expect(transport.isRef).toBe(true);
   });
 });
+
+/** A place that cannot be freed. */
+function stuck(step: string): void {
+  if (step === 'close') throw new Error('boom');
+}
 
 function wasReset(connection: ScriptedConnection): boolean {
   return connection.wasReset;

@@ -19,10 +19,11 @@ export function holdOf<T, R>(
       return {
         visits,
         accept: (connection) => visits.accept(connection),
-        warn: reports.warning,
+        missed: () => {},
         settle: () => visits.settle(),
       };
     },
+    warn: reports.warning,
     lost,
   });
 }

@@ -157,3 +157,11 @@ describe('a launch that waits, and then', () => {
     expect(told).toEqual([]);
   });
 });
+
+it('a client that is gone before its first byte is a warning', async () => {
+  const app = await secured();
+  const warned: Promise<SingletonError[]> = once(app, 'warning');
+  const socket = await dial(app);
+  socket.resetAndDestroy?.();
+  expect(await warned).toMatchObject([{ code: 'ERR_SINGLETON_TRUNCATED_MESSAGE' }]);
+});

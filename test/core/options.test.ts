@@ -100,6 +100,7 @@ describe('codec', () => {
   it.each([
     ['legacy', '"legacy" (string)'],
     [{}, 'a value of type object'],
+    [{ name: 'no load', protocol: { prepare: () => {} } }, 'a value of type object'],
     [legacy, 'a function'],
     [0, '0 (number)'],
   ])('cannot be %s', (value, described) => {

@@ -206,6 +206,20 @@ it.each([null, 7, 'a', {}, { '~standard': null }, { '~standard': { validate: 1 }
   },
 );
 
+it('a schema keeps what else a launch tells, and its wait for an answer', async () => {
+  const schema = z.number();
+  const app = await Singleton.acquire({ port: 0, codec: json(), schema, args: 1 });
+  onTestFinished(() => app.release());
+  const told: unknown[] = [];
+  app.on('args', (_, client) => {
+    told.push({ cwd: client.cwd, pid: client.pid, waiting: client.waiting });
+    client.reply(2);
+  });
+  const sent = await Singleton.send({ port: portOf(app), codec: json(), schema, args: 1, wait: true });
+  expect(sent).toMatchObject({ outcome: 'delivered', reply: 2 });
+  expect(told).toEqual([{ cwd: process.cwd(), pid: process.pid, waiting: true }]);
+});
+
 it('a codec with a schema keeps its name and its check', () => {
   const [, schema] = schemas[0] ?? [];
   expect(schema && validated(legacy(), schema)).toMatchObject({ name: 'legacy', check: expect.any(Function) });

@@ -99,7 +99,7 @@ describe('a loop over launches', () => {
     for await (const _ of app) throw new Error('nothing was expected');
   });
 
-  it('ends, although it began before the claim, when that fails and all is over', async () => {
+  it('that has begun ends with the place, and asks in vain then', async () => {
     const app = await startHost();
     const loop = app[Symbol.asyncIterator]();
     const next = loop.next();

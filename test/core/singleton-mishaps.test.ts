@@ -1,7 +1,9 @@
 import { EventEmitter, once } from 'node:events';
 import { Duplex } from 'node:stream';
+import { setImmediate as turn } from 'node:timers/promises';
 import { expect, it, vi } from 'vitest';
-import { Singleton } from '../../src/index.ts';
+import { legacy, Singleton, SingletonError, type ListenOptions } from '../../src/index.ts';
+import { memory } from '../../src/transports/memory.ts';
 import { abort, type Listener, type Transport } from '../../src/transports/transport.ts';
 import { hear, launch, start, startHost } from './hosting.ts';
 import { ScriptedConnection, ScriptedTransport } from './scripted-transport.ts';
@@ -108,4 +110,73 @@ it('a connection that has a reset and cannot use it is destroyed', () => {
   });
   abort(connection);
   expect(connection.destroyed).toBe(true);
+});
+
+/** A claim that has its place, whose codec takes its time to load. */
+async function loading(close = async (): Promise<void> => {}) {
+  const loaded: (() => void)[] = [];
+  const opening = new Promise<void>((resolve) => loaded.push(resolve));
+  const listened: ListenOptions[] = [];
+  const transport: Transport = {
+    place: 'here',
+    async listen(_, options) {
+      listened.push(options);
+      return { place: 'here', close, ref() {}, unref() {} };
+    },
+    connect: async () => undefined,
+  };
+  const { protocol, ...rest } = legacy();
+  const load = async (): ReturnType<typeof protocol.load> => opening.then(() => protocol.load());
+  const app = new Singleton({ transport, codec: { ...rest, protocol: { ...protocol, load } } });
+  const claiming = app.acquire();
+  claiming.catch(() => {});
+  while (listened.length === 0) await turn();
+  return { app, claiming, loaded: () => loaded[0]?.(), warn: listened[0]?.onWarning ?? expect.fail() };
+}
+
+it('what the transport warns of while the host is loaded is a warning', async () => {
+  const { app, claiming, loaded, warn } = await loading();
+  const warned = once(app, 'warning');
+  warn(new SingletonError('ERR_SINGLETON_BUSY', 'Too many.'));
+  expect(await warned).toMatchObject([{ code: 'ERR_SINGLETON_BUSY' }]);
+  loaded();
+  await claiming;
+  await app.release();
+});
+
+it('a place that cannot be freed while the host is loaded is a warning', async () => {
+  const cause = new Error('unlink');
+  const { app, claiming } = await loading(() => Promise.reject(cause));
+  const warned = once(app, 'warning');
+  await app.release();
+  await expect(claiming).rejects.toMatchObject({ code: 'ERR_SINGLETON_RELEASED' });
+  expect(await warned).toMatchObject([{ code: 'ERR_SINGLETON_CONNECTION_FAILED', cause }]);
+});
+
+it('a loop that began before a claim that is given up while the host is loaded ends, and one that begins then', async () => {
+  const { app, claiming } = await loading();
+  const next = app[Symbol.asyncIterator]().next();
+  await app.release();
+  await expect(claiming).rejects.toMatchObject({ code: 'ERR_SINGLETON_RELEASED' });
+  expect(await next).toEqual({ value: undefined, done: true });
+  expect(await app[Symbol.asyncIterator]().next()).toEqual({ value: undefined, done: true });
+});
+
+it('a host is loaded although its handOffTimeout is over by then', async () => {
+  const app = await startHost({ handOffTimeout: 1 });
+  expect(app.listening).toBe(true);
+});
+
+it.each([
+  ['rejects', (): Promise<never> => Promise.reject(new Error('boom')), { message: 'boom' }],
+  ['gives nothing', (): Promise<undefined> => Promise.resolve(undefined), undefined],
+])('a codec whose load %s is refused, and the place is free', async (_, load, cause) => {
+  const transport = memory().transport('place');
+  const protocol = { ...legacy().protocol, load };
+  const options = { transport, codec: { name: 'mine', protocol }, args: [] };
+  // A caller in JavaScript may give what the types refuse.
+  const app: Singleton = Reflect.construct(Singleton, [options]);
+  const refused = { code: 'ERR_SINGLETON_INVALID_OPTION', message: expect.stringContaining('"mine"'), cause };
+  await expect(app.acquire()).rejects.toMatchObject(refused);
+  await start(new Singleton({ transport }));
 });

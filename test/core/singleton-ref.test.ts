@@ -22,6 +22,13 @@ it('a host that nobody listens to does not keep the process alive', () => {
   expect(transport.isRef).toBe(false);
 });
 
+it('a loop keeps the process alive until it is left', async () => {
+  const loop = app[Symbol.asyncIterator]();
+  expect(transport.isRef).toBe(true);
+  await loop.return?.();
+  expect(transport.isRef).toBe(false);
+});
+
 describe.each(['args', 'client'] as const)('a listener for %s', (event) => {
   it.each(['on', 'addListener', 'prependListener', 'once', 'prependOnceListener'] as const)(
     'keeps the process alive from %s on',

@@ -47,6 +47,7 @@ async function listen(options: HostOptions<Strings> = {}, transport = new Script
   };
   const hold = holdOf(resolveOptions<Strings>({ transport, args: [], ...options }), to, () => reports.push(['lost']));
   const isHost = await hold.listen(new Ending());
+  await hold.open(new Ending());
   return { hold, transport, reports, warnings, isHost };
 }
 
@@ -84,6 +85,17 @@ describe('a connection', () => {
     while (!client.closed) await turn();
     hold.host?.accept(client);
     expect(reports).toEqual([['warning', 'ERR_SINGLETON_CONNECTION_FAILED']]);
+    await hold.close();
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('that ended without a byte before it could be read is truncated, at once', async () => {
+    const { hold, reports } = await listen();
+    const client = new ScriptedConnection(() => {}).resume();
+    client.push(null);
+    while (!client.readableEnded) await turn();
+    hold.host?.accept(client);
+    expect(reports).toEqual([['warning', 'ERR_SINGLETON_TRUNCATED_MESSAGE']]);
     await hold.close();
     expect(vi.getTimerCount()).toBe(0);
   });

@@ -1,11 +1,12 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { inherited } from './program.ts';
+import { rolldown } from 'rolldown';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { freePort, inherited, run } from './program.ts';
 
 const project = fileURLToPath(new URL('../..', import.meta.url));
 const NAME = 'socket-singleton';
@@ -32,7 +33,7 @@ test('the packed package holds the build, the licences and documents, and nothin
   const needed = ['LICENSE', 'README.md', 'THIRD-PARTY-NOTICES.md', 'dist/index.d.ts', 'dist/index.js', 'package.json'];
   expect(files).toEqual(expect.arrayContaining(needed));
   const allowed =
-    /^(LICENSE|package\.json|(docs\/)?[\w-]+\.md|dist\/[\w/-]+\.(js|d\.ts)|dist|dist\/codecs|dist\/transports|docs)$/;
+    /^(LICENSE|package\.json|(docs\/)?[\w-]+\.md|dist\/[\w/-]+\.(js|d\.ts)|dist|dist\/(bundled|codecs|transports)|docs)$/;
   expect(files.filter((file) => !allowed.test(file))).toEqual([]);
 });
 
@@ -50,6 +51,38 @@ describe('an installed package', () => {
     await writeFile(join(app, 'main.mjs'), `import * as library from '${NAME}';\n${print}`);
     expect(await node('main.mjs')).toEqual({ stdout: printed, stderr: '' });
   });
+
+  // Some bundlers put a file that is loaded later behind the program, which waits for it here.
+  test.each(['json', 'msgpack'])(
+    'with %s can be bundled into one file, where nothing is loaded later',
+    async (codec) => {
+      const source = join(app, `to-bundle-${codec}.mjs`);
+      await writeFile(
+        source,
+        `import { Singleton } from '${NAME}';
+import { ${codec} } from '${NAME}/codecs/${codec}';
+const app = await Singleton.acquire({ port: ${await freePort()}, codec: ${codec}(), args: process.argv.slice(2) });
+app.on('args', (args) => { console.log(JSON.stringify({ event: 'args', args })); app.release(); });
+console.log(JSON.stringify({ event: 'host' }));
+`,
+      );
+      const bundle = await rolldown({ input: source, platform: 'node', external: ['msgpackr/pack'] });
+      const file = join(app, `bundled-${codec}.mjs`);
+      const { output } = await bundle.write({ file, codeSplitting: false });
+      await bundle.close();
+      const folders = Object.keys(output[0].modules).map((module) => basename(dirname(module)));
+      expect(new Set(folders)).toEqual(new Set(['app', 'bundled']));
+      const bundled = await readFile(join(app, 'node_modules', NAME, 'dist', 'bundled', `${codec}.js`), 'utf8');
+      expect(bundled).not.toMatch(/import\(["'`]\./);
+      await cp(join(project, 'node_modules', 'msgpackr'), join(app, 'node_modules', 'msgpackr'), { recursive: true });
+      onTestFinished(() => rm(join(app, 'node_modules', 'msgpackr'), { recursive: true }));
+      const host = run(process.execPath, [file]);
+      await host.line('host');
+      expect((await run(process.execPath, [file, 'a', 'b']).exited()).code).toBe(0);
+      expect(await host.line('args')).toMatchObject({ args: ['a', 'b'] });
+      expect((await host.exited()).code).toBe(0);
+    },
+  );
 
   test('has classes with the names that a stack shows', async () => {
     await writeFile(

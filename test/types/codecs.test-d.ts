@@ -70,6 +70,7 @@ expectTypeOf(texts).toEqualTypeOf<Codec<string, never>>();
 expectTypeOf(new Singleton({ codec: lengthPrefixed(serializer), args })).toEqualTypeOf<Singleton<Job, never>>();
 expectTypeOf(texts.protocol.load()).toEqualTypeOf<Promise<Receive<string, never>>>();
 lengthPrefixed({ ...serializer, load: () => Promise.resolve() });
+lengthPrefixed({ ...serializer, load: () => Promise.resolve('what was loaded') });
 // @ts-expect-error load is waited for
 lengthPrefixed({ ...serializer, load: () => {} });
 // @ts-expect-error deserialize is missing
