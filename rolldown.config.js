@@ -66,7 +66,7 @@ const small = {
   comments: false,
   codeSplitting: false,
   minify: {
-    mangle: { toplevel: false, keepNames: { class: true, function: false } },
+    mangle: { toplevel: true, keepNames: { class: true, function: false } },
     compress: true,
   },
 };

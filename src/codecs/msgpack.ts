@@ -1,4 +1,5 @@
 import { SingletonError } from '../core/errors.ts';
+import { unloaded } from '../core/unloaded.ts';
 import type { Codec } from './codec.ts';
 import { lengthPrefixed, type Serializer } from './length-prefixed.ts';
 import { encode } from './msgpack-encoder.ts';
@@ -22,7 +23,7 @@ function createSerializer(): Serializer<any> {
       // Not above: it is as long as all that a launch loads besides, and one that only sends has no use for it.
       const [{ Unpackr }, { decoderOf }] = await Promise.all([
         import('msgpackr/pack').catch(notInstalled),
-        import('./msgpack-decoder.ts'),
+        import('./msgpack-decoder.ts').catch(unloaded),
       ]);
       decode ??= decoderOf(new Unpackr({ useRecords: false, mapsAsObjects: true, copyBuffers: true }));
     },

@@ -27,7 +27,7 @@ export type HoldOptions = Pick<ResolvedOptions<never>, 'transport' | 'client' | 
 export class Hold<Host extends HeldHost> {
   readonly #options: HoldOptions;
   readonly #owner: HoldOwner<Host>;
-  /** Who came before there was a host; `undefined` where nobody is waited for. */
+  /** Who came to this claim before there was a host; `undefined` where nobody is let in. */
   #early: Connection[] | undefined;
   /** How many of them had to make room. */
   #missed = 0;
@@ -58,9 +58,10 @@ export class Hold<Host extends HeldHost> {
 
   /** Takes the place, which is to be opened then; `false` when somebody has it. */
   async listen(claim: Ending): Promise<boolean> {
-    this.#early = [];
+    const early: Connection[] = [];
+    this.#early = early;
     this.#missed = 0;
-    const listening = this.#options.transport.listen(this.#accept, {
+    const listening = this.#options.transport.listen((connection) => this.#accept(connection, early), {
       onWarning: this.#owner.warn,
       onLost: this.#owner.lost,
       connects: this.#options.client,
@@ -72,7 +73,10 @@ export class Hold<Host extends HeldHost> {
       this.#turnAway();
       throw error;
     }
-    if (!this.#listener) return false;
+    if (!this.#listener) {
+      this.#turnAway();
+      return false;
+    }
     this.#place = this.#listener.place;
     this.#since = Date.now();
     return true;
@@ -85,13 +89,12 @@ export class Hold<Host extends HeldHost> {
       limit.throwIfOver();
       this.#host = host;
     } catch (error) {
-      this.#turnAway();
       await this.close();
       throw error;
     }
     if (this.#missed > 0) this.#host.missed(this.#missed);
-    for (const connection of this.#early ?? []) this.#host.accept(connection);
-    this.#early = undefined;
+    // Whoever hears of it may close.
+    for (let next = this.#early?.shift(); next; next = this.#early?.shift()) this.#host.accept(next);
   }
 
   keepAlive(value: boolean): void {
@@ -106,6 +109,7 @@ export class Hold<Host extends HeldHost> {
   async close(): Promise<void> {
     const listener = this.#listener;
     this.#listener = undefined;
+    this.#turnAway();
     listener?.ref();
     if (listener) await this.#free(listener);
     await this.#host?.settle();
@@ -120,14 +124,16 @@ export class Hold<Host extends HeldHost> {
     }
   }
 
-  readonly #accept = (connection: Connection): void => {
-    if (this.#host) return this.#host.accept(connection);
+  /** A listener that comes too late for its claim has an `early` of its own. */
+  #accept(connection: Connection, early: Connection[]): void {
+    const isOver = this.#early !== early;
+    if (this.#host && !isOver) return this.#host.accept(connection);
     // An error that nobody listens to would end the process.
     connection.on('error', () => {});
-    if (!this.#early) return abort(connection);
-    if (this.#early.length >= this.#options.maxConnections) this.#makeRoom(this.#early);
-    this.#early.push(connection);
-  };
+    if (isOver) return abort(connection);
+    if (early.length >= this.#options.maxConnections) this.#makeRoom(early);
+    early.push(connection);
+  }
 
   /** Of too many, one that has gone leaves first, then the one that has waited the longest. */
   #makeRoom(early: Connection[]): void {

@@ -18,13 +18,20 @@ import { Visits } from './visits.ts';
 type Events<T, R> = SingletonEvents<T, R>;
 type Name = keyof SingletonEvents<never>;
 
-/** What a host has of its Singleton. */
-export interface Served<T, R> {
+/** Whom a Singleton tells what; also without a host. */
+export interface Telling<T, R> {
   readonly options: ResolvedOptions<T, R>;
-  /** When the place was got: milliseconds since 1970. */
-  readonly since: number;
   /** Who hears of it. */
   readonly emitter: Typed.default<Events<T, R>>;
+  /** Bounds the warnings, from the first one on. */
+  warned?: RateLimit;
+}
+
+/** What a host has of its Singleton. */
+export interface Served<T, R> {
+  readonly telling: Telling<T, R>;
+  /** When the place was got: milliseconds since 1970. */
+  readonly since: number;
   readonly audience: Audience<T, R>;
   /** The threshold is reached. */
   readonly release: () => void;
@@ -34,7 +41,7 @@ export interface Served<T, R> {
 
 /** A host that can read launches. @throws SingletonError `ERR_SINGLETON_INVALID_OPTION`, or what the codec threw if it is one */
 export async function open<T, R>(served: Served<T, R>): Promise<Host<T, R>> {
-  return new Host(served, await load(served.options.codec));
+  return new Host(served, await load(served.telling.options.codec));
 }
 
 async function load<T, R>({ name, protocol }: Codec<T, R>): Promise<Receive<T, R>> {
@@ -54,10 +61,12 @@ async function load<T, R>({ name, protocol }: Codec<T, R>): Promise<Receive<T, R
 }
 
 /** Emits a warning, and prints it where that is wanted. */
-export function tell<T, R>(
-  warning: SingletonError,
-  { options, emitter }: Pick<Served<T, R>, 'options' | 'emitter'>,
-): void {
+export function warn<T, R>(warning: SingletonError, telling: Telling<T, R>): void {
+  telling.warned ??= new RateLimit((count) => tell(leftOut(count, 'warnings were not emitted'), telling));
+  telling.warned.pass(() => tell(warning, telling));
+}
+
+function tell<T, R>(warning: SingletonError, { options, emitter }: Telling<T, R>): void {
   if (options.verbose) printWarning(warning);
   callEach(emitter.rawListeners('warning'), emitter, [warning]);
 }
@@ -65,15 +74,17 @@ export function tell<T, R>(
 /** Serves a place: counts the launches that come, tells the listeners, and hands them on. */
 export class Host<T, R> {
   readonly #served: Served<T, R>;
+  readonly #telling: Telling<T, R>;
   readonly #visits: Visits<T, R>;
   readonly #publisher: Publisher<T, R>;
-  readonly #warned = new RateLimit((count) => tell(leftOut(count, 'warnings were not emitted'), this.#served));
   readonly #printed = new RateLimit((count) => this.warn(leftOut(count, 'refused clients were not printed')));
   #clients = 0;
 
   constructor(served: Served<T, R>, receive: Receive<T, R>) {
-    const { options, since, audience, emitter } = served;
+    const { since, audience, telling } = served;
+    const { options, emitter } = telling;
     this.#served = served;
+    this.#telling = telling;
     this.#publisher = new Publisher(options, audience, {
       exist: () => emitter.listenerCount('args') > 0,
       call: ({ args, client }) => this.#tellOf(client, 'args', args, client),
@@ -100,7 +111,7 @@ export class Host<T, R> {
   /** Whether somebody listens, or was given a launch that waits for its last word. */
   get isHeard(): boolean {
     const isAnswering = this.#visits.conversations > this.#publisher.waiting;
-    return isAnswering || this.#publisher.isHeard || this.#served.emitter.listenerCount('client') > 0;
+    return isAnswering || this.#publisher.isHeard || this.#telling.emitter.listenerCount('client') > 0;
   }
 
   accept(connection: Connection): void {
@@ -131,16 +142,14 @@ export class Host<T, R> {
   /** No launch comes any more. */
   end(): void {
     this.#publisher.end();
-    this.#warned.end();
+    this.#telling.warned?.end();
     this.#printed.end();
   }
 
-  readonly warn = (warning: SingletonError): void => {
-    this.#warned.pass(() => tell(warning, this.#served));
-  };
+  readonly warn = (warning: SingletonError): void => warn(warning, this.#telling);
 
   emit<E extends Name>(event: E, ...args: Parameters<Events<T, R>[E]>): void {
-    const { emitter } = this.#served;
+    const { emitter } = this.#telling;
     callEach(emitter.rawListeners(event), emitter, args);
   }
 
@@ -152,7 +161,7 @@ export class Host<T, R> {
   ): boolean => {
     const number = ++this.#clients;
     const client = new ClientView<R>({ number, launch, remoteAddress, dialogue });
-    const admission = admit(number, this.#served.options);
+    const admission = admit(number, this.#telling.options);
     dispatching({ outcome: OUTCOMES[admission], client: number });
     const attendance = new Attendance((attended) => {
       dialogue?.attended(attended);
@@ -169,18 +178,18 @@ export class Host<T, R> {
       return true;
     }
     if (this.#publisher.publish({ args: launch.args, client, attendance }, bytes)) return true;
-    this.warn(full(this.#served.options));
+    this.warn(full(this.#telling.options));
     return false;
   };
 
   readonly #refuse = (failure: VerifyFailure): void => {
-    if (this.#served.options.verbose) this.#printed.pass(() => printFailure(failure));
+    if (this.#telling.options.verbose) this.#printed.pass(() => printFailure(failure));
     this.emit('verifyFailed', failure);
   };
 
   /** A listener that rejects because nobody waits any more, as its streams and its signal let it, hurts nobody. */
   #tellOf<E extends 'args' | 'client'>(client: Client<R>, event: E, ...args: Parameters<Events<T, R>[E]>): Done[] {
-    const { emitter } = this.#served;
+    const { emitter } = this.#telling;
     return callEach(emitter.rawListeners(event), emitter, args, (cause) => {
       const isForgiven = client.waiting && client.signal.aborted;
       if (isForgiven) this.warn(leftAlone(cause));

@@ -4,6 +4,7 @@ import { invalidArgs, validate, type Schema } from './schema.ts';
 
 /** Has what is received validated, before it is told. */
 export function validating<T, R>(receive: Receive<unknown, R>, schema: Schema<unknown, T>): Receive<T, R> {
+  if (typeof receive !== 'function') throw new TypeError('Expected load() to give a function.');
   return (connection, terms, receiver) => {
     const answer = receive(connection, terms, {
       received: (reception) => {

@@ -8,7 +8,7 @@ import { Ending } from './ending.ts';
 import { MultipleSingletonsError, SingletonError } from './errors.ts';
 import type { Arrival, ReleaseReason, SingletonEvents } from './events.ts';
 import { Hold } from './hold.ts';
-import type { Host } from './host.ts';
+import type { Host, Telling } from './host.ts';
 import type { Observer } from './observers.ts';
 import type {
   AnyOptions,
@@ -20,6 +20,7 @@ import type {
 } from './options.ts';
 import type { Receipt } from './receipt.ts';
 import { resolveOptions } from './resolve-options.ts';
+import { unloaded } from './unloaded.ts';
 
 /** `any`, because `acquire` has checked by its own overloads what the constructor asks for by others. */
 function untyped<T, R>(options: AnyOptions<T, R>): any {
@@ -57,6 +58,7 @@ export class Singleton<T = readonly string[], R = unknown> extends TypedEmitter<
   }
 
   readonly #options: ResolvedOptions<T, R>;
+  readonly #telling: Telling<T, R>;
   readonly #audience = new Audience<T, R>(() => this.#listened());
   readonly #hold: Hold<Host<T, R>>;
   /** Aborts the claim; from then on this Singleton is over. */
@@ -76,6 +78,7 @@ export class Singleton<T = readonly string[], R = unknown> extends TypedEmitter<
   constructor(options?: AnyOptions<T, R>) {
     super();
     this.#options = resolveOptions(options);
+    this.#telling = { options: this.#options, emitter: this };
     this.#hold = new Hold(this.#options, {
       open: (since) => this.#serve(since),
       warn: this.#warn,
@@ -225,9 +228,8 @@ export class Singleton<T = readonly string[], R = unknown> extends TypedEmitter<
   async #serve(since: number): Promise<Host<T, R>> {
     const { open } = await import('./host.ts').catch(unloaded);
     return open({
-      options: this.#options,
+      telling: this.#telling,
       since,
-      emitter: this,
       audience: this.#audience,
       release: () => void this.#end('threshold'),
       changed: () => this.#listened(),
@@ -238,11 +240,7 @@ export class Singleton<T = readonly string[], R = unknown> extends TypedEmitter<
   readonly #warn = (warning: SingletonError): void => {
     const { host } = this.#hold;
     if (host) host.warn(warning);
-    else
-      void import('./host.ts').then(
-        ({ tell }) => tell(warning, { options: this.#options, emitter: this }),
-        () => {},
-      );
+    else import('./host.ts').then(({ warn }) => warn(warning, this.#telling)).catch(() => {});
   };
 
   async #acquire(): Promise<this> {
@@ -253,7 +251,11 @@ export class Singleton<T = readonly string[], R = unknown> extends TypedEmitter<
       const delivery = await claim(this.#hold, this.#options, this.#over);
       if (!delivery) await this.#open();
       const receipt = delivery && (await conclude(delivery, this.#options, this.#over));
-      if (this.#over.reason) await this.#hold.close();
+      if (this.#over.reason) {
+        // Whoever was let in claims the place itself.
+        this.#hold.host?.cut();
+        await this.#hold.close();
+      }
       this.#over.throwIfOver();
       if (receipt) {
         if (strict) process.exit(receipt.exitCode ?? 0);
@@ -320,15 +322,6 @@ function isOver(signal: AbortSignal | undefined): SingletonError {
 function notOpened(codec: string, after: number): SingletonError {
   return new SingletonError(
     'ERR_SINGLETON_INVALID_OPTION',
-    `Option "codec": expected load() of "${codec}" to settle within ${after} ms (handOffTimeout); it did not, and the place ` +
-      'is free again.',
-  );
-}
-
-function unloaded(cause: unknown): never {
-  throw new SingletonError(
-    'ERR_SINGLETON_PLACE_UNAVAILABLE',
-    'The place was given back: a file of this package could not be loaded. It may have been replaced while the program ran.',
-    { cause },
+    `Option "codec": expected load() of "${codec}" to settle within ${after} ms. The place is free again.`,
   );
 }

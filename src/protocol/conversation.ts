@@ -1,4 +1,5 @@
 import type { Protocol } from '../codecs/codec.ts';
+import { unloaded } from '../core/unloaded.ts';
 import { load, type Carrier } from './carrier.ts';
 import { prepare } from './handing-over.ts';
 
@@ -21,7 +22,10 @@ import { prepare } from './handing-over.ts';
 export function conversation<T, R>(carrier: Carrier<T, R>): Protocol<T, R> {
   return {
     async load() {
-      const [{ receive }] = await Promise.all([import('./receiving.ts'), load(carrier.name, carrier.args)]);
+      const [{ receive }] = await Promise.all([
+        import('./receiving.ts').catch(unloaded),
+        load(carrier.name, carrier.args),
+      ]);
       return (connection, terms, receiver) => receive(carrier, connection, terms, receiver);
     },
     prepare: (launch, terms) => prepare(carrier, launch, terms),

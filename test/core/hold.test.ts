@@ -84,15 +84,29 @@ describe('listen', () => {
     expect(hold).toMatchObject({ isListening: false, place: 'scripted://place', host: undefined });
   });
 
-  it('gives a place back that it got when the claim was over, and resets who comes to it', async () => {
+  it('gives a place back that it got when the claim was over, and resets who comes to it, also in the next claim', async () => {
     const { hold, transport } = create();
+    const accepts: ((connection: Connection) => void)[] = [];
+    const listen = transport.listen.bind(transport);
+    transport.listen = (accept, options) => {
+      accepts.push(accept);
+      return listen(accept, options);
+    };
     const claim = new Ending();
     const listening = hold.listen(claim);
     claim.end(new SingletonError('ERR_SINGLETON_RELEASED', 'over'));
     await expect(listening).rejects.toThrow('over');
+    const other = new ScriptedTransport();
+    await other.listen(accepts[0] ?? expect.fail(), { onWarning: () => {}, onLost: () => {} });
+    expect(other.dial().wasReset).toBe(true);
     await turn();
     expect(transport.steps).toEqual(['listen', 'close']);
     expect(hold.host).toBeUndefined();
+    expect(await hold.listen(never)).toBe(true);
+    expect(other.dial().wasReset).toBe(true);
+    await hold.open(never);
+    expect(other.dial().wasReset).toBe(true);
+    expect(transport.dial().wasReset).toBe(false);
   });
 });
 
@@ -227,6 +241,16 @@ describe('close', () => {
     await turn();
     expect(told).toEqual(['ERR_SINGLETON_CONNECTION_FAILED']);
   });
+});
+
+it('a connection that comes after the close is reset', async () => {
+  const { hold, host, transport } = await openHold();
+  const { accept } = transport.listening ?? expect.fail();
+  await hold.close();
+  const other = new ScriptedTransport();
+  await other.listen(accept, { onWarning: () => {}, onLost: () => {} });
+  expect(other.dial().wasReset).toBe(true);
+  expect(host.got).toEqual(['settle']);
 });
 
 describe('keepAlive', () => {

@@ -2,6 +2,7 @@ import { EventEmitter, once } from 'node:events';
 import { Duplex } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, it, vi } from 'vitest';
+import { z } from 'zod';
 import { legacy, Singleton, SingletonError, type ListenOptions } from '../../src/index.ts';
 import { memory } from '../../src/transports/memory.ts';
 import { abort, type Listener, type Transport } from '../../src/transports/transport.ts';
@@ -144,6 +145,40 @@ it('what the transport warns of while the host is loaded is a warning', async ()
   await app.release();
 });
 
+it('a flood of warnings without a host is cut short, and its number told', async () => {
+  const { app, claiming, loaded, warn } = await loading();
+  const warnings: string[] = [];
+  app.on('warning', ({ message }) => warnings.push(message));
+  for (let count = 0; count < 250; count += 1) warn(new SingletonError('ERR_SINGLETON_BUSY', 'Too many.'));
+  loaded();
+  await claiming;
+  await app.release();
+  expect(warnings).toHaveLength(101);
+  expect(warnings.at(-1)).toContain('150 more warnings');
+});
+
+it('who came early to a claim that a listener of `warning` gives up is reset, so that it claims the place itself', async () => {
+  const transport = new ScriptedTransport();
+  const { protocol, ...rest } = legacy();
+  const dial = (): ScriptedConnection => {
+    const connection = transport.dial();
+    connection.push('mine\0');
+    connection.push(null);
+    return connection;
+  };
+  const early: ScriptedConnection[] = [];
+  const load = async (): ReturnType<typeof protocol.load> => {
+    early.push(dial(), transport.dial().destroy(), dial());
+    while (!early[1]?.closed) await turn();
+    return protocol.load();
+  };
+  const app = new Singleton({ transport, codec: { ...rest, protocol: { ...protocol, load } } });
+  app.once('warning', () => void app.release());
+  await expect(app.acquire()).rejects.toMatchObject({ code: 'ERR_SINGLETON_RELEASED' });
+  expect(early.map(({ wasReset }) => wasReset)).toEqual([true, true, true]);
+  expect(app.clients).toBe(0);
+});
+
 it('a place that cannot be freed while the host is loaded is a warning', async () => {
   const cause = new Error('unlink');
   const { app, claiming } = await loading(() => Promise.reject(cause));
@@ -175,6 +210,10 @@ it.each([
   const protocol = { ...legacy().protocol, load };
   const options = { transport, codec: { name: 'mine', protocol }, args: [] };
   // A caller in JavaScript may give what the types refuse.
+  for (const schema of [undefined, z.array(z.string())]) {
+    const app: Singleton = Reflect.construct(Singleton, [{ ...options, schema }]);
+    await expect(app.acquire()).rejects.toMatchObject({ code: 'ERR_SINGLETON_INVALID_OPTION' });
+  }
   const app: Singleton = Reflect.construct(Singleton, [options]);
   const refused = { code: 'ERR_SINGLETON_INVALID_OPTION', message: expect.stringContaining('"mine"'), cause };
   await expect(app.acquire()).rejects.toMatchObject(refused);

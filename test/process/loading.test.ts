@@ -1,7 +1,7 @@
-import { cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 import type { AppConfig } from '../fixtures/app.js';
 import { fixture, freePort, hostOf, run, type Program } from './program.ts';
@@ -47,16 +47,24 @@ test.each([
   expect(loaded).toEqual({ files, packages, hasCrypto: false });
 });
 
-test('a program whose package was replaced meanwhile gives the place back, and says so', async () => {
-  const folder = await temporaryFolder();
+test.each([
+  ['legacy', 'host.js'],
+  ['json', 'codecs/receiving.js'],
+  ['msgpack', 'codecs/msgpack-decoder.js'],
+])('a program of %s whose package was replaced meanwhile gives the place back, and says so', async (codec, missing) => {
+  const folder = join(await temporaryFolder(), 'dist');
   await cp(new URL('../../dist/', import.meta.url), folder, { recursive: true });
-  await rm(join(folder, 'host.js'));
+  await symlink(fileURLToPath(new URL('../../node_modules', import.meta.url)), join(folder, '..', 'node_modules'));
+  await rm(join(folder, missing));
+  const file = codec === 'legacy' ? 'index.js' : `codecs/${codec}.js`;
   const code = `
     import { createServer } from 'node:net';
     import { Singleton } from '${pathToFileURL(join(folder, 'index.js')).href}';
+    import { ${codec} } from '${pathToFileURL(join(folder, file)).href}';
     const port = ${await freePort()};
     const print = (line) => console.log(JSON.stringify(line));
-    await Singleton.acquire({ port }).catch(({ code, cause }) => print({ event: 'rejected', code, cause: cause.code }));
+    const claim = Singleton.acquire({ port, codec: ${codec}(), args: [] });
+    await claim.catch(({ code, cause }) => print({ event: 'rejected', code, cause: cause.code }));
     const server = createServer().listen(port, '127.0.0.1', () => server.close(() => print({ event: 'free' })));
   `;
   const program = run(process.execPath, ['--input-type=module', '--eval', code]);
