@@ -1,8 +1,5 @@
-import { once } from 'node:events';
 import { expect, it, vi } from 'vitest';
-import { Singleton } from '../../src/index.ts';
 import { launch, startHost } from './hosting.ts';
-import { ScriptedTransport } from './scripted-transport.ts';
 
 type Observer = (args: readonly string[], ...stored: unknown[]) => void;
 
@@ -76,20 +73,4 @@ it('an observer that untraces itself hears of one launch, and the next one waits
   await launch(app, ['2']);
   expect(calls).toEqual([['1']]);
   expect(app.arguments).toEqual([['2']]);
-});
-
-it('release takes the observers off', async () => {
-  const transport = new ScriptedTransport();
-  const app = await new Singleton({ transport }).acquire();
-  const observer = vi.fn<Observer>();
-  app.trace(observer);
-  const { listening } = transport;
-  await app.release();
-  transport.listening = listening;
-  const late = transport.dial();
-  late.push('late\0');
-  late.push(null);
-  await once(late, 'close');
-  expect(app.clients).toBe(1);
-  expect(observer).not.toHaveBeenCalled();
 });
