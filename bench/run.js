@@ -21,7 +21,7 @@ import { judge, TARGETS } from './targets.js';
 /** @type {Readonly<Record<string, () => Promise<readonly import('./report.js').Row[]>>>} */
 const PARTS = {
   size,
-  'cold-launch': () => coldLaunch({ seconds: 27, fewest: 12 }),
+  'cold-launch': () => coldLaunch({ seconds: 24, fewest: 12 }),
   'hand-offs': () => handOffs({ seconds: 16, fewest: 5 }),
   codecs: async () => codecs(await internals(), { seconds: 12, fewest: 5 }),
   channel: async () => channel(await internals(), { seconds: 4, fewest: 5 }),
