@@ -71,21 +71,21 @@ const small = {
   },
 };
 
-const MAIN = ['codecs/json', 'codecs/msgpack', 'codecs/length-prefixed'];
+const CODECS = ['codecs/json', 'codecs/msgpack', 'codecs/length-prefixed'];
 const TRANSPORTS = ['transports/pipe', 'transports/memory', 'transports/compliance'];
 
 // One file for each entry: who imports one loads one. The first of a directory empties it.
 export default defineConfig([
   entry('index', 'dist', [loadedByHosts, ...types], { cleanDir: true }),
   entry('host', 'dist', [sharedWithIndex('./index.js')]),
-  ...MAIN.map((file) => entry(file, 'dist/codecs', [loadedByHosts, sharedWithIndex('../index.js'), ...types])),
+  ...CODECS.map((file) => entry(file, 'dist/codecs', [loadedByHosts, sharedWithIndex('../index.js'), ...types])),
   ...['protocol/receiving', 'codecs/msgpack-decoder'].map((file) =>
     entry(file, 'dist/codecs', [sharedWithIndex('../index.js')]),
   ),
   ...TRANSPORTS.map((file) => entry(file, 'dist/transports', [sharedWithIndex('../index.js'), ...types])),
   // For bundlers, which may put a file that is loaded later behind a program that waits for it: all in one.
   entry('index', 'dist/bundled', []),
-  ...MAIN.map((file) => entry(file, 'dist/bundled', [sharedWithIndex('./index.js')])),
+  ...CODECS.map((file) => entry(file, 'dist/bundled', [sharedWithIndex('./index.js')])),
   ...TRANSPORTS.map((file) => entry(file, 'dist/bundled', [sharedWithIndex('./index.js')])),
 ]);
 

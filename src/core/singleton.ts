@@ -61,7 +61,7 @@ export class Singleton<T = readonly string[], R = unknown> extends TypedEmitter<
   readonly #telling: Telling<T, R>;
   readonly #audience = new Audience<T, R>(() => this.#listened());
   readonly #hold: Hold<Host<T, R>>;
-  /** Aborts the claim; from then on this Singleton is over. */
+  /** Ends the claim; from then on this Singleton is over. */
   readonly #over = new Ending();
   #claiming: Promise<this> | undefined;
   #ending: Promise<void> | undefined;

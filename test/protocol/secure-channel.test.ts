@@ -2,9 +2,9 @@ import { once } from 'node:events';
 import { PassThrough, Readable, type Duplex } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { inspect } from 'node:util';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { SingletonError, type SingletonErrorCode } from '../../src/core/errors.ts';
-import type { Session } from '../../src/protocol/noise.ts';
+import { CipherState, type Session } from '../../src/protocol/noise.ts';
 import { SecureChannel } from '../../src/protocol/secure-channel.ts';
 import { channels, half, outcomeOf, readAll, record, recordsOf, sessions } from './duplex-pair.ts';
 
@@ -206,6 +206,17 @@ describe('a channel that is destroyed', () => {
     const { channel } = half();
     channel.on('error', () => {}).destroy();
     expect(await written(channel, Buffer.from('late'))).toMatchObject({ code: 'ERR_STREAM_DESTROYED' });
+  });
+
+  test('decrypts nothing behind a record that is refused', async () => {
+    const decrypt = vi.spyOn(CipherState.prototype, 'tryDecrypt');
+    onTestFinished(() => decrypt.mockRestore());
+    const { channel, wire, peer } = half();
+    const outcome = outcomeOf(channel);
+    const first = record(peer, 'first');
+    wire.write(Buffer.concat([first.fill((first.at(-1) ?? 0) ^ 1, first.length - 1), record(peer, MARKER)]));
+    expect((await outcome).error).toMatchObject({ code: 'ERR_SINGLETON_VERIFICATION_FAILED' });
+    expect(decrypt).toHaveBeenCalledOnce();
   });
 
   test('delivers nothing that comes later', async () => {
