@@ -7,13 +7,13 @@ import { rolldown } from 'rolldown';
  * @typedef {object} Internals
  * @property {import('../src/codecs/length-prefixed.ts').LengthPrefixedOptions<any, any>} json Of the codec, its serializer.
  * @property {import('../src/codecs/length-prefixed.ts').LengthPrefixedOptions<any, any>} msgpack
- * @property {typeof import('../src/codecs/legacy.ts').encode} encodeLegacy
- * @property {typeof import('../src/codecs/legacy-decoder.ts').LegacyDecoder} LegacyDecoder
- * @property {typeof import('../src/codecs/frames.ts').frames} frames
+ * @property {typeof import('../src/protocol/legacy/message.ts').encode} encodeLegacy
+ * @property {typeof import('../src/protocol/legacy/decoder.ts').LegacyDecoder} LegacyDecoder
+ * @property {typeof import('../src/protocol/frames.ts').frames} frames
  * @property {typeof import('../src/protocol/messages.ts').encodeLaunch} encodeLaunch
  * @property {typeof import('../src/protocol/messages.ts').decodeLaunch} decodeLaunch
- * @property {typeof import('../src/protocol/handshake.ts').initiate} initiate
- * @property {typeof import('../src/protocol/handshake.ts').tryRespond} tryRespond
+ * @property {typeof import('../src/protocol/secure/handshake.ts').initiate} initiate
+ * @property {typeof import('../src/protocol/secure/handshake.ts').tryRespond} tryRespond
  */
 
 const EXPORTS = `
@@ -22,11 +22,11 @@ const EXPORTS = `
   export const json = openJson();
   export const msgpack = openMsgpack();
   await msgpack.load?.();
-  export { encode as encodeLegacy } from './codecs/legacy.ts';
-  export { LegacyDecoder } from './codecs/legacy-decoder.ts';
-  export { frames } from './codecs/frames.ts';
+  export { encode as encodeLegacy } from './protocol/legacy/message.ts';
+  export { LegacyDecoder } from './protocol/legacy/decoder.ts';
+  export { frames } from './protocol/frames.ts';
   export { encodeLaunch, decodeLaunch } from './protocol/messages.ts';
-  export { initiate, tryRespond } from './protocol/handshake.ts';
+  export { initiate, tryRespond } from './protocol/secure/handshake.ts';
 `;
 
 const SOURCE = fileURLToPath(new URL('../src/', import.meta.url));

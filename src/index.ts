@@ -1,10 +1,10 @@
 export { Singleton } from './core/singleton.ts';
-export { MultipleSingletonsError, SingletonError, type SingletonErrorCode } from './core/errors.ts';
+export { MultipleSingletonsError, SingletonError, type SingletonErrorCode } from './interface/errors.ts';
 export type { Arrival, Client, ReleaseReason, SingletonEvents, VerifyFailure } from './core/events.ts';
 export { generateSecret } from './core/secret.ts';
 export type { Schema } from './core/schema.ts';
-export type { HostInfo, Outcome, Receipt } from './core/receipt.ts';
-export type { Observer } from './core/observers.ts';
+export type { HostInfo, Outcome, Receipt } from './interface/receipt.ts';
+export type { Observer } from './core/host/observers.ts';
 export type {
   ArgsOption,
   HandOffOptions,
@@ -38,6 +38,6 @@ export type {
   Terms,
   Verified,
   VerifyFailureReason,
-} from './codecs/codec.ts';
+} from './interface/codec.ts';
 export { tcp, type TcpOptions } from './transports/tcp.ts';
-export type { Connection, ConnectOptions, Listener, ListenOptions, Transport } from './transports/transport.ts';
+export type { Connection, ConnectOptions, Listener, ListenOptions, Transport } from './interface/transport.ts';

@@ -1,8 +1,8 @@
-import { SingletonError } from '../core/errors.ts';
-import type { Codec } from './codec.ts';
+import type { Codec } from '../interface/codec.ts';
+import { SingletonError } from '../interface/errors.ts';
+import { tryDecode } from '../protocol/utf8.ts';
 import { lengthPrefixed } from './length-prefixed.ts';
-import { MAX_DEPTH, MAX_NODES, requirePlain } from './plain.ts';
-import { tryDecode } from './utf8.ts';
+import { MAX_DEPTH, MAX_NODES, requirePlain } from './serializable.ts';
 
 /**
  * Arguments and replies as JSON: what arrives is what was sent, or it fails (-0 arrives as 0). `T`, of arguments, and `R`, of

@@ -1,10 +1,8 @@
-import { SingletonError } from '../core/errors.ts';
-import { invalidOption } from '../core/invalid-option.ts';
-import { prepare } from '../protocol/one-way.ts';
-import type { Codec } from './codec.ts';
-import { MAX_PARTS, NUL } from './legacy-parts.ts';
-import { headLength, recognizeStranger } from './stranger.ts';
-import { tryDecode } from './utf8.ts';
+import type { Codec } from '../interface/codec.ts';
+import { invalidOption, SingletonError } from '../interface/errors.ts';
+import { prepare } from '../protocol/legacy/client.ts';
+import { recognizeStranger } from '../protocol/legacy/sniff.ts';
+import { tryDecode } from '../protocol/utf8.ts';
 
 /**
  * The wire of the Python package Socket_Singleton, byte for byte, and so the one that talks to it:
@@ -17,8 +15,8 @@ export function legacy(): Codec<readonly string[], never> {
   return {
     name: 'legacy',
     protocol: {
-      load: async () => (await import('./legacy-receiving.ts')).receive,
-      prepare: (launch, terms) => prepare(encode, launch, terms),
+      load: async () => (await import('../protocol/legacy/host.ts')).receive,
+      prepare,
     },
     check({ args, secret, name, wait }) {
       if (!Array.isArray(args) || !Array.from(args).every((arg) => typeof arg === 'string')) {
@@ -39,25 +37,4 @@ export function legacy(): Codec<readonly string[], never> {
       return undefined;
     },
   };
-}
-
-/** The parts, each before a NUL. @throws SingletonError `ERR_SINGLETON_UNENCODABLE` */
-export function encode(parts: readonly string[]): Uint8Array {
-  if (parts.length > MAX_PARTS) throw unencodable(`there are more than ${MAX_PARTS}`);
-  for (const [index, part] of parts.entries()) {
-    if (part.includes(NUL)) throw unencodable(`part ${index} of the message has a NUL, which separates parts`);
-    if (!part.isWellFormed())
-      throw unencodable(`part ${index} of the message has a lone surrogate, which is not UTF-8`);
-  }
-  const bytes = Buffer.from(parts.join(NUL) + NUL);
-  const stranger = recognizeStranger(bytes.subarray(0, headLength(bytes)));
-  if (stranger !== undefined) throw unencodable(`they start like ${stranger}, which every host refuses`);
-  return bytes;
-}
-
-function unencodable(problem: string): SingletonError {
-  return new SingletonError(
-    'ERR_SINGLETON_UNENCODABLE',
-    `The legacy codec cannot carry these arguments: ${problem}. Change them.`,
-  );
 }

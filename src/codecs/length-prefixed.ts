@@ -1,10 +1,9 @@
-import { SingletonError } from '../core/errors.ts';
-import { invalidOption } from '../core/invalid-option.ts';
-import type { Serializer } from '../protocol/carrier.ts';
-import { conversation } from '../protocol/conversation.ts';
-import { MAX_NAME_BYTES } from '../protocol/preface.ts';
-import type { Codec } from './codec.ts';
-import { frames } from './frames.ts';
+import type { Codec } from '../interface/codec.ts';
+import { invalidOption, SingletonError } from '../interface/errors.ts';
+import { frames } from '../protocol/frames.ts';
+import { MAX_NAME_BYTES } from '../protocol/hello.ts';
+import { conversation } from '../protocol/protocol.ts';
+import type { Serializer } from '../protocol/serializer.ts';
 
 export type { Serializer };
 

@@ -1,8 +1,7 @@
-import { SingletonError } from '../core/errors.ts';
-import { unloaded } from '../core/unloaded.ts';
-import type { Codec } from './codec.ts';
+import type { Codec } from '../interface/codec.ts';
+import { SingletonError, unloaded } from '../interface/errors.ts';
 import { lengthPrefixed, type Serializer } from './length-prefixed.ts';
-import { encode } from './msgpack-encoder.ts';
+import { encode } from './msgpack-encode.ts';
 
 /**
  * Arguments and replies as MessagePack: what JSON has, and `Uint8Array`, `bigint`, `NaN` and the infinities. Whoever decodes
@@ -23,7 +22,7 @@ function createSerializer(): Serializer<any> {
       // Not above: it is as long as all that a launch loads besides, and one that only sends has no use for it.
       const [{ Unpackr }, { decoderOf }] = await Promise.all([
         import('msgpackr/pack').catch(notInstalled),
-        import('./msgpack-decoder.ts').catch(unloaded),
+        import('./msgpack-decode.ts').catch(unloaded),
       ]);
       decode ??= decoderOf(new Unpackr({ useRecords: false, mapsAsObjects: true, copyBuffers: true }));
     },

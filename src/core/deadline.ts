@@ -1,7 +1,60 @@
-import type { ConnectOptions } from '../transports/transport.ts';
-import { now } from './clock.ts';
-import { Ending } from './ending.ts';
-import { SingletonError } from './errors.ts';
+import { SingletonError } from '../interface/errors.ts';
+import type { ConnectOptions } from '../interface/transport.ts';
+/**
+ * Milliseconds on a clock that never goes back. `performance.now()` says the same, and loads a part of Node that each launch
+ * would pay for.
+ */
+export function now(): number {
+  return process.uptime() * 1000;
+}
+
+/** Is over at most once, and then for a reason. An `AbortSignal`, but one is made only where it is asked for: it takes its time. */
+export class Ending {
+  readonly #callbacks = new Set<() => void>();
+  #reason: SingletonError | undefined;
+  #controller: AbortController | undefined;
+
+  /** `undefined` while it is not over. */
+  get reason(): SingletonError | undefined {
+    return this.#reason;
+  }
+
+  /** Aborts when it is over. */
+  get signal(): AbortSignal {
+    if (!this.#controller) {
+      this.#controller = new AbortController();
+      if (this.#reason) this.#controller.abort(this.#reason);
+    }
+    return this.#controller.signal;
+  }
+
+  /** Calls back when it is over, at once where it is, and gives what takes that back. */
+  readonly onAbort = (callback: () => void): (() => void) => {
+    if (this.#reason) callback();
+    else this.#callbacks.add(callback);
+    return () => void this.#callbacks.delete(callback);
+  };
+
+  throwIfOver(): void {
+    if (this.#reason) throw this.#reason;
+  }
+
+  /** The first reason counts. */
+  end(reason: SingletonError): void {
+    if (this.#reason) return;
+    this.#reason = reason;
+    this.#controller?.abort(reason);
+    for (const callback of this.#callbacks) callback();
+  }
+}
+
+/** What the promise settles to, unless it is over before: then rejects with the reason. */
+export function unlessOver<T>(promise: Promise<T>, ending: Ending): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const forget = ending.onAbort(() => reject(ending.reason));
+    promise.then(resolve, reject).finally(forget);
+  });
+}
 
 /** Milliseconds between two tries: too short to be felt, and uneven, so that launches do not march in step. */
 const MIN_PAUSE = 5;

@@ -1,6 +1,13 @@
+import { EventEmitter } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
-import type { VerifyFailureReason } from '../codecs/codec.ts';
-import type { SingletonError } from './errors.ts';
+import type * as Typed from 'typed-emitter';
+import type { VerifyFailureReason } from '../interface/codec.ts';
+import type { SingletonError } from '../interface/errors.ts';
+/** Its types say less than `typed-emitter`, which has no code of its own, says of the same class. */
+const untyped: any = EventEmitter;
+
+/** Node's `EventEmitter`, with the types of `typed-emitter`. */
+export const TypedEmitter: new <Events extends Typed.EventMap>() => Typed.default<Events> = untyped;
 
 /** What a host emits. There is no `error` event: a forgotten listener must not bring a host down. */
 export type SingletonEvents<T = readonly string[], R = unknown> = {

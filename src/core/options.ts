@@ -1,7 +1,7 @@
 import type { Readable, Writable } from 'node:stream';
-import type { Codec, Streams } from '../codecs/codec.ts';
-import type { Transport } from '../transports/transport.ts';
-import type { SingletonError } from './errors.ts';
+import type { Codec, Streams } from '../interface/codec.ts';
+import type { SingletonError } from '../interface/errors.ts';
+import type { Transport } from '../interface/transport.ts';
 import type { Schema } from './schema.ts';
 
 /** What both a launch and `Singleton.send` take. */

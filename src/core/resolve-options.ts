@@ -1,9 +1,8 @@
-import type { Codec } from '../codecs/codec.ts';
 import { legacy } from '../codecs/legacy.ts';
+import type { Codec } from '../interface/codec.ts';
+import { invalidOption, SingletonError } from '../interface/errors.ts';
+import type { Transport } from '../interface/transport.ts';
 import { tcp } from '../transports/tcp.ts';
-import type { Transport } from '../transports/transport.ts';
-import { SingletonError } from './errors.ts';
-import { invalidOption } from './invalid-option.ts';
 import type { AnyOptions, HandOffOptions, ResolvedOptions } from './options.ts';
 import { validated } from './validated.ts';
 

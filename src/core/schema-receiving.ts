@@ -1,6 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import type { Receive, Reception } from '../codecs/codec.ts';
-import { invalidArgs, validate, type Schema } from './schema.ts';
+import type { Receive, Reception } from '../interface/codec.ts';
+import { invalidArgs, type Schema, validate } from './schema.ts';
 
 /** Has what is received validated, before it is told. */
 export function validating<T, R>(receive: Receive<unknown, R>, schema: Schema<unknown, T>): Receive<T, R> {

@@ -1,5 +1,5 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { SingletonError } from './errors.ts';
+import { SingletonError } from '../interface/errors.ts';
 
 /** Any schema of the Standard Schema specification: of zod, valibot, arktype and others. */
 export type Schema<Input = unknown, Output = Input> = StandardSchemaV1<Input, Output>;

@@ -1,15 +1,11 @@
 import type { InspectOptions } from 'node:util';
-import { Audience } from './audience.ts';
-import { claim } from './claim.ts';
-import { conclude, send } from './client.ts';
-import { TypedEmitter } from './emitter.ts';
-import { Deadline } from './deadline.ts';
-import { Ending } from './ending.ts';
-import { MultipleSingletonsError, SingletonError } from './errors.ts';
-import type { Arrival, ReleaseReason, SingletonEvents } from './events.ts';
-import { Hold } from './hold.ts';
-import type { Host, Telling } from './host.ts';
-import type { Observer } from './observers.ts';
+import { MultipleSingletonsError, SingletonError, unloaded } from '../interface/errors.ts';
+import type { Receipt } from '../interface/receipt.ts';
+import { claim } from './acquire.ts';
+import { Deadline, Ending } from './deadline.ts';
+import { type Arrival, type ReleaseReason, type SingletonEvents, TypedEmitter } from './events.ts';
+import type { Host, Telling } from './host/host.ts';
+import type { Observer } from './host/observers.ts';
 import type {
   AnyOptions,
   ResolvedOptions,
@@ -18,9 +14,10 @@ import type {
   ValidatedOptions,
   ValidatedSendOptions,
 } from './options.ts';
-import type { Receipt } from './receipt.ts';
 import { resolveOptions } from './resolve-options.ts';
-import { unloaded } from './unloaded.ts';
+import { conclude, send } from './send.ts';
+import { Hold } from './server.ts';
+import { Audience } from './subscribers.ts';
 
 /** `any`, because `acquire` has checked by its own overloads what the constructor asks for by others. */
 function untyped<T, R>(options: AnyOptions<T, R>): any {
@@ -226,7 +223,7 @@ export class Singleton<T = readonly string[], R = unknown> extends TypedEmitter<
   }
 
   async #serve(since: number): Promise<Host<T, R>> {
-    const { open } = await import('./host.ts').catch(unloaded);
+    const { open } = await import('./host/index.ts').catch(unloaded);
     return open({
       telling: this.#telling,
       since,
@@ -240,7 +237,7 @@ export class Singleton<T = readonly string[], R = unknown> extends TypedEmitter<
   readonly #warn = (warning: SingletonError): void => {
     const { host } = this.#hold;
     if (host) host.warn(warning);
-    else import('./host.ts').then(({ warn }) => warn(warning, this.#telling)).catch(() => {});
+    else import('./host/index.ts').then(({ warn }) => warn(warning, this.#telling)).catch(() => {});
   };
 
   async #acquire(): Promise<this> {

@@ -1,5 +1,5 @@
-import type { Codec } from '../codecs/codec.ts';
-import { invalidArgs, validate, type Schema } from './schema.ts';
+import type { Codec } from '../interface/codec.ts';
+import { invalidArgs, type Schema, validate } from './schema.ts';
 
 /**
  * A codec whose arguments are validated: on the client before anything is sent, which is then what was given, and on the
@@ -11,7 +11,7 @@ export function validated<T, R>(codec: Codec<unknown, R>, schema: Schema<unknown
     ...codec,
     protocol: {
       async load() {
-        const [{ validating }, receive] = await Promise.all([import('./schema-receiving.ts'), protocol.load()]);
+        const [{ validating }, receive] = await Promise.all([import('./host/index.ts'), protocol.load()]);
         return validating(receive, schema);
       },
       async prepare(launch, terms) {

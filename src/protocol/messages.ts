@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
-import type { Confirmation, ConfirmedOutcome, Launch, RefusalCode } from '../codecs/codec.ts';
-import { SingletonError } from '../core/errors.ts';
+import type { Confirmation, ConfirmedOutcome, Launch, RefusalCode } from '../interface/codec.ts';
+import { SingletonError } from '../interface/errors.ts';
 
 /** What one frame carries. */
 export interface Frame {

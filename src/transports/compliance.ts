@@ -1,8 +1,7 @@
 import { deepEqual, equal, rejects } from 'node:assert/strict';
 import { once } from 'node:events';
-import { abort } from './abort.ts';
-import { never, options, readAll, Stage, unexpected, type Create } from './stage.ts';
-import type { Connection, Listener } from './transport.ts';
+import { abort, type Connection, type Listener } from '../interface/transport.ts';
+import { type Create, never, options, readAll, Stage, unexpected } from './compliance-context.ts';
 
 export type { Create };
 

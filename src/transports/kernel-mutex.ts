@@ -1,7 +1,7 @@
 import { closeSync, constants, openSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { basename, dirname } from 'node:path';
-import { SingletonError } from '../core/errors.ts';
+import { SingletonError } from '../interface/errors.ts';
 
 /** Who may remove the socket file of a crashed host: one process at a time, and the kernel lets go of it for a dead one. */
 export interface KernelMutex {

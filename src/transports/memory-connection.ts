@@ -1,5 +1,5 @@
 import { Duplex } from 'node:stream';
-import type { Connection } from './transport.ts';
+import type { Connection } from '../interface/transport.ts';
 
 /** Waits until the next thing may arrive at the other side. */
 export type Pass = (what: string) => Promise<unknown>;

@@ -1,7 +1,7 @@
 import { setImmediate, setTimeout } from 'node:timers/promises';
-import { invalidOption } from '../core/invalid-option.ts';
+import { invalidOption } from '../interface/errors.ts';
+import type { Connection, ConnectOptions, Listener, ListenOptions, Transport } from '../interface/transport.ts';
 import { connectionPair, type MemoryConnection, type Pass } from './memory-connection.ts';
-import type { Connection, ConnectOptions, Listener, ListenOptions, Transport } from './transport.ts';
 
 /** How a network in memory behaves. */
 export interface MemoryOptions {

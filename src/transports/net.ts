@@ -1,6 +1,6 @@
 import { createConnection, createServer, type NetConnectOpts, type Server, type Socket } from 'node:net';
-import { SingletonError } from '../core/errors.ts';
-import type { ConnectOptions, Listener, ListenOptions } from './transport.ts';
+import { SingletonError } from '../interface/errors.ts';
+import type { ConnectOptions, Listener, ListenOptions } from '../interface/transport.ts';
 
 /** How a transport names what it listens on. */
 export interface Naming {

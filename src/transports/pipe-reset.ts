@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { Connection } from './transport.ts';
+import type { Connection } from '../interface/transport.ts';
 
 /**
  * What a pipe has in place of a reset, which systems do not: all that a host ever says on a connection that it cuts off.

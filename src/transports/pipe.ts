@@ -1,10 +1,10 @@
 import { tmpdir, userInfo } from 'node:os';
+import type { Transport } from '../interface/transport.ts';
 import { kernelMutex } from './kernel-mutex.ts';
-import { namedPipe } from './named-pipe.ts';
-import { resolvePath, type PipeOptions } from './pipe-path.ts';
-import type { Transport } from './transport.ts';
+import { connect, listen, type Naming, placeUnavailable } from './net.ts';
+import { type PipeOptions, resolvePath } from './pipe-path.ts';
+import { hearingReset, withReset } from './pipe-reset.ts';
 import { unixSocket } from './unix-socket.ts';
-
 export type { PipeOptions };
 
 /**
@@ -22,3 +22,15 @@ export function pipe(options: PipeOptions): Transport {
   });
   return where.kind === 'named-pipe' ? namedPipe(where.path) : unixSocket(where, kernelMutex(process.platform));
 }
+
+/** A named pipe of Windows: the system frees the place when its host is gone. */
+export function namedPipe(path: string): Transport {
+  const naming: Naming = { placeOf: () => path, unavailable: (cause) => placeUnavailable(path, cause, REASONS) };
+  return {
+    place: path,
+    listen: (onConnection, options) => listen({ path }, naming, (socket) => onConnection(withReset(socket)), options),
+    connect: async (options) => hearingReset(await connect({ path }, options)),
+  };
+}
+
+const REASONS = { EACCES: 'the system does not allow this name. Choose another' };

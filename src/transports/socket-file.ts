@@ -1,7 +1,7 @@
-import { chmodSync, linkSync, lstatSync, readdirSync, unlinkSync, type BigIntStats } from 'node:fs';
+import { type BigIntStats, chmodSync, linkSync, lstatSync, readdirSync, unlinkSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { basename, dirname, join } from 'node:path';
-import { SingletonError } from '../core/errors.ts';
+import { SingletonError } from '../interface/errors.ts';
 import type { KernelMutex } from './kernel-mutex.ts';
 
 /**

@@ -1,7 +1,7 @@
 import { isIP, type Server, type Socket } from 'node:net';
-import { invalidOption } from '../core/invalid-option.ts';
-import { connect, listen, placeUnavailable, type Naming } from './net.ts';
-import { abort, type Transport } from './transport.ts';
+import { invalidOption } from '../interface/errors.ts';
+import { abort, type Transport } from '../interface/transport.ts';
+import { connect, listen, type Naming, placeUnavailable } from './net.ts';
 
 /** Where a TCP place is. */
 export interface TcpOptions {

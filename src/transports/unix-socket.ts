@@ -1,15 +1,14 @@
+import { type FSWatcher, watch } from 'node:fs';
 import type { Socket } from 'node:net';
+import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { SingletonError } from '../core/errors.ts';
+import { SingletonError } from '../interface/errors.ts';
+import type { Connection, ConnectOptions, Listener, ListenOptions, Transport } from '../interface/transport.ts';
 import type { KernelMutex } from './kernel-mutex.ts';
-import { connect, listen, placeUnavailable, type Naming } from './net.ts';
-import type { SocketPath } from './pipe-path.ts';
+import { connect, listen, type Naming, placeUnavailable } from './net.ts';
+import { checkDirectory, type SocketPath } from './pipe-path.ts';
 import { hearingReset, withReset } from './pipe-reset.ts';
-import { watchPlace } from './place-watch.ts';
-import { checkDirectory } from './runtime-directory.ts';
 import { SocketFile, temporaryName } from './socket-file.ts';
-import type { Connection, ConnectOptions, Listener, ListenOptions, Transport } from './transport.ts';
-
 /** A Unix socket: its file outlives a host that crashes, and the next one clears it. */
 export function unixSocket({ path, directory }: SocketPath, mutex: KernelMutex): Transport {
   const place = `unix://${path}`;
@@ -38,15 +37,15 @@ export function unixSocket({ path, directory }: SocketPath, mutex: KernelMutex):
   }
 
   function published(listener: Listener, file: SocketFile, { onLost }: ListenOptions): Listener {
-    const watch = watchPlace(path, () => {
+    const watching = watchPlace(path, () => {
       if (file.isOwn) return;
-      watch.close();
+      watching.close();
       onLost();
     });
     return {
       ...listener,
       async close() {
-        watch.close();
+        watching.close();
         try {
           file.withdraw();
         } finally {
@@ -110,3 +109,28 @@ const REASONS = {
   EPERM: 'the file system has no hard links. Choose another path',
   EROFS: 'the file system cannot be written to. Choose another path',
 };
+
+/** Milliseconds between two looks where the system tells of no change: some file systems do not. */
+const INTERVAL = 5000;
+
+/** Looks whenever something happens in the directory of a file, and now and then; does not keep the process alive. */
+export function watchPlace(path: string, look: () => void): { close(): void } {
+  const timer = setInterval(look, INTERVAL).unref();
+  const watcher = tryWatch(dirname(path), look);
+  return {
+    close() {
+      clearInterval(timer);
+      watcher?.close();
+    },
+  };
+}
+
+/** `undefined` where the system has no more of them. */
+function tryWatch(directory: string, look: () => void): FSWatcher | undefined {
+  try {
+    // Errors end it, and the looks go on.
+    return watch(directory, { persistent: false }, look).on('error', () => {});
+  } catch {
+    return undefined;
+  }
+}

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import type { Decoder, Format } from '../../src/codecs/codec.ts';
-import { SingletonError, type SingletonErrorCode } from '../../src/core/errors.ts';
+import type { Decoder, Format } from '../../src/interface/codec.ts';
+import { SingletonError, type SingletonErrorCode } from '../../src/interface/errors.ts';
 
 /** Stands in every hostile example, and may stand in no error. */
 export const MARKER = 'marker-7d41';

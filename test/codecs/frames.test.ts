@@ -1,8 +1,8 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
-import { frames } from '../../src/codecs/frames.ts';
-import { codeOf, decode, MARKER, testFormat, type HostileExample } from './compliance.ts';
+import { frames } from '../../src/protocol/frames.ts';
+import { codeOf, decode, type HostileExample, MARKER, testFormat } from './compliance.ts';
 
 const MIB = 1_048_576;
 

@@ -1,5 +1,5 @@
-import { duplexPair, type Duplex } from 'node:stream';
-import type { Codec, Protocol, Reception, Terms } from '../../src/codecs/codec.ts';
+import { type Duplex, duplexPair } from 'node:stream';
+import type { Codec, Protocol, Reception, Terms } from '../../src/interface/codec.ts';
 
 /** What a host with one codec makes of what a client with another sends. */
 export async function hand<T>(

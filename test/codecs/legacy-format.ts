@@ -1,6 +1,6 @@
-import type { Format } from '../../src/codecs/codec.ts';
-import { LegacyDecoder } from '../../src/codecs/legacy-decoder.ts';
-import { encode } from '../../src/codecs/legacy.ts';
+import type { Format } from '../../src/interface/codec.ts';
+import { LegacyDecoder } from '../../src/protocol/legacy/decoder.ts';
+import { encode } from '../../src/protocol/legacy/message.ts';
 
 /** Both sides of the legacy wire. */
 export const legacyFormat: Format<readonly string[]> = {

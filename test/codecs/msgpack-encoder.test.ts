@@ -1,9 +1,9 @@
 import { runInNewContext } from 'node:vm';
 import { unpack } from 'msgpackr/pack';
 import { describe, expect, it, test } from 'vitest';
-import { encode } from '../../src/codecs/msgpack-encoder.ts';
-import { scan } from '../../src/codecs/msgpack-scan.ts';
-import { SingletonError } from '../../src/core/errors.ts';
+import { scan } from '../../src/codecs/msgpack-decode.ts';
+import { encode } from '../../src/codecs/msgpack-encode.ts';
+import { SingletonError } from '../../src/interface/errors.ts';
 
 /** What the decoder makes of it; of a Buffer it would make Buffers. */
 function arrived(value: unknown): unknown {

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { Packr } from 'msgpackr/pack';
 import { describe, expect, it, test } from 'vitest';
-import { scan } from '../../src/codecs/msgpack-scan.ts';
+import { scan } from '../../src/codecs/msgpack-decode.ts';
 import { codeOf, MARKER } from './compliance.ts';
 
 const MALFORMED = 'ERR_SINGLETON_MALFORMED_MESSAGE';

@@ -1,7 +1,7 @@
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
-import { MAX_DEPTH, MAX_NODES, requirePlain } from '../../src/codecs/plain.ts';
-import { SingletonError } from '../../src/core/errors.ts';
+import { MAX_DEPTH, MAX_NODES, requirePlain } from '../../src/codecs/serializable.ts';
+import { SingletonError } from '../../src/interface/errors.ts';
 
 class Job {
   file = 'a';

@@ -3,9 +3,9 @@ import { request } from 'node:http';
 import { createServer, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { legacyFormat } from './legacy-format.ts';
-import { headLength, recognizeStranger } from '../../src/codecs/stranger.ts';
+import { headLength, recognizeStranger } from '../../src/protocol/legacy/sniff.ts';
 import { codeOf } from './compliance.ts';
+import { legacyFormat } from './legacy-format.ts';
 
 describe('the head of a stream', () => {
   test.each([

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { admit } from '../../src/core/admission.ts';
+import { admit } from '../../src/core/host/host.ts';
 
 it.each([
   // count, maxClients, releaseThreshold

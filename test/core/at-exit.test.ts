@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { atExit, notAtExit } from '../../src/core/at-exit.ts';
+import { atExit, notAtExit } from '../../src/core/host/on-exit.ts';
 
 it('calls all back with one listener of the process, which goes with the last of them', () => {
   const before = process.listeners('exit');

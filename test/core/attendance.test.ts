@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import { Attendance } from '../../src/core/attendance.ts';
+import { Attendance } from '../../src/core/host/completion.ts';
 
 /** An attendance, and what it told last. */
 function attend(): { readonly attendance: Attendance; readonly told: Record<string, unknown> } {

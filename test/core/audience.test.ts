@@ -1,6 +1,6 @@
 import { expect, it, vi } from 'vitest';
-import { Audience } from '../../src/core/audience.ts';
-import { Publisher } from '../../src/core/publisher.ts';
+import { Publisher } from '../../src/core/host/dispatcher.ts';
+import { Audience } from '../../src/core/subscribers.ts';
 
 const OVER = { value: undefined, done: true };
 

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { expect, it, vi } from 'vitest';
-import { callEach } from '../../src/core/call-each.ts';
-import { TypedEmitter } from '../../src/core/emitter.ts';
+import { TypedEmitter } from '../../src/core/events.ts';
+import { callEach } from '../../src/core/host/emit-safely.ts';
 import { uncaughtDuring } from './uncaught.ts';
 
 type Listener = (...args: never[]) => void;

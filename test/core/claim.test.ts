@@ -1,7 +1,7 @@
 import { getEventListeners } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { legacy } from '../../src/index.ts';
-import { SingletonError, type SingletonErrorCode } from '../../src/core/errors.ts';
+import { SingletonError, type SingletonErrorCode } from '../../src/interface/errors.ts';
 import { begin } from './claiming.ts';
 import { at, type Script } from './scripted-transport.ts';
 

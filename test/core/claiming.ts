@@ -1,11 +1,11 @@
-import { claim } from '../../src/core/claim.ts';
-import { Ending } from '../../src/core/ending.ts';
-import type { HeldHost, Hold } from '../../src/core/hold.ts';
+import { claim } from '../../src/core/acquire.ts';
+import { Ending } from '../../src/core/deadline.ts';
 import type { HostOptions } from '../../src/core/options.ts';
 import { resolveOptions } from '../../src/core/resolve-options.ts';
-import type { Receipt } from '../../src/core/receipt.ts';
+import type { HeldHost, Hold } from '../../src/core/server.ts';
+import type { Receipt } from '../../src/interface/receipt.ts';
 import { holdOf } from './holding.ts';
-import { ScriptedTransport, type Script } from './scripted-transport.ts';
+import { type Script, ScriptedTransport } from './scripted-transport.ts';
 
 type Strings = readonly string[];
 

@@ -1,11 +1,11 @@
 import { getEventListeners } from 'node:events';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { deliver, prepare, send } from '../../src/core/client.ts';
 import { Deadline } from '../../src/core/deadline.ts';
-import { SingletonError } from '../../src/core/errors.ts';
 import type { HandOffOptions, ResolvedOptions } from '../../src/core/options.ts';
 import { resolveOptions } from '../../src/core/resolve-options.ts';
-import { at, ScriptedTransport, type ConnectAnswer } from './scripted-transport.ts';
+import { deliver, prepare, send } from '../../src/core/send.ts';
+import { SingletonError } from '../../src/interface/errors.ts';
+import { at, type ConnectAnswer, ScriptedTransport } from './scripted-transport.ts';
 
 type Strings = readonly string[];
 

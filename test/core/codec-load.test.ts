@@ -1,8 +1,8 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, it, onTestFinished, vi } from 'vitest';
-import type { Codec } from '../../src/codecs/codec.ts';
 import { lengthPrefixed } from '../../src/codecs/length-prefixed.ts';
-import { Singleton, type Schema, type SendOptions } from '../../src/index.ts';
+import { type Schema, type SendOptions, Singleton } from '../../src/index.ts';
+import type { Codec } from '../../src/interface/codec.ts';
 import { memory } from '../../src/transports/memory.ts';
 
 type Load = () => Promise<void>;

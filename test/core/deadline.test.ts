@@ -1,7 +1,7 @@
 import { getEventListeners } from 'node:events';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { Deadline } from '../../src/core/deadline.ts';
-import { SingletonError } from '../../src/core/errors.ts';
+import { SingletonError } from '../../src/interface/errors.ts';
 
 const late = new SingletonError('ERR_SINGLETON_HOST_UNRESPONSIVE', 'Too late.');
 

@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
-import { Ending, unlessOver } from '../../src/core/ending.ts';
-import { SingletonError } from '../../src/core/errors.ts';
+import { Ending, unlessOver } from '../../src/core/deadline.ts';
+import { SingletonError } from '../../src/interface/errors.ts';
 
 const first = new SingletonError('ERR_SINGLETON_RELEASED', 'First.');
 const second = new SingletonError('ERR_SINGLETON_BUSY', 'Second.');

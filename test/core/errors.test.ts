@@ -1,7 +1,6 @@
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { MultipleSingletonsError, SingletonError } from '../../src/core/errors.ts';
-import { invalidOption } from '../../src/core/invalid-option.ts';
+import { invalidOption, MultipleSingletonsError, SingletonError } from '../../src/interface/errors.ts';
 
 describe('SingletonError', () => {
   const cause = new Error('below');

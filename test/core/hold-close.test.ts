@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Ending } from '../../src/core/ending.ts';
+import { Ending } from '../../src/core/deadline.ts';
 import { resolveOptions } from '../../src/core/resolve-options.ts';
 import { holdOf } from './holding.ts';
 import { ScriptedTransport } from './scripted-transport.ts';

@@ -1,10 +1,10 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { Ending } from '../../src/core/ending.ts';
-import { SingletonError } from '../../src/core/errors.ts';
-import { Hold, type HeldHost } from '../../src/core/hold.ts';
+import { Ending } from '../../src/core/deadline.ts';
+import { type HeldHost, Hold } from '../../src/core/server.ts';
 import type { Connection } from '../../src/index.ts';
-import { ScriptedTransport, type ScriptedConnection } from './scripted-transport.ts';
+import { SingletonError } from '../../src/interface/errors.ts';
+import { type ScriptedConnection, ScriptedTransport } from './scripted-transport.ts';
 
 /** A host that writes down what it gets. */
 class Recorder implements HeldHost {

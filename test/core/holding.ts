@@ -1,7 +1,7 @@
-import { Hold, type HeldHost } from '../../src/core/hold.ts';
+import type { HostReports } from '../../src/core/host/connection.ts';
+import { Visits } from '../../src/core/host/connections.ts';
 import type { ResolvedOptions } from '../../src/core/options.ts';
-import type { HostReports } from '../../src/core/visit.ts';
-import { Visits } from '../../src/core/visits.ts';
+import { type HeldHost, Hold } from '../../src/core/server.ts';
 
 interface Visited<T, R> extends HeldHost {
   readonly visits: Visits<T, R>;

@@ -2,9 +2,9 @@ import { EventEmitter, once } from 'node:events';
 import { createConnection, type Socket } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { json } from '../../src/codecs/json.ts';
-import { Singleton, type Schema, type SingletonOptions } from '../../src/index.ts';
-import { encodePreface } from '../../src/protocol/preface.ts';
-import { take } from '../../src/protocol/take.ts';
+import { type Schema, Singleton, type SingletonOptions } from '../../src/index.ts';
+import { encodePreface } from '../../src/protocol/hello.ts';
+import { take } from '../../src/protocol/read.ts';
 import { portOf } from './hosting.ts';
 
 const codec = json<readonly string[]>();

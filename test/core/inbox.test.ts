@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { Inbox } from '../../src/core/inbox.ts';
+import { Inbox } from '../../src/core/host/queue.ts';
 
 it('entries are taken in the order in which they were put', () => {
   const inbox = new Inbox<{ readonly args: string }>({ maxPending: 3, maxMessageBytes: 100 });

@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, it, vi } from 'vitest';
-import type { SingletonError } from '../../src/core/errors.ts';
-import { notify, type Observer } from '../../src/core/observers.ts';
+import { notify, type Observer } from '../../src/core/host/observers.ts';
+import type { SingletonError } from '../../src/interface/errors.ts';
 
 function observe() {
   const observers = new Map<Observer<string, any[]>, readonly unknown[]>();

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { RateLimit } from '../../src/core/rate-limit.ts';
+import { RateLimit } from '../../src/core/host/warnings.ts';
 import type { SingletonError, VerifyFailure } from '../../src/index.ts';
 import { launch, speak, startHost } from './hosting.ts';
 

@@ -1,5 +1,5 @@
 import { Duplex } from 'node:stream';
-import type { Connection, ConnectOptions, Listener, ListenOptions, Transport } from '../../src/transports/transport.ts';
+import type { Connection, ConnectOptions, Listener, ListenOptions, Transport } from '../../src/interface/transport.ts';
 
 /** What the place says to a `listen`. */
 export type ListenAnswer = 'free' | 'taken' | Error;

@@ -3,9 +3,9 @@ import { Duplex } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, it, vi } from 'vitest';
 import { z } from 'zod';
-import { legacy, Singleton, SingletonError, type ListenOptions } from '../../src/index.ts';
+import { legacy, type ListenOptions, Singleton, SingletonError } from '../../src/index.ts';
+import { abort, type Listener, type Transport } from '../../src/interface/transport.ts';
 import { memory } from '../../src/transports/memory.ts';
-import { abort, type Listener, type Transport } from '../../src/transports/transport.ts';
 import { hear, launch, start, startHost } from './hosting.ts';
 import { ScriptedConnection, ScriptedTransport } from './scripted-transport.ts';
 

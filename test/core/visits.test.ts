@@ -1,12 +1,12 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { legacy, type Schema } from '../../src/index.ts';
-import { validated } from '../../src/core/validated.ts';
-import { SingletonError } from '../../src/core/errors.ts';
+import { Ending } from '../../src/core/deadline.ts';
+import type { HostReports } from '../../src/core/host/connection.ts';
 import type { HostOptions } from '../../src/core/options.ts';
-import { Ending } from '../../src/core/ending.ts';
 import { resolveOptions } from '../../src/core/resolve-options.ts';
-import type { HostReports } from '../../src/core/visit.ts';
+import { validated } from '../../src/core/validated.ts';
+import { legacy, type Schema } from '../../src/index.ts';
+import { SingletonError } from '../../src/interface/errors.ts';
 import { holdOf } from './holding.ts';
 import { ScriptedConnection, ScriptedTransport } from './scripted-transport.ts';
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { weightOf } from '../../src/core/weight.ts';
+import { weightOf } from '../../src/core/host/queue.ts';
 
 it('counts every value, the characters of strings and the bytes of binaries', () => {
   expect(weightOf(1, 1000)).toBe(16);

@@ -2,14 +2,14 @@ import { once } from 'node:events';
 import { PassThrough, Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { describe, expect, test } from 'vitest';
-import { frames } from '../../src/codecs/frames.ts';
 import { json } from '../../src/codecs/json.ts';
-import { Singleton, type Client, type SendOptions, type SingletonError } from '../../src/index.ts';
+import { type Client, type SendOptions, Singleton, type SingletonError } from '../../src/index.ts';
+import { frames } from '../../src/protocol/frames.ts';
 import { encodeExit, encodeLaunch, encodePull, KIND } from '../../src/protocol/messages.ts';
 import { run } from '../process/program.ts';
 import { example, expectBytes } from './examples.ts';
 import { acquire, type HostOptions } from './hosting.ts';
-import { frame, NOTHING, opening, packed, play, SecuredWire, takeFrame, u32, Wire, type Taken } from './wire.ts';
+import { frame, NOTHING, opening, packed, play, SecuredWire, takeFrame, type Taken, u32, Wire } from './wire.ts';
 
 const SECRET = 'an example, not to be used';
 const ARGS = { file: 'a.txt', line: 3 };

@@ -1,12 +1,12 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { frames } from '../../src/codecs/frames.ts';
 import { json } from '../../src/codecs/json.ts';
-import { encode } from '../../src/codecs/legacy.ts';
+import { encode } from '../../src/protocol/legacy/message.ts';
 import { Singleton, type VerifyFailure } from '../../src/index.ts';
-import { pskOf } from '../../src/protocol/handshake.ts';
+import { frames } from '../../src/protocol/frames.ts';
+import { encodeHello, encodePreface, STATUS } from '../../src/protocol/hello.ts';
 import { encodeLaunch, encodeReceipt } from '../../src/protocol/messages.ts';
-import { Handshake, type CipherState } from '../../src/protocol/noise.ts';
-import { encodeHello, encodePreface, STATUS } from '../../src/protocol/preface.ts';
+import { pskOf } from '../../src/protocol/secure/handshake.ts';
+import { type CipherState, Handshake } from '../../src/protocol/secure/noise.ts';
 import { example, expectBytes, messages } from './examples.ts';
 import { acquire, host } from './hosting.ts';
 import { frame, MAGIC, NOTHING, opening, packed, play, SecuredWire, takeFrame, u32, Wire } from './wire.ts';

@@ -14,20 +14,34 @@ interface Loaded {
   readonly hasCrypto: boolean;
 }
 
+/** What every launch reads, what a structured codec adds, and what a host adds. */
+const CLIENT = ['core.js', 'index.js'];
+const PROTOCOL = ['length-prefixed.js', 'protocol.js'];
+const HOST = ['host.js', 'rolldown-runtime.js'];
+
 test.each([
-  ['legacy', undefined, undefined, { files: ['index.js'], packages: [], hasCrypto: false }],
-  ['json', 'json', undefined, { files: ['index.js', 'json.js'], packages: [], hasCrypto: false }],
+  ['legacy', undefined, undefined, { files: ['core.js', 'index.js'], packages: [], hasCrypto: false }],
+  [
+    'json',
+    'json',
+    undefined,
+    { files: [...CLIENT, 'json.js', ...PROTOCOL].toSorted(), packages: [], hasCrypto: false },
+  ],
   [
     'msgpack, which is not to decode anything,',
     'msgpack',
     undefined,
-    { files: ['index.js', 'msgpack.js'], packages: [], hasCrypto: false },
+    { files: [...CLIENT, 'msgpack.js', ...PROTOCOL].toSorted(), packages: [], hasCrypto: false },
   ],
   [
     'json with a secret',
     'json',
     'correct-horse-battery-staple',
-    { files: ['index.js', 'json.js'], packages: [], hasCrypto: true },
+    {
+      files: [...CLIENT, 'json.js', ...PROTOCOL, 'rolldown-runtime.js', 'secure.js'].toSorted(),
+      packages: [],
+      hasCrypto: true,
+    },
   ],
 ] as const)('a launch over %s loads what it needs and nothing else', async (_, codec, secret, expected) => {
   const config: AppConfig = { options: { port: await freePort(), secret }, ...(codec && { codec }) };
@@ -38,19 +52,24 @@ test.each([
 });
 
 test.each([
-  ['legacy', undefined, ['host.js', 'index.js'], []],
-  ['json', 'json', ['host.js', 'index.js', 'json.js', 'receiving.js'], []],
-  ['msgpack', 'msgpack', ['host.js', 'index.js', 'msgpack-decoder.js', 'msgpack.js', 'receiving.js'], ['msgpackr']],
+  ['legacy', undefined, [...CLIENT, ...HOST], []],
+  ['json', 'json', [...CLIENT, ...HOST, 'json.js', ...PROTOCOL, 'protocol-host.js'], []],
+  [
+    'msgpack',
+    'msgpack',
+    [...CLIENT, ...HOST, 'msgpack-decode.js', 'msgpack.js', ...PROTOCOL, 'protocol-host.js'],
+    ['msgpackr'],
+  ],
 ] as const)('a host over %s loads what reads launches, too', async (_, codec, files, packages) => {
   const options = { port: await freePort() };
   const loaded = await loadedBy({ options, steps: ['acquire', 'release'], ...(codec && { codec }) });
-  expect(loaded).toEqual({ files, packages, hasCrypto: false });
+  expect(loaded).toEqual({ files: files.toSorted(), packages, hasCrypto: false });
 });
 
 test.each([
   ['legacy', 'host.js'],
-  ['json', 'codecs/receiving.js'],
-  ['msgpack', 'codecs/msgpack-decoder.js'],
+  ['json', 'protocol-host.js'],
+  ['msgpack', 'msgpack-decode.js'],
 ])('a program of %s whose package was replaced meanwhile gives the place back, and says so', async (codec, missing) => {
   const folder = join(await temporaryFolder(), 'dist');
   await cp(new URL('../../dist/', import.meta.url), folder, { recursive: true });
@@ -76,7 +95,7 @@ test.each([
 
 test('a launch imports of Node what reads nothing else', async () => {
   // An import of node:util, node:buffer or node:stream reads all that they can lazily load: 1 ms each.
-  const code = await readFile(new URL('../../dist/index.js', import.meta.url), 'utf8');
+  const code = await readFile(new URL('../../dist/core.js', import.meta.url), 'utf8');
   const imports = Array.from(code.matchAll(/^import.*"(.*)"/gm), ([, name = '']) => name);
   expect(imports).toEqual(['node:events', 'node:net']);
 });
@@ -84,7 +103,7 @@ test('a launch imports of Node what reads nothing else', async () => {
 test.skipIf(process.platform === 'win32')('a launch over a pipe loads that, and nothing else', async () => {
   const config: AppConfig = { options: {}, pipe: join(await temporaryFolder(), 'app.sock') };
   await hostOf({}, config);
-  expect(await loadedBy(config)).toEqual({ files: ['index.js', 'pipe.js'], packages: [], hasCrypto: false });
+  expect(await loadedBy(config)).toEqual({ files: [...CLIENT, 'pipe.js'], packages: [], hasCrypto: false });
 });
 
 /** What a second launch had loaded when it exited, by V8's own account of the scripts that it ran. */

@@ -5,9 +5,9 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { json } from '../../src/codecs/json.ts';
 import { msgpack } from '../../src/codecs/msgpack.ts';
-import { Singleton, type Client, type SendOptions } from '../../src/index.ts';
-import { Input } from '../../src/protocol/input.ts';
-import { InputPump } from '../../src/protocol/input-pump.ts';
+import { type Client, type SendOptions, Singleton } from '../../src/index.ts';
+import { Input } from '../../src/protocol/remote-stdio.ts';
+import { InputPump } from '../../src/protocol/stdin-sender.ts';
 import { conversationSteps, inputChunks, inputCredits, type Step } from './arbitraries.ts';
 
 const wires: readonly { readonly name: string; readonly shared: SendOptions }[] = [

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { SingletonError } from '../../src/core/errors.ts';
-import { initiate, tryRespond } from '../../src/protocol/handshake.ts';
-import { SecureChannel } from '../../src/protocol/secure-channel.ts';
+import { SingletonError } from '../../src/interface/errors.ts';
+import { initiate, tryRespond } from '../../src/protocol/secure/handshake.ts';
+import { SecureChannel } from '../../src/protocol/secure/secure-stream.ts';
 import { duplexPair, outcomeOf, readAll, sessions } from '../protocol/duplex-pair.ts';
 import { chunkSizes, handshakes, plaintexts, shares } from './arbitraries.ts';
 

@@ -1,17 +1,17 @@
-import { hand } from '../codecs/hand.ts';
 import { isUtf8 } from 'node:buffer';
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { unpack } from 'msgpackr/pack';
 import { describe, expect, test } from 'vitest';
-import type { Codec } from '../../src/codecs/codec.ts';
 import { json } from '../../src/codecs/json.ts';
 import { lengthPrefixed } from '../../src/codecs/length-prefixed.ts';
+import { scan } from '../../src/codecs/msgpack-decode.ts';
+import { encode } from '../../src/codecs/msgpack-encode.ts';
 import { msgpack } from '../../src/codecs/msgpack.ts';
-import { encode } from '../../src/codecs/msgpack-encoder.ts';
-import { scan } from '../../src/codecs/msgpack-scan.ts';
-import { requirePlain } from '../../src/codecs/plain.ts';
-import { SingletonError } from '../../src/core/errors.ts';
+import { requirePlain } from '../../src/codecs/serializable.ts';
+import type { Codec } from '../../src/interface/codec.ts';
+import { SingletonError } from '../../src/interface/errors.ts';
+import { hand } from '../codecs/hand.ts';
 import { anyValues, jsonBytes, jsonValues, msgpackBytes, msgpackValues } from './arbitraries.ts';
 
 /** A value that arrived, or nothing where it was refused. */

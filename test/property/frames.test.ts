@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { frames } from '../../src/codecs/frames.ts';
-import { SingletonError, type SingletonErrorCode } from '../../src/core/errors.ts';
+import { SingletonError, type SingletonErrorCode } from '../../src/interface/errors.ts';
+import { frames } from '../../src/protocol/frames.ts';
 import type { Frame } from '../../src/protocol/messages.ts';
 import { byteLimits, chunked, frameBytes, frameLists, hostileFrames } from './arbitraries.ts';
 

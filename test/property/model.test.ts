@@ -4,15 +4,15 @@ import { expect, test } from 'vitest';
 import { json } from '../../src/codecs/json.ts';
 import { msgpack } from '../../src/codecs/msgpack.ts';
 import {
-  MultipleSingletonsError,
-  Singleton,
-  SingletonError,
   type Connection,
+  MultipleSingletonsError,
   type ReleaseReason,
   type SendOptions,
+  Singleton,
+  SingletonError,
   type Transport,
 } from '../../src/index.ts';
-import { encodePreface } from '../../src/protocol/preface.ts';
+import { encodePreface } from '../../src/protocol/hello.ts';
 import { memory, type MemoryNetwork } from '../../src/transports/memory.ts';
 import { launchLists, thresholds } from './arbitraries.ts';
 

@@ -1,8 +1,8 @@
-import { PassThrough, Readable, type Duplex } from 'node:stream';
+import { type Duplex, PassThrough, Readable } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { frames } from '../../src/codecs/frames.ts';
-import { HostDialogue } from '../../src/protocol/dialogue.ts';
+import { frames } from '../../src/protocol/frames.ts';
+import { HostDialogue } from '../../src/protocol/host-session.ts';
 import { KIND } from '../../src/protocol/messages.ts';
 import { duplexPair } from './duplex-pair.ts';
 

@@ -1,7 +1,7 @@
-import { Duplex, Transform, type DuplexOptions } from 'node:stream';
+import { Duplex, type DuplexOptions, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { CipherState, type Session } from '../../src/protocol/noise.ts';
-import { SecureChannel } from '../../src/protocol/secure-channel.ts';
+import { CipherState, type Session } from '../../src/protocol/secure/noise.ts';
+import { SecureChannel } from '../../src/protocol/secure/secure-stream.ts';
 
 type Done = (error?: Error | null) => void;
 

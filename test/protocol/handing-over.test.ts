@@ -1,10 +1,10 @@
-import { duplexPair, type Duplex } from 'node:stream';
+import { type Duplex, duplexPair } from 'node:stream';
 import { expect, onTestFinished, test } from 'vitest';
-import { frames } from '../../src/codecs/frames.ts';
 import { json } from '../../src/codecs/json.ts';
+import { frames } from '../../src/protocol/frames.ts';
+import { encodeHello, readPreface, STATUS } from '../../src/protocol/hello.ts';
 import { decodeLaunch, encodeReceipt, encodeRefusal } from '../../src/protocol/messages.ts';
-import { encodeHello, readPreface, STATUS } from '../../src/protocol/preface.ts';
-import { takeSome } from '../../src/protocol/take.ts';
+import { takeSome } from '../../src/protocol/read.ts';
 
 const terms = { secret: undefined, name: '', maxMessageBytes: 1024 };
 const RECEIPT = frames.encode(encodeReceipt({ outcome: 'delivered', client: 7, pid: 8, since: 9 }));

@@ -1,8 +1,8 @@
+import { PassThrough, Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { describe, expect, it, test } from 'vitest';
-import { PassThrough, Readable } from 'node:stream';
-import { InputPump } from '../../src/protocol/input-pump.ts';
-import { Input } from '../../src/protocol/input.ts';
+import { Input } from '../../src/protocol/remote-stdio.ts';
+import { InputPump } from '../../src/protocol/stdin-sender.ts';
 
 const nothing = (): void => {};
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { frames } from '../../src/codecs/frames.ts';
+import { frames } from '../../src/protocol/frames.ts';
 import {
   decodeExit,
   decodeLaunch,

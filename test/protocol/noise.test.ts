@@ -1,6 +1,6 @@
 import { createCipheriv, createHash, hkdfSync } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { Handshake, type Session } from '../../src/protocol/noise.ts';
+import { Handshake, type Session } from '../../src/protocol/secure/noise.ts';
 import fixture from '../fixtures/noise-nnpsk0.json' with { type: 'json' };
 
 const psk = new Uint8Array(32).fill(7);

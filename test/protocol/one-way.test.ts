@@ -1,11 +1,12 @@
 import { once } from 'node:events';
 import { createConnection, createServer, type Socket } from 'node:net';
 import { inspect } from 'node:util';
-import { receptionOf } from '../codecs/hand.ts';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { encode, legacy } from '../../src/codecs/legacy.ts';
-import type { Terms } from '../../src/codecs/codec.ts';
-import { SingletonError, type SingletonErrorCode } from '../../src/core/errors.ts';
+import { legacy } from '../../src/codecs/legacy.ts';
+import { encode } from '../../src/protocol/legacy/message.ts';
+import type { Terms } from '../../src/interface/codec.ts';
+import { SingletonError, type SingletonErrorCode } from '../../src/interface/errors.ts';
+import { receptionOf } from '../codecs/hand.ts';
 import { readAll } from '../transports/compliance.ts';
 
 const { protocol } = legacy();

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { describe, expect, test } from 'vitest';
-import { SingletonError, type SingletonErrorCode } from '../../src/core/errors.ts';
-import { encodeHello, encodePreface, readHello, readPreface, STATUS, takeAll } from '../../src/protocol/preface.ts';
+import { SingletonError, type SingletonErrorCode } from '../../src/interface/errors.ts';
+import { encodeHello, encodePreface, readHello, readPreface, STATUS, takeAll } from '../../src/protocol/hello.ts';
 import { duplexPair } from './duplex-pair.ts';
 
 const MAGIC = 'f553534c0d0a1a0a';

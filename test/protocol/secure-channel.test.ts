@@ -1,11 +1,11 @@
 import { once } from 'node:events';
-import { PassThrough, Readable, type Duplex } from 'node:stream';
+import { type Duplex, PassThrough, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { inspect } from 'node:util';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { SingletonError, type SingletonErrorCode } from '../../src/core/errors.ts';
-import { CipherState, type Session } from '../../src/protocol/noise.ts';
-import { SecureChannel } from '../../src/protocol/secure-channel.ts';
+import { SingletonError, type SingletonErrorCode } from '../../src/interface/errors.ts';
+import { CipherState, type Session } from '../../src/protocol/secure/noise.ts';
+import { SecureChannel } from '../../src/protocol/secure/secure-stream.ts';
 import { channels, half, outcomeOf, readAll, record, recordsOf, sessions } from './duplex-pair.ts';
 
 const MARKER = 'marker-7d41';

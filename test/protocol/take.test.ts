@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { take } from '../../src/protocol/take.ts';
+import { take } from '../../src/protocol/read.ts';
 import { ScriptedConnection } from '../core/scripted-transport.ts';
 
 function stream(): ScriptedConnection {

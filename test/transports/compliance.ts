@@ -1,8 +1,8 @@
 import { EventEmitter } from 'node:events';
 import { onTestFinished, test } from 'vitest';
+import type { Connection, ListenOptions, Transport } from '../../src/interface/transport.ts';
+import { type Listening, never, options, readAll, unexpected } from '../../src/transports/compliance-context.ts';
 import { guarantees, type TransportUnderTest } from '../../src/transports/compliance.ts';
-import { never, options, readAll, unexpected, type Listening } from '../../src/transports/stage.ts';
-import type { Connection, ListenOptions, Transport } from '../../src/transports/transport.ts';
 
 /** What every transport has to keep to. */
 export function testTransport(subject: TransportUnderTest): void {

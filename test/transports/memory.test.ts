@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from 'vitest';
+import type { Connection } from '../../src/interface/transport.ts';
+import type { Listening } from '../../src/transports/compliance-context.ts';
 import { memory, type MemoryNetwork } from '../../src/transports/memory.ts';
-import type { Listening } from '../../src/transports/stage.ts';
-import type { Connection } from '../../src/transports/transport.ts';
 import { listen, never, open, options, readAll, testTransport, unexpected } from './compliance.ts';
 
 describe.each([0, 1])('with a latency of %d ms', (latency) => {

@@ -15,10 +15,9 @@ import {
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import type { Transport } from '../../src/interface/transport.ts';
 import { kernelMutex } from '../../src/transports/kernel-mutex.ts';
-import { namedPipe } from '../../src/transports/named-pipe.ts';
-import { pipe } from '../../src/transports/pipe.ts';
-import type { Transport } from '../../src/transports/transport.ts';
+import { namedPipe, pipe } from '../../src/transports/pipe.ts';
 import { unixSocket } from '../../src/transports/unix-socket.ts';
 import { listen, never, open, options, testTransport, unexpected } from './compliance.ts';
 import { folder, leaveStale } from './socket-folder.ts';

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { watchPlace } from '../../src/transports/place-watch.ts';
+import { watchPlace } from '../../src/transports/unix-socket.ts';
 import { folder } from './socket-folder.ts';
 
 test('where the system tells of no change, a place is looked at now and then, until close()', () => {

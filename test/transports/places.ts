@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
+import type { Transport } from '../../src/interface/transport.ts';
 import { memory } from '../../src/transports/memory.ts';
 import { pipe } from '../../src/transports/pipe.ts';
 import { tcp } from '../../src/transports/tcp.ts';
-import type { Transport } from '../../src/transports/transport.ts';
 import { folder } from './socket-folder.ts';
 
 const network = memory();

@@ -1,8 +1,8 @@
 import type { NetConnectOpts, Server, ServerOpts, Socket } from 'node:net';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { SingletonError } from '../../src/core/errors.ts';
+import { SingletonError } from '../../src/interface/errors.ts';
+import { abort, type Transport } from '../../src/interface/transport.ts';
 import { tcp } from '../../src/transports/tcp.ts';
-import { abort, type Transport } from '../../src/transports/transport.ts';
 import { listen, never, open, options, readAll, testTransport, unexpected } from './compliance.ts';
 
 /** Where the system does something else than usual, because no test can bring it about by sockets alone. */

@@ -1,0 +1,83 @@
+import { build } from 'rolldown';
+import { dts } from 'rolldown-plugin-dts';
+
+const ENTRIES = [
+  'index',
+  'codecs/json',
+  'codecs/msgpack',
+  'codecs/length-prefixed',
+  'transports/pipe',
+  'transports/memory',
+  'transports/compliance',
+];
+
+/** The chunks besides the entries: what a launch reads, what only a secret needs, and what only a host needs. */
+const CHUNKS = [
+  { name: 'secure', test: /src\/protocol\/secure\// },
+  { name: 'host', test: /src\/(core\/host|protocol\/legacy\/(host|decoder))/ },
+  { name: 'protocol-host', test: /src\/protocol\/(host|remote-stdio)/ },
+  { name: 'msgpack-decode', test: /src\/codecs\/msgpack-decode/ },
+  {
+    name: 'core',
+    test: /src\/(interface|core|transports\/(net|tcp)|codecs\/legacy|protocol\/(legacy|growing-buffer|utf8))/,
+  },
+  { name: 'protocol', test: /src\/(protocol|codecs\/serializable)/ },
+];
+
+/**
+ * What an entry loads later. A bundler may place it after a program that awaits it at its top level, which then never goes
+ * on. So bundlers get an entry that imports it at once (the condition "module" of package.json).
+ */
+const LATER = {
+  index: ['host'],
+  'codecs/json': ['protocol-host', 'secure'],
+  'codecs/msgpack': ['protocol-host', 'secure', 'msgpack-decode'],
+  'codecs/length-prefixed': ['protocol-host', 'secure'],
+};
+
+const entriesForBundlers = {
+  name: 'entries-for-bundlers',
+  /** @this {import('rolldown').PluginContext} */
+  generateBundle() {
+    for (const [entry, chunks] of Object.entries(LATER)) {
+      const imports = chunks.map((chunk) => `import '../${chunk}.js';\n`).join('');
+      const fileName = `bundled/${entry.replace('codecs/', '')}.js`;
+      this.emitFile({ type: 'asset', fileName, source: `${imports}export * from '../${entry}.js';\n` });
+    }
+  },
+};
+
+/** The printer of declarations puts a member's comment behind the member before it, where no editor finds it. */
+const commentsOnLinesOfTheirOwn = {
+  name: 'comments-on-lines-of-their-own',
+  /** @param {string} code @param {{ fileName: string }} chunk */
+  renderChunk: (code, { fileName }) =>
+    fileName.endsWith('.d.ts') ? code.replaceAll(/([{;]) (\/\*\*)/g, '$1\n  $2') : null,
+};
+
+const input = Object.fromEntries(ENTRIES.map((entry) => [entry, `src/${entry}.ts`]));
+const common = { input, external: ['msgpackr/pack'], platform: /** @type {const} */ ('node') };
+
+await build([
+  {
+    ...common,
+    // The groups take no more than what their names say.
+    preserveEntrySignatures: 'allow-extension',
+    plugins: [entriesForBundlers],
+    output: {
+      dir: 'dist',
+      cleanDir: true,
+      chunkFileNames: '[name].js',
+      codeSplitting: { groups: CHUNKS, includeDependenciesRecursively: false },
+      comments: false,
+      // Names stay, so that a stack trace can be read.
+      minify: { mangle: false, compress: true, codegen: false },
+      sourcemap: true,
+    },
+  },
+  {
+    ...common,
+    plugins: [dts({ oxc: true, emitDtsOnly: true }), commentsOnLinesOfTheirOwn],
+    output: { dir: 'dist', chunkFileNames: 'types/[name].d.ts' },
+  },
+]);

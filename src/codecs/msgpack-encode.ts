@@ -1,0 +1,221 @@
+import { SingletonError } from '../interface/errors.ts';
+import { isPlainList, LONGEST_WITH_MARK, MAX_DEPTH, MAX_NODES, requirePlain, tryEntries } from './serializable.ts';
+
+/**
+ * A value as MessagePack, each part in its smallest form. The format:
+ * https://github.com/msgpack/msgpack/blob/master/spec.md
+ * @throws SingletonError `ERR_SINGLETON_UNENCODABLE`, with the path of what would not arrive as it was sent
+ */
+export function encode(value: unknown): Uint8Array {
+  const encoder = new Encoder();
+  if (encoder.tryWrite(value, 0)) return encoder.bytes;
+  // Where and why is only looked for when it is asked.
+  requirePlain(value, 'MessagePack', isLeaf);
+  throw new SingletonError('ERR_SINGLETON_UNENCODABLE', 'Cannot send this value: it changed while it was read.');
+}
+
+const MIN_INT64 = -(2n ** 63n);
+const MAX_INT64 = 2n ** 63n - 1n;
+const MAX_UINT64 = 2n ** 64n - 1n;
+
+function isLeaf(value: unknown): boolean {
+  switch (typeof value) {
+    case 'string':
+      return value.isWellFormed() && !losesItsMark(value);
+    case 'number':
+    case 'boolean':
+      return true;
+    case 'bigint':
+      return value >= MIN_INT64 && value <= MAX_UINT64;
+    default:
+      return value === null || isUint8Array(value);
+  }
+}
+
+/** Of any realm. */
+function isUint8Array(value: unknown): value is Uint8Array {
+  return ArrayBuffer.isView(value) && Reflect.get(Uint8Array.prototype, Symbol.toStringTag, value) === 'Uint8Array';
+}
+
+/** Whether msgpackr would decode it without the byte order mark that it begins with. */
+function losesItsMark(text: string, size = Buffer.byteLength(text)): boolean {
+  return size > LONGEST_WITH_MARK && text.startsWith('\u{feff}');
+}
+
+/** A message is begun in so many bytes. */
+const FIRST_BYTES = 1024;
+/** Bytes that it grows by at most, where no more are needed. */
+const MAX_STEP = 2 ** 26;
+/** A longer text is written by a call, which for a shorter one would take longer. */
+const SHORT = 64;
+
+/** Checks and writes in one walk. What may be refused tells whether it was written. */
+class Encoder {
+  #buffer = Buffer.allocUnsafe(FIRST_BYTES);
+  #at = 0;
+  #nodes = 0;
+
+  get bytes(): Uint8Array {
+    return this.#buffer.subarray(0, this.#at);
+  }
+
+  tryWrite(value: unknown, depth: number): boolean {
+    this.#nodes += 1;
+    if (this.#nodes > MAX_NODES) return false;
+    switch (typeof value) {
+      case 'string':
+        return this.#tryText(value);
+      case 'number':
+        return this.#number(value);
+      case 'boolean':
+        return this.#byte(value ? 0xc3 : 0xc2);
+      case 'bigint':
+        return this.#tryBigint(value);
+      case 'object':
+        if (value === null) return this.#byte(0xc0);
+        if (isUint8Array(value)) return this.#binary(value);
+        if (depth === MAX_DEPTH) return false;
+        return Array.isArray(value) ? this.#tryList(value, depth + 1) : this.#tryMap(value, depth + 1);
+      default:
+        return false;
+    }
+  }
+
+  #tryList(list: readonly unknown[], depth: number): boolean {
+    if (!isPlainList(list)) return false;
+    // A getter inside may change it: what is missing then is refused.
+    const { length } = list;
+    this.#head(length, 0x90, 0xdc);
+    for (let index = 0; index < length; index += 1) if (!this.tryWrite(list[index], depth)) return false;
+    return true;
+  }
+
+  #tryMap(object: object, depth: number): boolean {
+    const entries = tryEntries(object);
+    if (!entries) return false;
+    const { keys, values } = entries;
+    let size = keys.length;
+    for (const value of values) if (value === undefined) size -= 1;
+    this.#head(size, 0x80, 0xde);
+    for (let index = 0; index < keys.length; index += 1) {
+      const key = keys[index] ?? '';
+      const value = values[index];
+      if (key === '__proto__') return false;
+      if (value !== undefined && !(this.#tryText(key) && this.tryWrite(value, depth))) return false;
+    }
+    return true;
+  }
+
+  #tryText(text: string): boolean {
+    if (text.length < SHORT && this.#tryAscii(text)) return true;
+    const size = Buffer.byteLength(text);
+    const isAscii = size === text.length;
+    if (!isAscii && !(text.isWellFormed() && !losesItsMark(text, size))) return false;
+    if (size < 32) this.#byte(0xa0 + size);
+    else this.#sized(0xd9, size);
+    this.#room(size);
+    this.#at += this.#buffer.write(text, this.#at, isAscii ? 'latin1' : 'utf8');
+    return true;
+  }
+
+  #tryAscii(text: string): boolean {
+    this.#room(2 + SHORT);
+    const buffer = this.#buffer;
+    let at = this.#at;
+    if (text.length < 32) buffer[at++] = 0xa0 + text.length;
+    else {
+      buffer[at++] = 0xd9;
+      buffer[at++] = text.length;
+    }
+    for (let index = 0; index < text.length; index += 1) {
+      const unit = text.charCodeAt(index);
+      if (unit > 0x7f) return false;
+      buffer[at++] = unit;
+    }
+    this.#at = at;
+    return true;
+  }
+
+  #number(value: number): true {
+    if (value >>> 0 === value) return value < 0x80 ? this.#byte(value) : this.#sized(0xcc, value);
+    this.#room(9);
+    const type = this.#at;
+    if (value >> 0 !== value) {
+      this.#buffer[type] = 0xcb;
+      this.#at = this.#buffer.writeDoubleBE(value, type + 1);
+    } else if (value >= -0x20) {
+      this.#at = this.#buffer.writeInt8(value, type);
+    } else if (value >= -0x80) {
+      this.#buffer[type] = 0xd0;
+      this.#at = this.#buffer.writeInt8(value, type + 1);
+    } else if (value >= -0x8000) {
+      this.#buffer[type] = 0xd1;
+      this.#at = this.#buffer.writeInt16BE(value, type + 1);
+    } else {
+      this.#buffer[type] = 0xd2;
+      this.#at = this.#buffer.writeInt32BE(value, type + 1);
+    }
+    return true;
+  }
+
+  /** Always in 8 bytes: what is read from fewer is a number. */
+  #tryBigint(value: bigint): boolean {
+    if (value < MIN_INT64 || value > MAX_UINT64) return false;
+    this.#byte(value > MAX_INT64 ? 0xcf : 0xd3);
+    this.#room(8);
+    this.#at = this.#buffer.writeBigUInt64BE(BigInt.asUintN(64, value), this.#at);
+    return true;
+  }
+
+  #binary(bytes: Uint8Array): true {
+    this.#sized(0xc4, bytes.length);
+    this.#room(bytes.length);
+    this.#buffer.set(bytes, this.#at);
+    this.#at += bytes.length;
+    return true;
+  }
+
+  /** The head of a list or a map: who holds more than 65,535 values is refused further on. */
+  #head(size: number, short: number, long: number): void {
+    if (size < 16) this.#byte(short + size);
+    else this.#typed16(long, size);
+  }
+
+  /** A number in 1, 2 or 4 bytes, behind the type for so many. */
+  #sized(type: number, value: number): true {
+    if (value > 0xffff) {
+      this.#byte(type + 2);
+      this.#room(4);
+      this.#at = this.#buffer.writeUInt32BE(value, this.#at);
+    } else if (value > 0xff) {
+      this.#typed16(type + 1, value);
+    } else {
+      this.#byte(type);
+      this.#byte(value);
+    }
+    return true;
+  }
+
+  #typed16(type: number, value: number): void {
+    this.#byte(type);
+    this.#byte(value >>> 8);
+    this.#byte(value);
+  }
+
+  #byte(byte: number): true {
+    this.#room(1);
+    this.#buffer[this.#at] = byte;
+    this.#at += 1;
+    return true;
+  }
+
+  /** In steps that are large: most of what is not written never becomes memory. */
+  #room(size: number): void {
+    const needed = this.#at + size;
+    if (needed <= this.#buffer.length) return;
+    const { length } = this.#buffer;
+    const grown = Buffer.allocUnsafe(Math.max(needed, Math.min(4 * length, length + MAX_STEP)));
+    grown.set(this.bytes);
+    this.#buffer = grown;
+  }
+}

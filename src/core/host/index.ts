@@ -1,0 +1,2 @@
+export { open, warn } from './host.ts';
+export { validating } from '../schema-receiving.ts';
