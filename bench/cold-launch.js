@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SECRET } from './hosts.js';
-import { newPlace, scratch, transports } from './places.js';
+import { newEndpoint, scratch, transports } from './endpoints.js';
 import { Host, program, timeToExit } from './processes.js';
 import { compare } from './report.js';
 import { interleave } from './rounds.js';
@@ -24,7 +24,7 @@ export async function coldLaunch(budget) {
   const hosts = [];
   /** @type {Record<string, () => Promise<number>>} */
   const contestants = {};
-  /** @type {(name: string, file: string, place: import('./places.js').Place) => Promise<void>} */
+  /** @type {(name: string, file: string, endpoint: import('./endpoints.js').Endpoint) => Promise<void>} */
   const enter = async (name, file, { env }) => {
     const host = await Host.start([file], env);
     hosts.push(host);
@@ -32,14 +32,14 @@ export async function coldLaunch(budget) {
   };
   try {
     for (const transport of transports()) {
-      const byHand = await newPlace(transport);
+      const byHand = await newEndpoint(transport);
       await enter(`by hand, ${transport}`, program('by-hand.js'), byHand);
       for (const one of CODECS) {
-        const place = await newPlace(transport);
-        await enter(`${one.name}, ${transport}`, await singleton(one, place), place);
+        const endpoint = await newEndpoint(transport);
+        await enter(`${one.name}, ${transport}`, await singleton(one, endpoint), endpoint);
       }
     }
-    await enter('vscode-jsonrpc, tcp', program('json-rpc.js'), await newPlace());
+    await enter('vscode-jsonrpc, tcp', program('json-rpc.js'), await newEndpoint());
     const times = await interleave({ nothing: () => timeToExit(['-e', '0']), ...contestants }, budget);
     return rows(Object.keys(contestants), times);
   } finally {
@@ -77,7 +77,7 @@ export async function launch(file, host, env) {
 /**
  * The program that a user would write, with imports and options as they stand in the README.
  * @param {typeof CODECS[number] & { readonly secret?: string }} what
- * @param {import('./places.js').Place} place
+ * @param {import('./endpoints.js').Endpoint} endpoint
  */
 async function singleton({ codec, secret }, { transport, where }) {
   const dist = new URL('../dist/', import.meta.url).href;

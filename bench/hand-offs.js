@@ -1,5 +1,5 @@
 import { rawPeer, SECRET, singletonPeer } from './hosts.js';
-import { transports } from './places.js';
+import { transports } from './endpoints.js';
 import { quantile } from './ratio.js';
 import { compare } from './report.js';
 import { interleave } from './rounds.js';
@@ -12,7 +12,7 @@ const TURN = 100;
 /** Hand-offs until V8 has no more to compile in a host that is new; a slow pair has so many milliseconds for them. */
 const WARM = { handOffs: 5000, milliseconds: 2500 };
 
-/** @typedef {{ readonly name: string, readonly orders: import('./programs/host.js').Orders, readonly transport?: import('./places.js').Place['transport'] }} Wire */
+/** @typedef {{ readonly name: string, readonly orders: import('./programs/host.js').Orders, readonly transport?: import('./endpoints.js').Endpoint['transport'] }} Wire */
 
 /** @type {readonly Wire[]} */
 const WIRES = [

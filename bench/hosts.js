@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { Singleton, tcp } from '../dist/index.js';
 import { codecs } from './codecs-by-name.js';
-import { newPlace, optionsAt } from './places.js';
+import { newEndpoint, optionsAt } from './endpoints.js';
 import { Host, program } from './processes.js';
 import { play, record } from './recording.js';
 
@@ -12,7 +12,7 @@ export const SECRET = 'oLmlsWQHNCvyhZ6p5bfi0S1OSyBJ9VbnIHn1ROAsoKk';
  * A host in a process of its own, and what hands launches over to it.
  * @typedef {object} Peer
  * @property {Host} host
- * @property {import('./places.js').Place} place
+ * @property {import('./endpoints.js').Endpoint} endpoint
  * @property {() => Promise<unknown>} handOff
  */
 
@@ -20,15 +20,15 @@ export const SECRET = 'oLmlsWQHNCvyhZ6p5bfi0S1OSyBJ9VbnIHn1ROAsoKk';
  * Ours.
  * @param {import('./programs/host.js').Orders} orders
  * @param {Pick<import('../dist/index.js').SendOptions<any>, 'args' | 'wait'>} launch
- * @param {{ readonly transport?: import('./places.js').Place['transport'], readonly flags?: readonly string[] }} [how]
+ * @param {{ readonly transport?: import('./endpoints.js').Endpoint['transport'], readonly flags?: readonly string[] }} [how]
  * @returns {Promise<Peer>}
  */
 export async function singletonPeer(orders, launch, { transport = 'tcp', flags = [] } = {}) {
-  const place = await newPlace(transport);
-  const env = { ...place.env, BENCH_ORDERS: JSON.stringify(orders) };
+  const endpoint = await newEndpoint(transport);
+  const env = { ...endpoint.env, BENCH_ORDERS: JSON.stringify(orders) };
   const host = await Host.start([...flags, program('host.js')], env);
-  const options = { ...(await optionsAt(place.where)), ...(await optionsOf(orders)), ...launch };
-  return { host, place, handOff: () => Singleton.send(options) };
+  const options = { ...(await optionsAt(endpoint.where)), ...(await optionsOf(orders)), ...launch };
+  return { host, endpoint, handOff: () => Singleton.send(options) };
 }
 
 /**
@@ -42,22 +42,22 @@ export async function singletonPeer(orders, launch, { transport = 'tcp', flags =
  */
 export async function rawPeer(peer, orders, launch, { flags = [], asks = false } = {}) {
   const options = { ...(await optionsOf(orders)), ...launch };
-  const turns = await record(peer.place.where, (port) => Singleton.send({ ...options, transport: tcp({ port }) }));
-  const place = await newPlace(peer.place.transport);
-  const env = { ...place.env, BENCH_TURNS: JSON.stringify(turns), ...(asks && { BENCH_ASKS: 'yes' }) };
+  const turns = await record(peer.endpoint.where, (port) => Singleton.send({ ...options, transport: tcp({ port }) }));
+  const endpoint = await newEndpoint(peer.endpoint.transport);
+  const env = { ...endpoint.env, BENCH_TURNS: JSON.stringify(turns), ...(asks && { BENCH_ASKS: 'yes' }) };
   const host = await Host.start([...flags, program('replay.js')], env);
   const handOff = () =>
     new Promise((resolve, reject) => {
-      const socket = connect({ ...place.where, allowHalfOpen: true, noDelay: true }, () => {
+      const socket = connect({ ...endpoint.where, allowHalfOpen: true, noDelay: true }, () => {
         if (asks && socket.localPort === 0) return;
         play(socket, turns, 'client');
       });
       socket.once('error', reject).once('close', resolve);
     });
-  return { host, place, handOff };
+  return { host, endpoint, handOff };
 }
 
 /** @param {import('./programs/host.js').Orders} orders */
 async function optionsOf({ codec, secret }) {
-  return { codec: await codecs[codec](), secret, maxMessageBytes: 2 ** 21, handOffTimeout: 60_000 };
+  return { codec: await codecs[codec](), secret, maxMessageBytes: 2 ** 21, deliveryTimeout: 60_000 };
 }

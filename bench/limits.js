@@ -7,7 +7,7 @@ import { launch } from './cold-launch.js';
 import { load, warmUp } from './hand-offs.js';
 import { rawPeer, singletonPeer } from './hosts.js';
 import { race } from './in-process.js';
-import { newPlace, scratch } from './places.js';
+import { newEndpoint, scratch } from './endpoints.js';
 import { Host, program } from './processes.js';
 import { compare } from './report.js';
 import { interleave } from './rounds.js';
@@ -40,7 +40,7 @@ async function cold(budget) {
   const contestants = {};
   try {
     for (const [name, file] of Object.entries(files)) {
-      const { env } = await newPlace();
+      const { env } = await newEndpoint();
       const host = await Host.start([file], env);
       hosts.push(host);
       contestants[name] = () => launch(file, host, env);

@@ -69,12 +69,12 @@ async function withPeer(peer, measure) {
 }
 
 /** @param {import('./hosts.js').Peer} peer */
-async function perConnection({ host, place }) {
+async function perConnection({ host, endpoint }) {
   const { rss: before } = await host.ask('memory');
   /** @type {import('node:net').Socket[]} */
   const sockets = [];
   while (sockets.length < CONNECTIONS) {
-    const batch = Array.from({ length: BATCH }, () => connect(place.where).on('error', () => {}));
+    const batch = Array.from({ length: BATCH }, () => connect(endpoint.where).on('error', () => {}));
     await Promise.all(batch.map((socket) => once(socket, 'connect')));
     sockets.push(...batch);
   }

@@ -12,7 +12,7 @@ import { handOffs } from './hand-offs.js';
 import { internals } from './internals.js';
 import { limits } from './limits.js';
 import { memory } from './memory.js';
-import { clearScratch } from './places.js';
+import { clearScratch } from './endpoints.js';
 import { circumstances, print } from './report.js';
 import { size } from './size.js';
 import { storm } from './storm.js';

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { newPlace, scratch } from './places.js';
+import { newEndpoint, scratch } from './endpoints.js';
 import { exitOf } from './processes.js';
 import { compare } from './report.js';
 import { interleave } from './rounds.js';
@@ -27,7 +27,7 @@ export async function storm(budget) {
 const PROGRAM = `
   import { Singleton } from '${new URL('../dist/index.js', import.meta.url).href}';
   const { port } = JSON.parse(process.env.BENCH_WHERE);
-  const app = await Singleton.acquire({ port, releaseThreshold: ${PROCESSES - 1}, handOffTimeout: 60_000 });
+  const app = await Singleton.acquire({ port, releaseThreshold: ${PROCESSES - 1}, deliveryTimeout: 60_000 });
   let published = 0;
   app.on('args', () => (published += 1));
   app.on('release', () => (process.exitCode = published === ${PROCESSES - 2} ? ${HOST} : 1));
@@ -35,7 +35,7 @@ const PROGRAM = `
 
 /** @param {string} file */
 async function launches(file) {
-  const { env } = await newPlace();
+  const { env } = await newEndpoint();
   const { took, codes } = await all([file, 'hello'], env);
   const count = (/** @type {number} */ status) => codes.filter((code) => code === status).length;
   if (count(HOST) !== 1 || count(0) !== PROCESSES - 1)

@@ -7,7 +7,7 @@ export type { HostInfo, Outcome, Receipt } from './interface/receipt.ts';
 export type { Observer } from './core/host/observers.ts';
 export type {
   ArgsOption,
-  HandOffOptions,
+  DeliveryOptions as HandOffOptions,
   HostOptions,
   NoSchema,
   SchemaOption,
@@ -18,25 +18,25 @@ export type {
 } from './core/options.ts';
 export { legacy } from './codecs/legacy.ts';
 export type {
-  Answer,
+  Responder as Answer,
   Attended,
   Codec,
   CodecOptions,
-  Confirmation,
-  ConfirmedOutcome,
+  ReceiptData as Confirmation,
+  ReceiptOutcome as ConfirmedOutcome,
   DecodeLimits,
-  Delivery,
-  Dialogue,
-  HandOff,
+  DeliveryResult as Delivery,
+  Session as Dialogue,
+  Deliver as HandOff,
   Launch,
   Protocol,
-  Receive,
-  Receiver,
-  Reception,
+  ReadLaunch as Receive,
+  LaunchHandler as Receiver,
+  LaunchResult as Reception,
   RefusalCode,
-  Streams,
-  Terms,
-  Verified,
+  Stdio as Streams,
+  ProtocolOptions as Terms,
+  VerifiedLaunch as Verified,
   VerifyFailureReason,
 } from './interface/codec.ts';
 export { tcp, type TcpOptions } from './transports/tcp.ts';

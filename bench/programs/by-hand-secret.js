@@ -1,4 +1,4 @@
-// by-hand.js with what it takes that neither side needs to trust the place: both make a key, agree, and derive others, and
+// by-hand.js with what it takes that neither side needs to trust the endpoint: both make a key, agree, and derive others, and
 // the launch is encrypted. The arithmetic is that of Noise_NNpsk0_25519_AESGCM_SHA256, and none of its checks.
 import { createCipheriv, createHash, createPublicKey, diffieHellman, generateKeyPairSync, hkdfSync } from 'node:crypto';
 import { connect, createServer } from 'node:net';

@@ -1,4 +1,4 @@
-// What one would write by hand: whoever gets the place listens, whoever does not hands its arguments over and exits.
+// What one would write by hand: whoever gets the endpoint listens, whoever does not hands its arguments over and exits.
 import { connect, createServer } from 'node:net';
 
 const where = JSON.parse(process.env['BENCH_WHERE'] ?? '');

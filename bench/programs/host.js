@@ -1,7 +1,7 @@
 // A host that does what its orders, in the environment, say; it tells what it was asked.
 import { Singleton } from '../../dist/index.js';
 import { codecs } from '../codecs-by-name.js';
-import { optionsAt } from '../places.js';
+import { optionsAt } from '../endpoints.js';
 
 /**
  * @typedef {object} Orders

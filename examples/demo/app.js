@@ -8,12 +8,12 @@ const app = await Singleton.acquire({
   releaseThreshold: 4,
 });
 
-console.log(`I am the host at ${app.place}`);
+console.log(`I am the host at ${app.endpoint}`);
 app.on('client', (client) => console.log(`client ${client.number} came`));
 app.on('args', (args) => console.log(`arguments: ${JSON.stringify(args)}`));
 app.on('verifyFailed', ({ reason }) => console.log(`a client was refused: ${reason}`));
 app.on('warning', ({ code }) => console.log(`not a launch: ${code}`));
 app.on('release', (reason) => {
-  console.log(`the place is free again: ${reason}`);
+  console.log(`the endpoint is free again: ${reason}`);
   app.removeAllListeners();
 });

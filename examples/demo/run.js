@@ -9,7 +9,7 @@ const APP = fileURLToPath(new URL('app.js', import.meta.url));
 const port = await freePort();
 const deadline = setTimeout(() => fail('the demo did not end within 30 seconds'), 30_000);
 
-say('The first launch gets the place.');
+say('The first launch gets the endpoint.');
 const host = start([]);
 await host.prints('I am the host');
 
@@ -31,8 +31,8 @@ await host.prints('not a launch: ERR_SINGLETON_MALFORMED_MESSAGE');
 say('Beyond maxClients (2 here) a client is counted, its arguments are ignored.');
 await launch(['ignored'], 'client 3 came');
 
-say('The client that reaches releaseThreshold (4 here) frees the place.');
-await launch(['dropped'], 'the place is free again: threshold');
+say('The client that reaches releaseThreshold (4 here) frees the endpoint.');
+await launch(['dropped'], 'the endpoint is free again: threshold');
 await host.exits();
 
 say('So the next launch is the host.');

@@ -11,5 +11,5 @@ const app = await Singleton.acquire({
   args: { files: process.argv.slice(2), thumbnail: Uint8Array.of(1, 2, 3) },
 });
 
-console.log(`I am the host at ${app.place}`);
+console.log(`I am the host at ${app.endpoint}`);
 app.on('args', (job) => console.log('a job:', job));

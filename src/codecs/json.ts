@@ -2,7 +2,7 @@ import type { Codec } from '../interface/codec.ts';
 import { SingletonError } from '../interface/errors.ts';
 import { tryDecode } from '../protocol/utf8.ts';
 import { lengthPrefixed } from './length-prefixed.ts';
-import { MAX_DEPTH, MAX_NODES, requirePlain } from './serializable.ts';
+import { MAX_DEPTH, MAX_NODES, assertSerializable } from './serializable.ts';
 
 /**
  * Arguments and replies as JSON: what arrives is what was sent, or it fails (-0 arrives as 0). `T`, of arguments, and `R`, of
@@ -15,7 +15,7 @@ export function json<T = unknown, R = unknown>(): Codec<T, R> {
 const serializer = { serialize, deserialize };
 
 function serialize(value: unknown): Uint8Array {
-  requirePlain(value, 'JSON', isLeaf);
+  assertSerializable(value, 'JSON', isLeaf);
   return Buffer.from(JSON.stringify(value));
 }
 

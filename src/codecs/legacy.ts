@@ -1,7 +1,7 @@
 import type { Codec } from '../interface/codec.ts';
-import { invalidOption, SingletonError } from '../interface/errors.ts';
-import { prepare } from '../protocol/legacy/client.ts';
-import { recognizeStranger } from '../protocol/legacy/sniff.ts';
+import { invalidOptionError, SingletonError } from '../interface/errors.ts';
+import { outbound } from '../protocol/legacy/client.ts';
+import { sniffForeignProtocol } from '../protocol/legacy/sniff.ts';
 import { tryDecode } from '../protocol/utf8.ts';
 
 /**
@@ -15,16 +15,16 @@ export function legacy(): Codec<readonly string[], never> {
   return {
     name: 'legacy',
     protocol: {
-      load: async () => (await import('../protocol/legacy/host.ts')).receive,
-      prepare,
+      inbound: async () => (await import('../protocol/legacy/host.ts')).readLaunch,
+      outbound,
     },
     check({ args, secret, name, wait }) {
       if (!Array.isArray(args) || !Array.from(args).every((arg) => typeof arg === 'string')) {
-        throw invalidOption('args', 'an array of strings, which is what the legacy codec carries', args);
+        throw invalidOptionError('args', 'an array of strings, which is what the legacy codec carries', args);
       }
       if (
         secret !== undefined &&
-        (tryDecode(secret) === undefined || secret.includes(0) || recognizeStranger(secret))
+        (tryDecode(secret) === undefined || secret.includes(0) || sniffForeignProtocol(secret))
       ) {
         throw new SingletonError(
           'ERR_SINGLETON_INVALID_OPTION',
@@ -32,8 +32,8 @@ export function legacy(): Codec<readonly string[], never> {
             'carries no other.',
         );
       }
-      if (name !== '') throw invalidOption('name', 'nothing beside the legacy codec, which cannot carry it', name);
-      if (wait) throw invalidOption('wait', 'false beside the legacy codec, on which no host can answer', wait);
+      if (name !== '') throw invalidOptionError('name', 'nothing beside the legacy codec, which cannot carry it', name);
+      if (wait) throw invalidOptionError('wait', 'false beside the legacy codec, on which no host can answer', wait);
       return undefined;
     },
   };

@@ -1,8 +1,8 @@
 import type { Codec } from '../interface/codec.ts';
-import { invalidOption, SingletonError } from '../interface/errors.ts';
+import { invalidOptionError, SingletonError } from '../interface/errors.ts';
 import { frames } from '../protocol/frames.ts';
 import { MAX_NAME_BYTES } from '../protocol/hello.ts';
-import { conversation } from '../protocol/protocol.ts';
+import { structuredProtocol } from '../protocol/protocol.ts';
 import type { Serializer } from '../protocol/serializer.ts';
 
 export type { Serializer };
@@ -26,13 +26,13 @@ const MIN_SECRET_BYTES = 16;
 export function lengthPrefixed<T, R = never>(options: LengthPrefixedOptions<T, R>): Codec<T, R> {
   const { name, reply = NO_REPLY } = options;
   if (typeof name !== 'string' || name === '' || !fits(name)) {
-    throw invalidOption('name', `the serializer's name, of 1 to ${MAX_NAME_BYTES} bytes`, name);
+    throw invalidOptionError('name', `the serializer's name, of 1 to ${MAX_NAME_BYTES} bytes`, name);
   }
   return {
     name,
-    protocol: conversation({ name, frames, args: options, reply }),
+    protocol: structuredProtocol({ name, frames, args: options, reply }),
     check({ secret, name: application }) {
-      if (!fits(application)) throw invalidOption('name', `at most ${MAX_NAME_BYTES} bytes`, application);
+      if (!fits(application)) throw invalidOptionError('name', `at most ${MAX_NAME_BYTES} bytes`, application);
       if (!secret || secret.length >= MIN_SECRET_BYTES) return undefined;
       return new SingletonError(
         'ERR_SINGLETON_INVALID_OPTION',

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { Unpackr } from 'msgpackr/pack';
 import { SingletonError } from '../interface/errors.ts';
-import { LONGEST_WITH_MARK, MAX_DEPTH, MAX_NODES } from './serializable.ts';
+import { MAX_BYTES_WITH_BOM, MAX_DEPTH, MAX_NODES } from './serializable.ts';
 /**
  * Looks at a MessagePack message before anything is made of it: one value and nothing behind it, no extension types, keys
  * that are strings and not `__proto__`, valid UTF-8, lengths that fit, and bounds on depth and number.
@@ -14,9 +14,9 @@ export function scan(bytes: Uint8Array): void {
 
 const PROTO = Buffer.from('__proto__');
 /** A shorter string is looked at here: the call would take longer. */
-const WORTH_A_CALL = 96;
+const NATIVE_UTF8_THRESHOLD = 96;
 
-const MARK = Buffer.from('\u{feff}');
+const BOM = Buffer.from('\u{feff}');
 
 class Scan {
   readonly #bytes: Uint8Array;
@@ -113,10 +113,10 @@ class Scan {
     let at = this.#at;
     this.#skip(length);
     const end = this.#at;
-    if (length > LONGEST_WITH_MARK && MARK.every((byte, index) => byte === this.#bytes[at + index])) {
+    if (length > MAX_BYTES_WITH_BOM && BOM.every((byte, index) => byte === this.#bytes[at + index])) {
       throw refused('no long string that begins with a byte order mark; one came');
     }
-    if (length >= WORTH_A_CALL) {
+    if (length >= NATIVE_UTF8_THRESHOLD) {
       if (!isUtf8(this.#bytes.subarray(at, end))) throw notUtf8();
     } else {
       while (at < end) at = (this.#bytes[at] ?? 0) < 0x80 ? at + 1 : this.#character(at, end);

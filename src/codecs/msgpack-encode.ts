@@ -1,5 +1,12 @@
 import { SingletonError } from '../interface/errors.ts';
-import { isPlainList, LONGEST_WITH_MARK, MAX_DEPTH, MAX_NODES, requirePlain, tryEntries } from './serializable.ts';
+import {
+  isPlainList,
+  MAX_BYTES_WITH_BOM,
+  MAX_DEPTH,
+  MAX_NODES,
+  assertSerializable,
+  tryEntries,
+} from './serializable.ts';
 
 /**
  * A value as MessagePack, each part in its smallest form. The format:
@@ -10,7 +17,7 @@ export function encode(value: unknown): Uint8Array {
   const encoder = new Encoder();
   if (encoder.tryWrite(value, 0)) return encoder.bytes;
   // Where and why is only looked for when it is asked.
-  requirePlain(value, 'MessagePack', isLeaf);
+  assertSerializable(value, 'MessagePack', isLeaf);
   throw new SingletonError('ERR_SINGLETON_UNENCODABLE', 'Cannot send this value: it changed while it was read.');
 }
 
@@ -39,7 +46,7 @@ function isUint8Array(value: unknown): value is Uint8Array {
 
 /** Whether msgpackr would decode it without the byte order mark that it begins with. */
 function losesItsMark(text: string, size = Buffer.byteLength(text)): boolean {
-  return size > LONGEST_WITH_MARK && text.startsWith('\u{feff}');
+  return size > MAX_BYTES_WITH_BOM && text.startsWith('\u{feff}');
 }
 
 /** A message is begun in so many bytes. */

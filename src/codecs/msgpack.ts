@@ -1,5 +1,5 @@
 import type { Codec } from '../interface/codec.ts';
-import { SingletonError, unloaded } from '../interface/errors.ts';
+import { SingletonError, moduleNotLoadedError } from '../interface/errors.ts';
 import { lengthPrefixed, type Serializer } from './length-prefixed.ts';
 import { encode } from './msgpack-encode.ts';
 
@@ -21,8 +21,8 @@ function createSerializer(): Serializer<any> {
     async load() {
       // Not above: it is as long as all that a launch loads besides, and one that only sends has no use for it.
       const [{ Unpackr }, { decoderOf }] = await Promise.all([
-        import('msgpackr/pack').catch(notInstalled),
-        import('./msgpack-decode.ts').catch(unloaded),
+        import('msgpackr/pack').catch(notInstalledError),
+        import('./msgpack-decode.ts').catch(moduleNotLoadedError),
       ]);
       decode ??= decoderOf(new Unpackr({ useRecords: false, mapsAsObjects: true, copyBuffers: true }));
     },
@@ -33,7 +33,7 @@ function createSerializer(): Serializer<any> {
   };
 }
 
-function notInstalled(cause: unknown): never {
+function notInstalledError(cause: unknown): never {
   throw new SingletonError(
     'ERR_SINGLETON_INVALID_OPTION',
     'Option "codec": msgpack() decodes by the package msgpackr, which could not be loaded. Install it beside this one.',

@@ -6,7 +6,7 @@ export const MAX_DEPTH = 32;
 export const MAX_NODES = 65_536;
 
 /** In bytes: of a longer string, msgpackr drops a byte order mark at the beginning. */
-export const LONGEST_WITH_MARK = 64;
+export const MAX_BYTES_WITH_BOM = 64;
 
 /** A format's own values: what is neither a list nor an object, and arrives as it was. */
 export type IsLeaf = (value: unknown) => boolean;
@@ -15,7 +15,7 @@ export type IsLeaf = (value: unknown) => boolean;
  * Refuses what would not arrive as it was sent. Objects and arrays are plain; a property that is `undefined` is left out.
  * @throws SingletonError `ERR_SINGLETON_UNENCODABLE`, with the path of the value
  */
-export function requirePlain(value: unknown, format: string, isLeaf: IsLeaf): void {
+export function assertSerializable(value: unknown, format: string, isLeaf: IsLeaf): void {
   const problem = new Walk(format, isLeaf).visit(value, 0);
   if (problem !== undefined) throw unencodable(problem);
 }

@@ -9,7 +9,7 @@ export function now(): number {
 }
 
 /** Is over at most once, and then for a reason. An `AbortSignal`, but one is made only where it is asked for: it takes its time. */
-export class Ending {
+export class LazyAbortController {
   readonly #callbacks = new Set<() => void>();
   #reason: SingletonError | undefined;
   #controller: AbortController | undefined;
@@ -35,12 +35,12 @@ export class Ending {
     return () => void this.#callbacks.delete(callback);
   };
 
-  throwIfOver(): void {
+  throwIfAborted(): void {
     if (this.#reason) throw this.#reason;
   }
 
   /** The first reason counts. */
-  end(reason: SingletonError): void {
+  abort(reason: SingletonError): void {
     if (this.#reason) return;
     this.#reason = reason;
     this.#controller?.abort(reason);
@@ -49,7 +49,7 @@ export class Ending {
 }
 
 /** What the promise settles to, unless it is over before: then rejects with the reason. */
-export function unlessOver<T>(promise: Promise<T>, ending: Ending): Promise<T> {
+export function raceAbort<T>(promise: Promise<T>, ending: LazyAbortController): Promise<T> {
   return new Promise((resolve, reject) => {
     const forget = ending.onAbort(() => reject(ending.reason));
     promise.then(resolve, reject).finally(forget);
@@ -57,27 +57,27 @@ export function unlessOver<T>(promise: Promise<T>, ending: Ending): Promise<T> {
 }
 
 /** Milliseconds between two tries: too short to be felt, and uneven, so that launches do not march in step. */
-const MIN_PAUSE = 5;
-const MAX_PAUSE = 40;
+const MIN_BACKOFF = 5;
+const MAX_BACKOFF = 40;
 /** Who cuts launches off has a reason, and each try costs it a warning. */
-const MAX_BACKED_OFF = 1000;
+const MAX_BACKOFF_AFTER_RESETS = 1000;
 
 /** Is over after a time, or as soon as what it is a part of is. */
-export class Deadline extends Ending {
-  readonly #end: number;
+export class Deadline extends LazyAbortController {
+  readonly #expiresAt: number;
   readonly #timer: NodeJS.Timeout | undefined;
-  readonly #forget: () => void;
+  readonly #removeListener: () => void;
 
   /** `expired` is asked for the reason when the time is over. Milliseconds; `Infinity` is never. */
-  constructor(after: number, expired: () => SingletonError, parent: Ending | AbortSignal | undefined) {
+  constructor(after: number, expired: () => SingletonError, parent: LazyAbortController | AbortSignal | undefined) {
     super();
-    this.#end = now() + after;
-    if (after < Infinity) this.#timer = setTimeout(() => this.end(expired()), after);
-    this.#forget = parent ? whenOver(parent, (reason) => this.end(reason)) : () => {};
+    this.#expiresAt = now() + after;
+    if (after < Infinity) this.#timer = setTimeout(() => this.abort(expired()), after);
+    this.#removeListener = parent ? onParentAbort(parent, (reason) => this.abort(reason)) : () => {};
   }
 
   /** For a transport. A copy has the signal, which is made then, and not `onAbort`: who replaces the signal means that one. */
-  toConnectOptions(): ConnectOptions {
+  connectOptions(): ConnectOptions {
     const signal = (): AbortSignal => this.signal;
     const options = {
       get signal() {
@@ -91,10 +91,10 @@ export class Deadline extends Ending {
    * Waits a moment before the next try, twice as long for each time that somebody was there and `cutOff` the last ones.
    * Resolves to `false`, at once, where the deadline would cut that try short: it could not tell a silent host from nobody.
    */
-  async pause(cutOff = 0): Promise<boolean> {
-    const longest = Math.min(MAX_PAUSE * 2 ** cutOff, MAX_BACKED_OFF);
-    const pause = MIN_PAUSE + Math.random() * (longest - MIN_PAUSE);
-    if (this.#end - now() < pause + MIN_PAUSE) return false;
+  async backoff(cutOff = 0): Promise<boolean> {
+    const longest = Math.min(MAX_BACKOFF * 2 ** cutOff, MAX_BACKOFF_AFTER_RESETS);
+    const pause = MIN_BACKOFF + Math.random() * (longest - MIN_BACKOFF);
+    if (this.#expiresAt - now() < pause + MIN_BACKOFF) return false;
     await new Promise((resolve) => setTimeout(resolve, pause));
     return true;
   }
@@ -102,22 +102,25 @@ export class Deadline extends Ending {
   /** The wait is over: lets go of the timer and of what it is a part of. */
   clear(): void {
     clearTimeout(this.#timer);
-    this.#forget();
+    this.#removeListener();
   }
 }
 
 /** Calls back when it is over, at once where it is, and gives what takes that back. */
-function whenOver(parent: Ending | AbortSignal, callback: (reason: SingletonError) => void): () => void {
-  if (parent instanceof Ending) return parent.onAbort(() => parent.reason && callback(parent.reason));
+function onParentAbort(
+  parent: LazyAbortController | AbortSignal,
+  callback: (reason: SingletonError) => void,
+): () => void {
+  if (parent instanceof LazyAbortController) return parent.onAbort(() => parent.reason && callback(parent.reason));
   const onAbort = (): void => {
     const reason: unknown = parent.reason;
-    callback(reason instanceof SingletonError ? reason : aborted(reason));
+    callback(reason instanceof SingletonError ? reason : abortedError(reason));
   };
   if (parent.aborted) onAbort();
   else parent.addEventListener('abort', onAbort, { once: true });
   return () => parent.removeEventListener('abort', onAbort);
 }
 
-function aborted(cause: unknown): SingletonError {
+function abortedError(cause: unknown): SingletonError {
   return new SingletonError('ERR_SINGLETON_RELEASED', 'The signal aborted before the launch was through.', { cause });
 }

@@ -18,7 +18,7 @@ export type SingletonEvents<T = readonly string[], R = unknown> = {
   args: (args: T, client: Client<R>) => unknown;
   /** A client was counted; comes before its `args`. A promise is waited for, see `Client`. */
   client: (client: Client<R>) => unknown;
-  /** The place is free. Once. */
+  /** The endpoint is free. Once. */
   release: (reason: ReleaseReason) => void;
   /** The hold time ran out; `release` follows. */
   timeout: () => void;
@@ -76,7 +76,7 @@ export interface Arrival<T, R = unknown> {
   readonly client: Client<R>;
 }
 
-/** Why the place is free: `lost` means that somebody else took it away. */
+/** Why the endpoint is free: `lost` means that somebody else took it away. */
 export type ReleaseReason = 'manual' | 'timeout' | 'threshold' | 'aborted' | 'lost';
 
 /** Who tried to get in, without a byte of what they sent. */

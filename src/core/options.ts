@@ -1,23 +1,23 @@
 import type { Readable, Writable } from 'node:stream';
-import type { Codec, Streams } from '../interface/codec.ts';
+import type { Codec, Stdio } from '../interface/codec.ts';
 import type { SingletonError } from '../interface/errors.ts';
 import type { Transport } from '../interface/transport.ts';
 import type { Schema } from './schema.ts';
 
 /** What both a launch and `Singleton.send` take. */
-export interface HandOffOptions<T, R = unknown> {
+export interface DeliveryOptions<T, R = unknown> {
   /**
-   * The IP address of the place; not together with `transport`.
+   * The IP address of the endpoint; not together with `transport`.
    * @default '127.0.0.1'
    */
   readonly address?: string | undefined;
   /**
-   * The TCP port of the place, 0 to 65535, best from 10000 to 32767; not together with `transport`.
+   * The TCP port of the endpoint, 0 to 65535, best from 10000 to 32767; not together with `transport`.
    * @default 1337
    */
   readonly port?: number | undefined;
   /**
-   * The place, where it is not an address and a port.
+   * The endpoint, where it is not an address and a port.
    * @default tcp({ address, port })
    */
   readonly transport?: Transport | undefined;
@@ -27,7 +27,7 @@ export interface HandOffOptions<T, R = unknown> {
    */
   readonly codec?: Codec<T, R> | undefined;
   /**
-   * The application's name: with a codec that can tell, a launch of another one on the same place is refused.
+   * The application's name: with a codec that can tell, a launch of another one on the same endpoint is refused.
    * @default ''
    */
   readonly name?: string | undefined;
@@ -41,7 +41,7 @@ export interface HandOffOptions<T, R = unknown> {
    * second at least, to load what its codec decodes with.
    * @default 10_000
    */
-  readonly handOffTimeout?: number | undefined;
+  readonly deliveryTimeout?: number | undefined;
   /**
    * The largest message that is sent or taken, in bytes.
    * @default 1_048_576
@@ -68,12 +68,12 @@ export interface HandOffOptions<T, R = unknown> {
    * @default process.stdin
    */
   readonly stdin?: Readable | undefined;
-  /** Aborts the claim or the hand-off; on a host, releases the place. */
+  /** Aborts the claim or the hand-off; on a host, releases the endpoint. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /** What `Singleton` takes but for `args`. */
-export interface HostOptions<T, R = unknown> extends HandOffOptions<T, R> {
+export interface HostOptions<T, R = unknown> extends DeliveryOptions<T, R> {
   /**
    * `false`: a second launch neither connects nor sends.
    * @default true
@@ -86,12 +86,12 @@ export interface HostOptions<T, R = unknown> extends HandOffOptions<T, R> {
    */
   readonly strict?: boolean | undefined;
   /**
-   * Milliseconds to hold the place, up to 2147483647; 0 holds on.
+   * Milliseconds to hold the endpoint, up to 2147483647; 0 holds on.
    * @default 0
    */
   readonly timeout?: number | undefined;
   /**
-   * The client that makes the count reach it releases the place, and its arguments are dropped; 0: never.
+   * The client that makes the count reach it releases the endpoint, and its arguments are dropped; 0: never.
    * @default 0
    */
   readonly releaseThreshold?: number | undefined;
@@ -161,10 +161,10 @@ export type SingletonOptions<T = readonly string[], R = unknown> = HostOptions<T
 export type ValidatedOptions<Input, Output, R = unknown> = HostOptions<unknown, R> & SchemaOption<Input, Output, R>;
 
 /** All options of `Singleton.send`. */
-export type SendOptions<T = readonly string[], R = unknown> = HandOffOptions<T, R> & ArgsOption<T, R> & NoSchema;
+export type SendOptions<T = readonly string[], R = unknown> = DeliveryOptions<T, R> & ArgsOption<T, R> & NoSchema;
 
 /** All options of `Singleton.send` with a `schema`. */
-export type ValidatedSendOptions<Input, R = unknown> = HandOffOptions<unknown, R> & SchemaOption<Input, unknown, R>;
+export type ValidatedSendOptions<Input, R = unknown> = DeliveryOptions<unknown, R> & SchemaOption<Input, unknown, R>;
 
 /** The options as the code uses them: complete, checked, and not the caller's object. */
 export interface ResolvedOptions<T, R = unknown> {
@@ -179,14 +179,14 @@ export interface ResolvedOptions<T, R = unknown> {
   readonly verbose: boolean;
   readonly name: string;
   /** What is allowed but unwise. */
-  readonly advice: SingletonError | undefined;
+  readonly optionWarning: SingletonError | undefined;
   /** As bytes: UTF-8 of a string. */
   readonly secret: Uint8Array | undefined;
   /** Milliseconds that a launch waits for its answer: 0 not at all, `Infinity` for as long as it takes. */
   readonly wait: number;
   /** As given. */
-  readonly streams: { readonly [Name in keyof Streams]: Streams[Name] | undefined };
-  readonly handOffTimeout: number;
+  readonly stdio: { readonly [Name in keyof Stdio]: Stdio[Name] | undefined };
+  readonly deliveryTimeout: number;
   readonly receiveTimeout: number;
   readonly maxMessageBytes: number;
   readonly maxConnections: number;

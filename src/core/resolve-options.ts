@@ -1,30 +1,30 @@
 import { legacy } from '../codecs/legacy.ts';
 import type { Codec } from '../interface/codec.ts';
-import { invalidOption, SingletonError } from '../interface/errors.ts';
+import { invalidOptionError, SingletonError } from '../interface/errors.ts';
 import type { Transport } from '../interface/transport.ts';
 import { tcp } from '../transports/tcp.ts';
-import type { AnyOptions, HandOffOptions, ResolvedOptions } from './options.ts';
+import type { AnyOptions, DeliveryOptions, ResolvedOptions } from './options.ts';
 import { validated } from './validated.ts';
 
 /** @throws SingletonError `ERR_SINGLETON_INVALID_OPTION` */
 export function resolveOptions<T, R = unknown>(given: AnyOptions<T, R> = {}): ResolvedOptions<T, R> {
   if (typeof given !== 'object' || given === null || Array.isArray(given))
-    throw invalidOption('options', 'an object', given);
+    throw invalidOptionError('options', 'an object', given);
   const { codec = defaults.codec(), args = defaults.args(), schema, name = '' } = given;
-  checkMethods('codec', codec?.protocol, ['load', 'prepare'], 'a codec, such as legacy()', codec);
+  checkMethods('codec', codec?.protocol, ['inbound', 'outbound'], 'a codec, such as legacy()', codec);
   if (schema !== undefined)
     checkMethods('schema', Object(schema)['~standard'], ['validate'], 'a Standard Schema', schema);
-  if (typeof name !== 'string') throw invalidOption('name', 'a string', name);
+  if (typeof name !== 'string') throw invalidOptionError('name', 'a string', name);
   const secret = resolveSecret(given.secret);
   const client = bool('client', given.client, true);
   const wait = resolveWait(given.wait, client);
-  const advice = codec.check?.({ args, secret, name, wait: wait > 0 });
+  const optionWarning = codec.check?.({ args, secret, name, wait: wait > 0 });
   return {
     transport: resolveTransport(given),
     codec: schema === undefined ? codec : validated(codec, schema),
     args,
     name,
-    advice,
+    optionWarning,
     client,
     strict: bool('strict', given.strict, true),
     timeout: integer('timeout', given.timeout, 0, 0, MAX_TIMER),
@@ -33,8 +33,8 @@ export function resolveOptions<T, R = unknown>(given: AnyOptions<T, R> = {}): Re
     verbose: bool('verbose', given.verbose, false),
     secret,
     wait,
-    streams: resolveStreams(given),
-    handOffTimeout: integer('handOffTimeout', given.handOffTimeout, 10_000, 1, MAX_TIMER),
+    stdio: resolveStreams(given),
+    deliveryTimeout: integer('deliveryTimeout', given.deliveryTimeout, 10_000, 1, MAX_TIMER),
     receiveTimeout: integer('receiveTimeout', given.receiveTimeout, 5000, 1, MAX_TIMER),
     maxMessageBytes: integer('maxMessageBytes', given.maxMessageBytes, 1_048_576, 1, MAX_MESSAGE),
     maxConnections: integer('maxConnections', given.maxConnections, 512, 1),
@@ -58,11 +58,12 @@ function resolveTransport({
   transport,
   address,
   port,
-}: Pick<HandOffOptions<unknown>, 'transport' | 'address' | 'port'>): Transport {
+}: Pick<DeliveryOptions<unknown>, 'transport' | 'address' | 'port'>): Transport {
   if (transport === undefined) return tcp({ address, port });
   checkMethods('transport', transport, ['listen', 'connect'], 'a transport, such as tcp()', transport);
-  if (address !== undefined) throw invalidOption('address', 'nothing beside transport, which has the address', address);
-  if (port !== undefined) throw invalidOption('port', 'nothing beside transport, which has the port', port);
+  if (address !== undefined)
+    throw invalidOptionError('address', 'nothing beside transport, which has the address', address);
+  if (port !== undefined) throw invalidOptionError('port', 'nothing beside transport, which has the port', port);
   return transport;
 }
 
@@ -85,13 +86,13 @@ function describeEmpty(secret: unknown): string {
 
 function resolveWait(wait: unknown, client: boolean): number {
   if (wait === undefined || wait === false) return 0;
-  if (!client) throw invalidOption('wait', 'false beside client: false, which connects to no host', wait);
+  if (!client) throw invalidOptionError('wait', 'false beside client: false, which connects to no host', wait);
   if (wait === true) return Infinity;
   if (typeof wait === 'number' && Number.isSafeInteger(wait) && wait >= 1 && wait <= MAX_TIMER) return wait;
-  throw invalidOption('wait', `a boolean or an integer from 1 to ${MAX_TIMER}`, wait);
+  throw invalidOptionError('wait', `a boolean or an integer from 1 to ${MAX_TIMER}`, wait);
 }
 
-function resolveStreams<T, R>({ stdout, stderr, stdin }: HandOffOptions<T, R>): ResolvedOptions<T, R>['streams'] {
+function resolveStreams<T, R>({ stdout, stderr, stdin }: DeliveryOptions<T, R>): ResolvedOptions<T, R>['stdio'] {
   const methods = ['write', 'on', 'once', 'off'];
   if (stdout !== undefined) checkMethods('stdout', stdout, methods, 'a Writable', stdout);
   if (stderr !== undefined) checkMethods('stderr', stderr, methods, 'a Writable', stderr);
@@ -101,22 +102,28 @@ function resolveStreams<T, R>({ stdout, stderr, stdin }: HandOffOptions<T, R>): 
 
 function resolveSignal(signal: unknown): AbortSignal | undefined {
   if (signal === undefined || signal instanceof AbortSignal) return signal;
-  throw invalidOption('signal', 'an AbortSignal', signal);
+  throw invalidOptionError('signal', 'an AbortSignal', signal);
 }
 
 function checkMethods(name: string, on: unknown, methods: readonly string[], expected: string, given: unknown): void {
   const has = (method: string): boolean => typeof Object(on)[method] === 'function';
-  if (!methods.every(has)) throw invalidOption(name, expected, given);
+  if (!methods.every(has)) throw invalidOptionError(name, expected, given);
 }
 
-function bool(name: string, value: unknown, preset: boolean): boolean {
-  if (value === undefined) return preset;
+function bool(name: string, value: unknown, defaultValue: boolean): boolean {
+  if (value === undefined) return defaultValue;
   if (typeof value === 'boolean') return value;
-  throw invalidOption(name, 'a boolean', value);
+  throw invalidOptionError(name, 'a boolean', value);
 }
 
-function integer(name: string, value: unknown, preset: number, min: number, max = Number.MAX_SAFE_INTEGER): number {
-  if (value === undefined) return preset;
+function integer(
+  name: string,
+  value: unknown,
+  defaultValue: number,
+  min: number,
+  max = Number.MAX_SAFE_INTEGER,
+): number {
+  if (value === undefined) return defaultValue;
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= min && value <= max) return value;
-  throw invalidOption(name, `an integer from ${min} to ${max}`, value);
+  throw invalidOptionError(name, `an integer from ${min} to ${max}`, value);
 }

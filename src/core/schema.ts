@@ -14,11 +14,11 @@ export async function validate<T>(
     const result = await schema['~standard'].validate(args);
     if (typeof result === 'object' && result !== null) return result;
   } catch (cause) {
-    throw invalidArgs(whenItThrows, cause);
+    throw invalidArgsError(whenItThrows, cause);
   }
-  throw invalidArgs('Expected a result of the schema; it gave none.', undefined);
+  throw invalidArgsError('Expected a result of the schema; it gave none.', undefined);
 }
 
-export function invalidArgs(message: string, cause: unknown): SingletonError {
+export function invalidArgsError(message: string, cause: unknown): SingletonError {
   return new SingletonError('ERR_SINGLETON_INVALID_ARGS', message, { cause });
 }

@@ -1,10 +1,10 @@
 import type { InspectOptions } from 'node:util';
-import { MultipleSingletonsError, SingletonError, unloaded } from '../interface/errors.ts';
+import { MultipleSingletonsError, SingletonError, moduleNotLoadedError } from '../interface/errors.ts';
 import type { Receipt } from '../interface/receipt.ts';
-import { claim } from './acquire.ts';
-import { Deadline, Ending } from './deadline.ts';
+import { acquire } from './acquire.ts';
+import { Deadline, LazyAbortController } from './deadline.ts';
 import { type Arrival, type ReleaseReason, type SingletonEvents, TypedEmitter } from './events.ts';
-import type { Host, Telling } from './host/host.ts';
+import type { Host, HostContext } from './host/host.ts';
 import type { Observer } from './host/observers.ts';
 import type {
   AnyOptions,
@@ -15,9 +15,9 @@ import type {
   ValidatedSendOptions,
 } from './options.ts';
 import { resolveOptions } from './resolve-options.ts';
-import { conclude, send } from './send.ts';
-import { Hold } from './server.ts';
-import { Audience } from './subscribers.ts';
+import { finalReceipt, send } from './send.ts';
+import { Server } from './server.ts';
+import { Subscribers } from './subscribers.ts';
 
 /** `any`, because `acquire` has checked by its own overloads what the constructor asks for by others. */
 function untyped<T, R>(options: AnyOptions<T, R>): any {
@@ -28,12 +28,12 @@ type Events<T, R> = SingletonEvents<T, R>;
 type Name = keyof SingletonEvents<never>;
 
 /**
- * A program that runs once. The first process to claim the place is the host and hears of later launches by its events;
+ * A program that runs once. The first process to claim the endpoint is the host and hears of later launches by its events;
  * a later launch hands its arguments to the host and exits. `T` is what launches hand over, `R` what the host replies.
  */
 export class Singleton<T = readonly string[], R = unknown> extends TypedEmitter<SingletonEvents<T, R>> {
   /**
-   * Claims the place, or hands the arguments over and exits: `new Singleton(options).acquire()`.
+   * Claims the endpoint, or hands the arguments over and exits: `new Singleton(options).acquire()`.
    * @throws SingletonError `ERR_SINGLETON_INVALID_OPTION`
    */
   static async acquire(): Promise<Singleton>;
@@ -55,13 +55,13 @@ export class Singleton<T = readonly string[], R = unknown> extends TypedEmitter<
   }
 
   readonly #options: ResolvedOptions<T, R>;
-  readonly #telling: Telling<T, R>;
-  readonly #audience = new Audience<T, R>(() => this.#listened());
-  readonly #hold: Hold<Host<T, R>>;
+  readonly #context: HostContext<T, R>;
+  readonly #subscribers = new Subscribers<T, R>(() => this.#listenersChanged());
+  readonly #server: Server<Host<T, R>>;
   /** Ends the claim; from then on this Singleton is over. */
-  readonly #over = new Ending();
-  #claiming: Promise<this> | undefined;
-  #ending: Promise<void> | undefined;
+  readonly #lifetime = new LazyAbortController();
+  #acquiring: Promise<this> | undefined;
+  #releasing: Promise<void> | undefined;
   #isRef: boolean | undefined;
   #timer: NodeJS.Timeout | undefined;
 
@@ -75,9 +75,9 @@ export class Singleton<T = readonly string[], R = unknown> extends TypedEmitter<
   constructor(options?: AnyOptions<T, R>) {
     super();
     this.#options = resolveOptions(options);
-    this.#telling = { options: this.#options, emitter: this };
-    this.#hold = new Hold(this.#options, {
-      open: (since) => this.#serve(since),
+    this.#context = { options: this.#options, emitter: this };
+    this.#server = new Server(this.#options, {
+      open: (since) => this.#createHost(since),
       warn: this.#warn,
       lost: () => void this.#end('lost'),
     });
@@ -85,53 +85,53 @@ export class Singleton<T = readonly string[], R = unknown> extends TypedEmitter<
 
   /** Whether this process is the host now. */
   get listening(): boolean {
-    return this.#hold.isListening;
+    return this.#server.isListening;
   }
 
   /** What is claimed, such as `tcp://127.0.0.1:1337`. */
-  get place(): string {
-    return this.#hold.place;
+  get endpoint(): string {
+    return this.#server.endpoint;
   }
 
   /** How many clients were counted: launches that were complete and verified. */
   get clients(): number {
-    return this.#hold.host?.clients ?? 0;
+    return this.#server.host?.clients ?? 0;
   }
 
   /** The argument sets that no one has taken yet: a snapshot. */
   get arguments(): readonly T[] {
-    return Object.freeze(this.#hold.host?.pending ?? []);
+    return Object.freeze(this.#server.host?.pending ?? []);
   }
 
   /**
-   * Claims the place. Resolves when this process is the host; else a strict launch exits once its arguments are
+   * Claims the endpoint. Resolves when this process is the host; else a strict launch exits once its arguments are
    * handed over, with status 0, or the host's where it waits. Again after a failure it tries again; while it is the host it changes nothing.
    * @throws MultipleSingletonsError with `strict: false`, once the arguments are handed over
    * @throws SingletonError for everything else, strict or not
    */
   acquire(): Promise<this> {
-    this.#claiming ??= this.#acquire();
-    return this.#claiming;
+    this.#acquiring ??= this.#acquire();
+    return this.#acquiring;
   }
 
   /**
-   * Gives the place up; it is free at once. Resolves when launches that were on their way are served, after about a
+   * Gives the endpoint up; it is free at once. Resolves when launches that were on their way are served, after about a
    * second at the latest, and `release` was emitted. A Singleton that was released stays so; one that claimed nothing is left as it is.
    */
   release(): Promise<void> {
-    return this.#claiming || this.#ending ? this.#end('manual') : Promise.resolve();
+    return this.#acquiring || this.#releasing ? this.#end('manual') : Promise.resolve();
   }
 
   /** Calls `observer(args, ...stored)` for each launch. Tracing an observer again replaces what is stored with it. */
   trace<Stored extends readonly unknown[]>(observer: Observer<T, Stored>, ...stored: Stored): this {
-    this.#audience.observers.set(observer, stored);
-    return this.#listened();
+    this.#subscribers.observers.set(observer, stored);
+    return this.#listenersChanged();
   }
 
   /** Takes an observer off; one that is not known is ignored. */
   untrace<Stored extends readonly unknown[]>(observer: Observer<T, Stored>): this {
-    this.#audience.observers.delete(observer);
-    return this.#listened();
+    this.#subscribers.observers.delete(observer);
+    return this.#listenersChanged();
   }
 
   /**
@@ -140,43 +140,43 @@ export class Singleton<T = readonly string[], R = unknown> extends TypedEmitter<
    * Ends at the release. A launch that waits is answered before the loop is left, else it has failed.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<Arrival<T, R>, undefined> {
-    return this.#audience.loop();
+    return this.#subscribers.iterate();
   }
 
   /** Keeps the process alive while this is the host, whoever listens. */
   ref(): this {
     this.#isRef = true;
-    return this.#listened();
+    return this.#listenersChanged();
   }
 
   /** Lets the process end although this is the host, whoever listens. */
   unref(): this {
     this.#isRef = false;
-    return this.#listened();
+    return this.#listenersChanged();
   }
 
   override on<E extends Name>(event: E, listener: Events<T, R>[E]): this {
-    return super.on(event, listener).#listened();
+    return super.on(event, listener).#listenersChanged();
   }
 
   override addListener<E extends Name>(event: E, listener: Events<T, R>[E]): this {
-    return super.addListener(event, listener).#listened();
+    return super.addListener(event, listener).#listenersChanged();
   }
 
   override prependListener<E extends Name>(event: E, listener: Events<T, R>[E]): this {
-    return super.prependListener(event, listener).#listened();
+    return super.prependListener(event, listener).#listenersChanged();
   }
 
   override off<E extends Name>(event: E, listener: Events<T, R>[E]): this {
-    return super.off(event, listener).#listened();
+    return super.off(event, listener).#listenersChanged();
   }
 
   override removeListener<E extends Name>(event: E, listener: Events<T, R>[E]): this {
-    return super.removeListener(event, listener).#listened();
+    return super.removeListener(event, listener).#listenersChanged();
   }
 
   override removeAllListeners(event?: Name): this {
-    return (event === undefined ? super.removeAllListeners() : super.removeAllListeners(event)).#listened();
+    return (event === undefined ? super.removeAllListeners() : super.removeAllListeners(event)).#listenersChanged();
   }
 
   /** `release()`, at the end of an `await using` block. */
@@ -184,7 +184,7 @@ export class Singleton<T = readonly string[], R = unknown> extends TypedEmitter<
     return this.release();
   }
 
-  /** Frees the place at the end of a `using` block, without waiting for launches on their way. */
+  /** Frees the endpoint at the end of a `using` block, without waiting for launches on their way. */
   [Symbol.dispose](): void {
     void this.release();
   }
@@ -203,89 +203,89 @@ export class Singleton<T = readonly string[], R = unknown> extends TypedEmitter<
   }
 
   #describe(options: InspectOptions): string {
-    const { transport: _, advice: __, streams: ___, codec, secret, ...rest } = this.#options;
-    const { place, listening, clients } = this;
+    const { transport: _, optionWarning: __, stdio: ___, codec, secret, ...rest } = this.#options;
+    const { endpoint, listening, clients } = this;
     const pending = this.arguments.length;
-    const state = { place, listening, clients, pending, codec: codec.name, secret: secret && '***', ...rest };
+    const state = { endpoint, listening, clients, pending, codec: codec.name, secret: secret && '***', ...rest };
     return `Singleton ${process.getBuiltinModule('node:util').inspect(state, options)}`;
   }
 
-  /** Opens the place that was got. What a host is made of is loaded only now: a client has no use for it. */
-  async #open(): Promise<void> {
-    const { codec, handOffTimeout } = this.#options;
-    const after = Math.max(handOffTimeout, MIN_LOADING);
-    const limit = new Deadline(after, () => notOpened(codec.name, after), this.#over);
+  /** Opens the endpoint that was got. What a host is made of is loaded only now: a client has no use for it. */
+  async #becomeHost(): Promise<void> {
+    const { codec, deliveryTimeout } = this.#options;
+    const after = Math.max(deliveryTimeout, MIN_LOADING);
+    const limit = new Deadline(after, () => loadTimeoutError(codec.name, after), this.#lifetime);
     try {
-      await this.#hold.open(limit);
+      await this.#server.open(limit);
     } finally {
       limit.clear();
     }
   }
 
-  async #serve(since: number): Promise<Host<T, R>> {
-    const { open } = await import('./host/index.ts').catch(unloaded);
+  async #createHost(since: number): Promise<Host<T, R>> {
+    const { open } = await import('./host/index.ts').catch(moduleNotLoadedError);
     return open({
-      telling: this.#telling,
+      telling: this.#context,
       since,
-      audience: this.#audience,
+      audience: this.#subscribers,
       release: () => void this.#end('threshold'),
-      changed: () => this.#listened(),
+      changed: () => this.#listenersChanged(),
     });
   }
 
   /** Also where there is no host yet. */
   readonly #warn = (warning: SingletonError): void => {
-    const { host } = this.#hold;
+    const { host } = this.#server;
     if (host) host.warn(warning);
-    else import('./host/index.ts').then(({ warn }) => warn(warning, this.#telling)).catch(() => {});
+    else import('./host/index.ts').then(({ warn }) => warn(warning, this.#context)).catch(() => {});
   };
 
   async #acquire(): Promise<this> {
-    const { advice, signal, strict, timeout } = this.#options;
+    const { optionWarning, signal, strict, timeout } = this.#options;
     signal?.addEventListener('abort', this.#abort, { once: true });
     if (signal?.aborted) this.#abort();
     try {
-      const delivery = await claim(this.#hold, this.#options, this.#over);
-      if (!delivery) await this.#open();
-      const receipt = delivery && (await conclude(delivery, this.#options, this.#over));
-      if (this.#over.reason) {
-        // Whoever was let in claims the place itself.
-        this.#hold.host?.cut();
-        await this.#hold.close();
+      const delivery = await acquire(this.#server, this.#options, this.#lifetime);
+      if (!delivery) await this.#becomeHost();
+      const receipt = delivery && (await finalReceipt(delivery, this.#options, this.#lifetime));
+      if (this.#lifetime.reason) {
+        // Whoever was let in claims the endpoint itself.
+        this.#server.host?.rejectUnfinished();
+        await this.#server.close();
       }
-      this.#over.throwIfOver();
+      this.#lifetime.throwIfAborted();
       if (receipt) {
         if (strict) process.exit(receipt.exitCode ?? 0);
-        throw new MultipleSingletonsError(this.place, receipt);
+        throw new MultipleSingletonsError(this.endpoint, receipt);
       }
     } catch (error) {
       signal?.removeEventListener('abort', this.#abort);
-      this.#claiming = undefined;
+      this.#acquiring = undefined;
       throw error;
     }
     // A tick later, so that who waits for the claim hears it.
-    if (advice) process.nextTick(this.#warn, advice);
+    if (optionWarning) process.nextTick(this.#warn, optionWarning);
     if (timeout > 0) this.#timer = setTimeout(this.#expire, timeout).unref();
-    return this.#listened();
+    return this.#listenersChanged();
   }
 
   #end(reason: ReleaseReason): Promise<void> {
-    this.#ending ??= this.#finish(reason);
-    return this.#ending;
+    this.#releasing ??= this.#finish(reason);
+    return this.#releasing;
   }
 
   async #finish(reason: ReleaseReason): Promise<void> {
     const { signal } = this.#options;
-    const { host } = this.#hold;
+    const { host } = this.#server;
     const wasHost = this.listening;
-    const claiming = this.#claiming;
-    this.#claiming = undefined;
+    const claiming = this.#acquiring;
+    this.#acquiring = undefined;
     clearTimeout(this.#timer);
     signal?.removeEventListener('abort', this.#abort);
-    this.#over.end(isOver(signal));
-    await this.#hold.close();
+    this.#lifetime.abort(releasedError(signal));
+    await this.#server.close();
     if (host) host.end();
-    else this.#audience.end();
+    else this.#subscribers.end();
     if (wasHost) host?.emit('release', reason);
     else await claiming?.catch(() => {});
   }
@@ -294,31 +294,31 @@ export class Singleton<T = readonly string[], R = unknown> extends TypedEmitter<
 
   readonly #expire = (): void => {
     void this.#end('timeout');
-    this.#hold.host?.emit('timeout');
+    this.#server.host?.emit('timeout');
   };
 
   /** Somebody came or went. */
-  #listened(): this {
-    const { host, isListening } = this.#hold;
-    if (isListening) this.#hold.keepAlive(this.#isRef ?? host?.isHeard ?? false);
-    if (host) host.listened();
-    else if (this.#over.reason) this.#audience.end();
+  #listenersChanged(): this {
+    const { host, isListening } = this.#server;
+    if (isListening) this.#server.setRef(this.#isRef ?? host?.needsRef ?? false);
+    if (host) host.onListenersChanged();
+    else if (this.#lifetime.reason) this.#subscribers.end();
     return this;
   }
 }
 
-/** Milliseconds that a host has at least to be loaded, however short the `handOffTimeout` is. */
+/** Milliseconds that a host has at least to be loaded, however short the `deliveryTimeout` is. */
 const MIN_LOADING = 1000;
 
-function isOver(signal: AbortSignal | undefined): SingletonError {
+function releasedError(signal: AbortSignal | undefined): SingletonError {
   const how = signal?.aborted ? 'aborted by its signal' : 'released';
-  const message = `This Singleton was ${how}; make a new one to claim the place.`;
+  const message = `This Singleton was ${how}; make a new one to claim the endpoint.`;
   return new SingletonError('ERR_SINGLETON_RELEASED', message, signal?.aborted ? { cause: signal.reason } : undefined);
 }
 
-function notOpened(codec: string, after: number): SingletonError {
+function loadTimeoutError(codec: string, after: number): SingletonError {
   return new SingletonError(
     'ERR_SINGLETON_INVALID_OPTION',
-    `Option "codec": expected load() of "${codec}" to settle within ${after} ms. The place is free again.`,
+    `Option "codec": expected load() of "${codec}" to settle within ${after} ms. The endpoint is free again.`,
   );
 }

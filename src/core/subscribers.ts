@@ -1,11 +1,11 @@
 import type { Arrival } from './events.ts';
-import type { Done } from './host/emit-safely.ts';
+import type { ListenerResult } from './host/emit-safely.ts';
 import type { Observer } from './host/observers.ts';
 /** Who listens to launches beside the `args` listeners, from before there is a host. */
-export class Audience<T, R> {
+export class Subscribers<T, R> {
   // What is stored fits its observer: `trace` takes the two together.
   readonly observers: Map<Observer<T, any[]>, readonly unknown[]> = new Map();
-  readonly loops: Set<Arrivals<Arrival<T, R>>> = new Set();
+  readonly iterators: Set<LaunchIterator<Arrival<T, R>>> = new Set();
   readonly #changed: () => void;
 
   /** `changed`: a loop waits for the next launch, or was left. */
@@ -13,15 +13,15 @@ export class Audience<T, R> {
     this.#changed = changed;
   }
 
-  loop(): Arrivals<Arrival<T, R>> {
-    const loop = new Arrivals<Arrival<T, R>>({
-      wanted: this.#changed,
-      left: () => {
-        this.loops.delete(loop);
+  iterate(): LaunchIterator<Arrival<T, R>> {
+    const loop = new LaunchIterator<Arrival<T, R>>({
+      onPull: this.#changed,
+      onReturn: () => {
+        this.iterators.delete(loop);
         this.#changed();
       },
     });
-    this.loops.add(loop);
+    this.iterators.add(loop);
     this.#changed();
     return loop;
   }
@@ -29,26 +29,26 @@ export class Audience<T, R> {
   /** No launch comes any more. */
   end(): void {
     this.observers.clear();
-    for (const loop of this.loops) loop.end();
+    for (const loop of this.iterators) loop.end();
   }
 }
 
 /** What an iterator asks of its owner. */
 export interface ArrivalsOwner {
   /** It waits for the next launch. */
-  readonly wanted: () => void;
+  readonly onPull: () => void;
   /** It wants no more. */
-  readonly left: () => void;
+  readonly onReturn: () => void;
 }
 
 type Result<Entry> = IteratorResult<Entry, undefined>;
 
 /** Launches for a `for await` loop, each when it has done with the one before. */
-export class Arrivals<Entry> implements AsyncIterableIterator<Entry, undefined> {
+export class LaunchIterator<Entry> implements AsyncIterableIterator<Entry, undefined> {
   readonly #owner: ArrivalsOwner;
   readonly #waiting: ((result: Result<Entry>) => void)[] = [];
   readonly #unfinished: ((isDone: boolean) => void)[] = [];
-  #isOver = false;
+  #isEnded = false;
 
   constructor(owner: ArrivalsOwner) {
     this.#owner = owner;
@@ -60,7 +60,7 @@ export class Arrivals<Entry> implements AsyncIterableIterator<Entry, undefined> 
   }
 
   /** Hands a launch to a loop that is ready. What it gives back settles when the loop has done with it. */
-  give(entry: Entry): Done {
+  push(entry: Entry): ListenerResult {
     const take = this.#waiting.shift();
     take?.({ value: entry, done: false });
     return new Promise((resolve) => this.#unfinished.push(resolve));
@@ -68,25 +68,25 @@ export class Arrivals<Entry> implements AsyncIterableIterator<Entry, undefined> 
 
   /** There are no more. */
   end(): void {
-    this.#isOver = true;
-    for (const take of this.#waiting.splice(0)) take(OVER);
+    this.#isEnded = true;
+    for (const take of this.#waiting.splice(0)) take(DONE);
   }
 
   next(): Promise<Result<Entry>> {
     this.#finish(true);
-    if (this.#isOver) return Promise.resolve(OVER);
+    if (this.#isEnded) return Promise.resolve(DONE);
     return new Promise((resolve) => {
       this.#waiting.push(resolve);
-      this.#owner.wanted();
+      this.#owner.onPull();
     });
   }
 
   /** The loop was left, by a `break` or an error, which look the same: what it has not answered has failed. */
   return(): Promise<Result<Entry>> {
     this.end();
-    this.#owner.left();
+    this.#owner.onReturn();
     this.#finish(false);
-    return Promise.resolve(OVER);
+    return Promise.resolve(DONE);
   }
 
   [Symbol.asyncIterator](): this {
@@ -98,4 +98,4 @@ export class Arrivals<Entry> implements AsyncIterableIterator<Entry, undefined> 
   }
 }
 
-const OVER = { value: undefined, done: true } as const;
+const DONE = { value: undefined, done: true } as const;

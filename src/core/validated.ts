@@ -1,5 +1,5 @@
 import type { Codec } from '../interface/codec.ts';
-import { invalidArgs, type Schema, validate } from './schema.ts';
+import { invalidArgsError, type Schema, validate } from './schema.ts';
 
 /**
  * A codec whose arguments are validated: on the client before anything is sent, which is then what was given, and on the
@@ -10,20 +10,20 @@ export function validated<T, R>(codec: Codec<unknown, R>, schema: Schema<unknown
   return {
     ...codec,
     protocol: {
-      async load() {
-        const [{ validating }, receive] = await Promise.all([import('./host/index.ts'), protocol.load()]);
+      async inbound() {
+        const [{ validating }, receive] = await Promise.all([import('./host/index.ts'), protocol.inbound()]);
         return validating(receive, schema);
       },
-      async prepare(launch, terms) {
+      async outbound(launch, terms) {
         const result = await validate(schema, launch.args, 'The arguments were not validated: the schema threw.');
-        if (!result.issues) return protocol.prepare(launch, terms);
-        throw invalidArgs(`Expected arguments that the schema allows: ${describe(result.issues)}.`, result);
+        if (!result.issues) return protocol.outbound(launch, terms);
+        throw invalidArgsError(`Expected arguments that the schema allows: ${describe(result.issues)}.`, result);
       },
     },
   };
 }
 
-/** The first issues, each with its place; a schema may give what it should not. */
+/** The first issues, each with its endpoint; a schema may give what it should not. */
 function describe(issues: unknown): string {
   if (!Array.isArray(issues) || issues.length === 0) return 'it gave no reason';
   const lines = issues.slice(0, 3).map((issue: unknown) => {

@@ -55,32 +55,32 @@ export interface DecodeLimits {
   readonly maxMessageBytes: number;
 }
 
-/** How a connection goes, from its first byte to its last. A protocol knows neither places nor counts. */
+/** How a connection goes, from its first byte to its last. A protocol knows neither endpoints nor counts. */
 export interface Protocol<T, R = unknown> {
   /**
-   * Host: loads what reads launches, which a launch has no use for. Called when the place was got.
-   * @throws SingletonError `ERR_SINGLETON_INVALID_OPTION`, where it cannot be loaded; the place is given back then
+   * Host: loads what reads launches, which a launch has no use for. Called when the endpoint was got.
+   * @throws SingletonError `ERR_SINGLETON_INVALID_OPTION`, where it cannot be loaded; the endpoint is given back then
    */
-  load(): Promise<Receive<T, R>>;
+  inbound(): Promise<ReadLaunch<T, R>>;
   /**
    * Client: encodes the launch, once, and returns what hands it over, once a connection.
    * @throws SingletonError when the launch cannot be encoded or is too large; nothing was sent then
    */
-  prepare(launch: Launch<T>, terms: Terms): HandOff<R> | Promise<HandOff<R>>;
+  outbound(launch: Launch<T>, terms: ProtocolOptions): Deliver<R> | Promise<Deliver<R>>;
 }
 
 /**
  * Reads one launch of a connection, and later tells `receiver` of it. Gives what can be said to the client; `undefined` on a
  * wire that has no answer, and there the host itself knows when the connection is closed too early.
  */
-export type Receive<T, R = unknown> = (
+export type ReadLaunch<T, R = unknown> = (
   connection: Duplex,
-  terms: Terms,
-  receiver: Receiver<T, R>,
-) => Answer | undefined;
+  terms: ProtocolOptions,
+  receiver: LaunchHandler<T, R>,
+) => Responder | undefined;
 
 /** What host and client agree on beforehand. */
-export interface Terms extends DecodeLimits {
+export interface ProtocolOptions extends DecodeLimits {
   /** What both sides prove themselves with, as bytes. */
   readonly secret: Uint8Array | undefined;
   /** The application's name; '' is one too. */
@@ -100,19 +100,19 @@ export interface Launch<T> {
 }
 
 /** Who is told what came over a connection, never within `Receive` itself. The first word counts; later ones are ignored. */
-export interface Receiver<T, R = unknown> {
+export interface LaunchHandler<T, R = unknown> {
   /** A launch is complete, or was not verified. */
-  received(reception: Reception<T, R>): void;
+  onLaunch(reception: LaunchResult<T, R>): void;
   /** What came is no launch, or the client broke off: a `SingletonError`. */
-  failed(fault: unknown): void;
+  onError(fault: unknown): void;
 }
 
 /** What a host received: a launch, complete and verified, or why it was not verified. */
-export type Reception<T, R = unknown> =
-  Verified<T, R> | { readonly verified: false; readonly reason: VerifyFailureReason };
+export type LaunchResult<T, R = unknown> =
+  VerifiedLaunch<T, R> | { readonly verified: false; readonly reason: VerifyFailureReason };
 
 /** A launch that a host may count. */
-export interface Verified<T, R = unknown> {
+export interface VerifiedLaunch<T, R = unknown> {
   /** The secret was proven, or none is set. */
   readonly verified: true;
   /** What the client handed over. */
@@ -120,11 +120,11 @@ export interface Verified<T, R = unknown> {
   /** What it took on the wire; bounds what waits until somebody listens. */
   readonly bytes: number;
   /** What host and launch say to each other, where the launch stays. */
-  readonly dialogue?: Dialogue<R> | undefined;
+  readonly session?: Session<R> | undefined;
 }
 
 /** What is said between the receipt and the last word. What a host says before the receipt is sent behind it. */
-export interface Dialogue<R> {
+export interface Session<R> {
   /** Aborts when the launch is gone, or the host dismissed it: nobody waits any more. */
   readonly signal: AbortSignal;
   /** Arrives on the launch's own. */
@@ -134,7 +134,7 @@ export interface Dialogue<R> {
   /** What comes into the launch; only asked for when it is read. */
   readonly stdin: Readable;
   /** Resolves when the last word is said, or nobody waits for it; rejects with a `SingletonError` when the launch broke the rules. */
-  readonly ended: Promise<void>;
+  readonly finished: Promise<void>;
   /**
    * The last word, after all output: a value. `false` where it is said already, or nobody waits.
    * @throws SingletonError `ERR_SINGLETON_UNENCODABLE`, `ERR_SINGLETON_MESSAGE_TOO_LARGE`; it is not said then
@@ -149,44 +149,44 @@ export interface Dialogue<R> {
 /** Who was given a launch. */
 export interface Attended {
   /** How many were. */
-  readonly given: number;
+  readonly called: number;
   /** How many of them have not settled. */
-  readonly atWork: number;
+  readonly pending: number;
   /** Whether one has failed. */
   readonly hasFailed: boolean;
   /** Whether nobody else will be. */
-  readonly isComplete: boolean;
+  readonly allCalled: boolean;
   /** Whether it is handed over right now: some may not have been called. */
-  readonly isBeingGiven: boolean;
+  readonly isCalling: boolean;
 }
 
 /**
  * What becomes of a launch, said once: later calls do nothing. The client closes the connection. To one that stays,
  * `dismiss` is the last word too.
  */
-export interface Answer {
+export interface Responder {
   /** Why the launch is not to be run: its client gave up, or broke the rules after it. `undefined` while it is there. */
-  readonly fault: SingletonError | undefined;
+  readonly error: SingletonError | undefined;
   /** The launch was dispatched. */
-  confirm(confirmation: Confirmation): void;
+  accept(confirmation: ReceiptData): void;
   /** The launch will not be dispatched, now or later, and why. */
-  refuse(reason: RefusalCode): void;
+  reject(reason: RefusalCode): void;
   /** The launch was not taken: the client may hand it to the next host. One that stays gets no answer any more. */
-  dismiss(): void;
+  rejectRetryable(): void;
 }
 
 /** What a host tells a client whose launch it has dispatched. */
-export interface Confirmation {
+export interface ReceiptData {
   /** What became of the launch. */
-  readonly outcome: ConfirmedOutcome;
+  readonly outcome: ReceiptOutcome;
   /** The client's number. */
   readonly client: number;
-  /** When the host took its place: milliseconds since 1970. */
+  /** When the host took its endpoint: milliseconds since 1970. */
   readonly since: number;
 }
 
 /** The outcomes that a host knows of. */
-export type ConfirmedOutcome = Extract<Receipt['outcome'], 'delivered' | 'throttled' | 'released'>;
+export type ReceiptOutcome = Extract<Receipt['outcome'], 'delivered' | 'throttled' | 'released'>;
 
 /** The errors that a host tells a client. */
 export type RefusalCode = Extract<
@@ -206,21 +206,21 @@ export type RefusalCode = Extract<
 export type VerifyFailureReason = 'wrong-secret' | 'missing-secret' | 'unexpected-secret' | 'replayed-handshake';
 
 /** Resolves to `undefined` when the host went away before it could have taken the launch: try again. */
-export type HandOff<R = unknown> = (connection: Duplex) => Promise<Delivery<R> | undefined>;
+export type Deliver<R = unknown> = (connection: Duplex) => Promise<DeliveryResult<R> | undefined>;
 
 /** A launch that the host has taken. */
-export interface Delivery<R = unknown> {
+export interface DeliveryResult<R = unknown> {
   /** What became of it. */
   readonly receipt: Receipt<R>;
   /**
    * Where the launch stays, and then to be called: passes output and input on until the host's last word, and closes the
    * connection. When the signal aborts it rejects.
    */
-  readonly stay?: (streams: Streams, signal: AbortSignal) => Promise<Receipt<R>>;
+  readonly waitForResult?: (streams: Stdio, signal: AbortSignal) => Promise<Receipt<R>>;
 }
 
 /** What a launch that stays is connected with; each is asked for when it is needed. */
-export interface Streams {
+export interface Stdio {
   /** Gets the host's output; is not ended. */
   readonly stdout: Writable;
   /** Gets the host's output; is not ended. */

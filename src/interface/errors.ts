@@ -4,7 +4,7 @@ export type SingletonErrorCode =
   | 'ERR_SINGLETON_INVALID_OPTION'
   | 'ERR_SINGLETON_ALREADY_RUNNING'
   | 'ERR_SINGLETON_NO_HOST'
-  | 'ERR_SINGLETON_PLACE_UNAVAILABLE'
+  | 'ERR_SINGLETON_ENDPOINT_UNAVAILABLE'
   | 'ERR_SINGLETON_FOREIGN_HOST'
   | 'ERR_SINGLETON_HOST_UNRESPONSIVE'
   | 'ERR_SINGLETON_VERIFICATION_FAILED'
@@ -46,17 +46,17 @@ export class MultipleSingletonsError extends SingletonError {
   /** What became of this launch's arguments. */
   readonly receipt: Receipt;
 
-  constructor(place: string, receipt: Receipt) {
+  constructor(endpoint: string, receipt: Receipt) {
     super(
       'ERR_SINGLETON_ALREADY_RUNNING',
-      `Another process holds ${place}; the hand-off of this launch ended as "${receipt.outcome}".`,
+      `Another process holds ${endpoint}; the hand-off of this launch ended as "${receipt.outcome}".`,
     );
     this.receipt = receipt;
   }
 }
 
 /** `ERR_SINGLETON_INVALID_OPTION`: names the option, what is allowed and what came. */
-export function invalidOption(name: string, expected: string, value: unknown): SingletonError {
+export function invalidOptionError(name: string, expected: string, value: unknown): SingletonError {
   return new SingletonError(
     'ERR_SINGLETON_INVALID_OPTION',
     `Option "${name}": expected ${expected}, got ${describe(value)}.`,
@@ -75,9 +75,9 @@ function describe(value: unknown): string {
 }
 
 /** For an `import()` of what is loaded later. */
-export function unloaded(cause: unknown): never {
+export function moduleNotLoadedError(cause: unknown): never {
   throw new SingletonError(
-    'ERR_SINGLETON_PLACE_UNAVAILABLE',
+    'ERR_SINGLETON_ENDPOINT_UNAVAILABLE',
     'A file of this package could not be loaded. Where it was replaced while the program ran, launch it again.',
     { cause },
   );

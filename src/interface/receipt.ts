@@ -6,7 +6,7 @@ export type Outcome =
   | 'unconfirmed'
   /** Counted, but beyond `maxClients`: the host ignored its arguments. */
   | 'throttled'
-  /** This launch made the count reach `releaseThreshold`: the place is free, its arguments were dropped. */
+  /** This launch made the count reach `releaseThreshold`: the endpoint is free, its arguments were dropped. */
   | 'released'
   /** `client: false`: nothing was sent. */
   | 'skipped';
@@ -29,6 +29,6 @@ export interface Receipt<R = unknown> {
 export interface HostInfo {
   /** Its process id. */
   readonly pid: number;
-  /** When it took the place. */
+  /** When it took the endpoint. */
   readonly since: Date;
 }

@@ -1,24 +1,32 @@
 import type { Duplex } from 'node:stream';
-import type { HandOff, Launch, RefusalCode, Terms } from '../interface/codec.ts';
+import type { Deliver, Launch, RefusalCode, ProtocolOptions } from '../interface/codec.ts';
 import { SingletonError } from '../interface/errors.ts';
 import type { Receipt } from '../interface/receipt.ts';
-import { wait } from './client-session.ts';
+import { runSession } from './client-session.ts';
 import { FrameReader, FrameWriter } from './frames.ts';
-import { encodePreface, HANDSHAKE_BYTES, type Hello, readHello, STATUS, VERSION } from './hello.ts';
-import { decodeReceipt, decodeRefusal, encodeLaunch, type Frame, KIND, malformed, MAX_RAW_BYTES } from './messages.ts';
-import { take } from './read.ts';
-import { type Carrier, load, requireSize, serialize } from './serializer.ts';
+import { encodeClientHello, HANDSHAKE_BYTES, type HostHello, readHostHello, STATUS, VERSION } from './hello.ts';
+import {
+  decodeReceipt,
+  decodeRefusal,
+  encodeLaunch,
+  type Frame,
+  KIND,
+  malformedError,
+  MAX_RAW_BYTES,
+} from './messages.ts';
+import { readUpTo } from './read.ts';
+import { type WireFormat, load, requireSize, serialize } from './serializer.ts';
 
 /** The longest answer where nothing follows it: a receipt. */
 const MAX_ANSWER_BYTES = 64;
 
 /** The client's side of a conversation. Nothing of a launch is sent before the host has shown that it is one. */
-export function prepare<T, R>(carrier: Carrier<T, R>, launch: Launch<T>, terms: Terms): HandOff<R> {
+export function outbound<T, R>(carrier: WireFormat<T, R>, launch: Launch<T>, terms: ProtocolOptions): Deliver<R> {
   const { name: codec, reply, frames } = carrier;
   const frame = encodeLaunch({ ...launch, args: serialize(codec, carrier.args, launch.args) });
   requireSize(frame, terms.maxMessageBytes);
   const message = frames.encode(frame);
-  const preface = encodePreface({
+  const preface = encodeClientHello({
     isSecured: terms.secret !== undefined,
     codec: Buffer.from(codec),
     application: Buffer.from(terms.name),
@@ -29,14 +37,14 @@ export function prepare<T, R>(carrier: Carrier<T, R>, launch: Launch<T>, terms: 
   const maxMessageBytes = launch.wait ? Math.max(terms.maxMessageBytes, 1 + MAX_RAW_BYTES) : MAX_ANSWER_BYTES;
 
   return async (connection) => {
-    const stream = await greet(connection, preface, terms);
+    const stream = await handshake(connection, preface, terms);
     if (!stream) return undefined;
     if (ready && !stream.destroyed)
       await Promise.race([ready, new Promise((resolve) => stream.once('close', resolve))]);
     if (stream.destroyed) return undefined;
     stream.write(message);
     const reader = new FrameReader(stream, frames.createDecoder({ maxMessageBytes }));
-    const receipt = interpret(await reader.read());
+    const receipt = parseReceipt(await reader.read());
     if (!receipt || !launch.wait) {
       // The host waits for this end, so that it is not the first to close.
       await new Promise<void>((resolve) => stream.once('close', resolve).end(resolve));
@@ -44,12 +52,12 @@ export function prepare<T, R>(carrier: Carrier<T, R>, launch: Launch<T>, terms: 
       return receipt && { receipt };
     }
     const writer = new FrameWriter(stream, frames);
-    writer.open();
+    writer.uncork();
     const send = (body: Uint8Array, sent: () => void): void => writer.write({ kind: KIND.stdin, body }, sent);
     return {
       receipt,
-      stay: (streams, signal) =>
-        wait({ codec, reply, reader, send }, streams, signal)
+      waitForResult: (streams, signal) =>
+        runSession({ codec, reply, reader, send }, streams, signal)
           .then((lastWord) => ({ ...receipt, ...lastWord }))
           .finally(() => connection.destroy()),
     };
@@ -57,14 +65,18 @@ export function prepare<T, R>(carrier: Carrier<T, R>, launch: Launch<T>, terms: 
 }
 
 /** Resolves to what the launch is sent through; to `undefined` where the host went away. */
-async function greet(connection: Duplex, preface: Uint8Array, { secret }: Terms): Promise<Duplex | undefined> {
+async function handshake(
+  connection: Duplex,
+  preface: Uint8Array,
+  { secret }: ProtocolOptions,
+): Promise<Duplex | undefined> {
   const initiation = secret && (await import('./secure/handshake.ts')).initiate({ secret, prologue: preface });
   connection.write(initiation ? Buffer.concat([preface, initiation.message]) : preface);
-  const hello = await readHello(connection);
+  const hello = await readHostHello(connection);
   if (!hello) return undefined;
-  if (hello.status !== STATUS.ok || hello.version !== VERSION) throw refusedHello(hello);
+  if (hello.status !== STATUS.ok || hello.version !== VERSION) throw rejectedHelloError(hello);
   if (!initiation) return connection;
-  const message = await take(connection, HANDSHAKE_BYTES);
+  const message = await readUpTo(connection, HANDSHAKE_BYTES);
   if (message.length < HANDSHAKE_BYTES) return undefined;
   const channel = initiation.tryFinish(connection, message);
   // What its errors say, its reader tells.
@@ -75,7 +87,7 @@ async function greet(connection: Duplex, preface: Uint8Array, { secret }: Terms)
   );
 }
 
-function refusedHello({ status, version }: Hello): SingletonError {
+function rejectedHelloError({ status, version }: HostHello): SingletonError {
   if (status === STATUS.version || version !== VERSION) {
     return new SingletonError(
       'ERR_SINGLETON_UNSUPPORTED_VERSION',
@@ -91,35 +103,35 @@ function refusedHello({ status, version }: Hello): SingletonError {
     case STATUS.application:
       return new SingletonError(
         'ERR_SINGLETON_WRONG_APPLICATION',
-        'Expected a host of this application (name); another one holds the place. Choose another place.',
+        'Expected a host of this application (name); another one holds the endpoint. Choose another endpoint.',
       );
     case STATUS.secretRequired:
-      return unproven('it wants a secret, and this launch has none. Set the secret');
+      return secretMismatchError('it wants a secret, and this launch has none. Set the secret');
     case STATUS.secretNotExpected:
-      return unproven('it has no secret, and this launch has one. Set the secret on both sides or on none');
+      return secretMismatchError('it has no secret, and this launch has one. Set the secret on both sides or on none');
     case STATUS.verificationFailed:
-      return unproven('the secrets differ. Set the same on both sides');
+      return secretMismatchError('the secrets differ. Set the same on both sides');
     default:
-      return malformed(`a status from 0 to ${STATUS.verificationFailed}, got ${status}`);
+      return malformedError(`a status from 0 to ${STATUS.verificationFailed}, got ${status}`);
   }
 }
 
-function unproven(why: string): SingletonError {
+function secretMismatchError(why: string): SingletonError {
   const message = `This launch did not prove the secret to the host: ${why}.`;
   return new SingletonError('ERR_SINGLETON_VERIFICATION_FAILED', message);
 }
 
-function interpret(frame: Frame): Receipt<never> | undefined {
+function parseReceipt(frame: Frame): Receipt<never> | undefined {
   if (frame.kind === KIND.receipt) {
     const { outcome, client, pid, since } = decodeReceipt(frame);
     return { outcome, client, host: { pid, since: new Date(since) } };
   }
-  if (frame.kind !== KIND.refusal) throw malformed(`a receipt or a refusal, got a frame of kind ${frame.kind}`);
+  if (frame.kind !== KIND.refusal) throw malformedError(`a receipt or a refusal, got a frame of kind ${frame.kind}`);
   const refusal = decodeRefusal(frame);
   if (refusal === 'not-taken') return undefined;
   const reason = REASONS[refusal];
   if (reason === undefined)
-    throw malformed('a receipt, or why there is none; got the last word of a launch that waited');
+    throw malformedError('a receipt, or why there is none; got the last word of a launch that waited');
   throw new SingletonError(refusal, `The host did not take the launch: ${reason}.`);
 }
 

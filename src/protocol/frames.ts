@@ -3,7 +3,7 @@ import type { DecodeLimits, Decoder, Format } from '../interface/codec.ts';
 import { SingletonError, type SingletonErrorCode } from '../interface/errors.ts';
 import { GrowingBuffer } from './growing-buffer.ts';
 import type { Frame } from './messages.ts';
-import { takeSome } from './read.ts';
+import { readSome } from './read.ts';
 const LENGTH_BYTES = 4;
 
 /**
@@ -27,17 +27,17 @@ class FrameDecoder implements Decoder<Frame> {
   readonly #part = new GrowingBuffer();
   #wanted = LENGTH_BYTES;
   #isLength = true;
-  #isOver = false;
-  #dead: SingletonError | undefined;
+  #isEnded = false;
+  #error: SingletonError | undefined;
 
   constructor({ maxMessageBytes }: DecodeLimits) {
     this.#maxMessageBytes = maxMessageBytes;
   }
 
   push(chunk: Uint8Array): Frame[] {
-    this.#requireLife();
+    this.#assertUsable();
     const whole: Frame[] = [];
-    for (let at = 0; at < chunk.length && !this.#dead;) {
+    for (let at = 0; at < chunk.length && !this.#error;) {
       const piece = chunk.subarray(at, at + this.#wanted - this.#part.length);
       at += piece.length;
       const part = this.#complete(piece);
@@ -45,15 +45,15 @@ class FrameDecoder implements Decoder<Frame> {
       if (this.#isLength) this.#takeLength(part);
       else whole.push(this.#takeFrame(part));
     }
-    if (this.#dead && whole.length === 0) throw this.#dead;
+    if (this.#error && whole.length === 0) throw this.#error;
     return whole;
   }
 
   end(): [] {
-    this.#requireLife();
-    this.#isOver = true;
+    this.#assertUsable();
+    this.#isEnded = true;
     if (this.#isLength && this.#part.length === 0) return [];
-    throw this.#die(
+    throw this.#fail(
       'ERR_SINGLETON_TRUNCATED_MESSAGE',
       'Expected a whole frame; the stream ended in the middle of one.',
     );
@@ -77,26 +77,26 @@ class FrameDecoder implements Decoder<Frame> {
     this.#isLength = false;
     this.#wanted = new DataView(part.buffer, part.byteOffset).getUint32(0);
     if (this.#wanted === 0) {
-      this.#die('ERR_SINGLETON_MALFORMED_MESSAGE', 'Expected a frame of one byte or more; an empty one came.');
+      this.#fail('ERR_SINGLETON_MALFORMED_MESSAGE', 'Expected a frame of one byte or more; an empty one came.');
     }
     if (this.#wanted > this.#maxMessageBytes) {
-      this.#die(
+      this.#fail(
         'ERR_SINGLETON_MESSAGE_TOO_LARGE',
         `Expected a frame of at most ${this.#maxMessageBytes} bytes (maxMessageBytes); one of ${this.#wanted} came.`,
       );
     }
   }
 
-  #requireLife(): void {
-    if (this.#dead) throw this.#dead;
-    if (this.#isOver)
-      throw this.#die('ERR_SINGLETON_MALFORMED_MESSAGE', 'Expected nothing after the end of the stream.');
+  #assertUsable(): void {
+    if (this.#error) throw this.#error;
+    if (this.#isEnded)
+      throw this.#fail('ERR_SINGLETON_MALFORMED_MESSAGE', 'Expected nothing after the end of the stream.');
   }
 
-  #die(code: SingletonErrorCode, message: string): SingletonError {
-    this.#dead = new SingletonError(code, message);
+  #fail(code: SingletonErrorCode, message: string): SingletonError {
+    this.#error = new SingletonError(code, message);
     this.#part.clear();
-    return this.#dead;
+    return this.#error;
   }
 }
 
@@ -106,7 +106,7 @@ const NOTHING = new Uint8Array(0);
 export class FrameReader {
   readonly #stream: Duplex;
   readonly #decoder: Decoder<Frame>;
-  #whole: Frame[] = [];
+  #frames: Frame[] = [];
 
   constructor(stream: Duplex, decoder: Decoder<Frame>) {
     this.#stream = stream;
@@ -116,18 +116,18 @@ export class FrameReader {
   /** @throws SingletonError where the stream breaks off before the next frame is whole, or what comes is none */
   async read(): Promise<Frame> {
     for (;;) {
-      const frame = this.#whole.shift();
+      const frame = this.#frames.shift();
       if (frame) return frame;
       // What is wrong behind a whole frame is told by the next call.
       this.#decoder.push(NOTHING);
-      const chunk = await takeSome(this.#stream);
-      if (!chunk) throw brokenOff(this.#stream.errored);
-      this.#whole = this.#decoder.push(chunk);
+      const chunk = await readSome(this.#stream);
+      if (!chunk) throw connectionLostError(this.#stream.errored);
+      this.#frames = this.#decoder.push(chunk);
     }
   }
 }
 
-function brokenOff(cause: Error | null): SingletonError {
+function connectionLostError(cause: Error | null): SingletonError {
   if (cause instanceof SingletonError && cause.code !== 'ERR_SINGLETON_TRUNCATED_MESSAGE') return cause;
   return new SingletonError(
     'ERR_SINGLETON_CONNECTION_FAILED',
@@ -140,7 +140,7 @@ function brokenOff(cause: Error | null): SingletonError {
 export class FrameWriter {
   readonly #stream: Writable;
   readonly #frames: Format<Frame>;
-  #held: (() => void)[] | undefined = [];
+  #corked: (() => void)[] | undefined = [];
 
   constructor(stream: Writable, format: Format<Frame>) {
     this.#stream = stream;
@@ -148,15 +148,15 @@ export class FrameWriter {
   }
 
   /** What was written so far is sent. */
-  open(): void {
-    const held = this.#held ?? [];
-    this.#held = undefined;
+  uncork(): void {
+    const held = this.#corked ?? [];
+    this.#corked = undefined;
     for (const write of held) write();
   }
 
   /** `sent` is called when the stream takes more; never, where it is destroyed first. */
   write(frame: Frame, sent?: () => void): void {
-    if (this.#held) this.#held.push(() => this.write(frame, sent));
+    if (this.#corked) this.#corked.push(() => this.write(frame, sent));
     else if (!this.#stream.writable) return;
     else if (this.#stream.write(this.#frames.encode(frame))) sent?.();
     else if (sent) this.#stream.once('drain', sent);

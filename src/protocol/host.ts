@@ -1,35 +1,50 @@
 import type { Duplex } from 'node:stream';
 import type {
-  Answer,
-  Confirmation,
+  Responder,
+  ReceiptData,
   Decoder,
   Launch,
-  Receiver,
-  Reception,
+  LaunchHandler,
+  LaunchResult,
   RefusalCode,
-  Terms,
+  ProtocolOptions,
   VerifyFailureReason,
 } from '../interface/codec.ts';
 import { SingletonError } from '../interface/errors.ts';
-import { abort } from '../interface/transport.ts';
-import { encodeHello, HANDSHAKE_BYTES, type Preface, readPreface, type Status, STATUS, takeAll } from './hello.ts';
-import { HostDialogue } from './host-session.ts';
-import { decodeLaunch, encodeReceipt, encodeRefusal, type Frame, malformed, type PackedLaunch } from './messages.ts';
-import { type Carrier, deserialize } from './serializer.ts';
+import { resetConnection } from '../interface/transport.ts';
+import {
+  encodeHostHello,
+  HANDSHAKE_BYTES,
+  type ClientHello,
+  readClientHello,
+  type Status,
+  STATUS,
+  readExactly,
+} from './hello.ts';
+import { HostSession } from './host-session.ts';
+import {
+  decodeLaunch,
+  encodeReceipt,
+  encodeRefusal,
+  type Frame,
+  malformedError,
+  type PackedLaunch,
+} from './messages.ts';
+import { type WireFormat, deserialize } from './serializer.ts';
 
 /** The host's side of a conversation. Who says nothing costs no more than this. */
-export function receive<T, R>(
-  carrier: Carrier<T, R>,
+export function readLaunch<T, R>(
+  carrier: WireFormat<T, R>,
   connection: Duplex,
-  terms: Terms,
-  receiver: Receiver<T, R>,
-): Answer {
-  const receiving = new Receiving(carrier, connection, terms);
+  terms: ProtocolOptions,
+  receiver: LaunchHandler<T, R>,
+): Responder {
+  const receiving = new LaunchReader(carrier, connection, terms);
   const begin = (): void => {
     connection.off('readable', begin).off('close', begin);
-    receiving.receive().then(
-      (reception) => receiver.received(reception),
-      (fault: unknown) => receiver.failed(fault),
+    receiving.read().then(
+      (reception) => receiver.onLaunch(reception),
+      (fault: unknown) => receiver.onError(fault),
     );
   };
   connection.on('readable', begin).on('close', begin);
@@ -37,100 +52,100 @@ export function receive<T, R>(
 }
 
 /** From its first byte to the receipt. */
-class Receiving<T, R> implements Answer {
-  readonly #carrier: Carrier<T, R>;
+class LaunchReader<T, R> implements Responder {
+  readonly #carrier: WireFormat<T, R>;
   readonly #connection: Duplex;
-  readonly #terms: Terms;
+  readonly #options: ProtocolOptions;
   /** What frames go through, once the client is greeted. */
   #stream: Duplex | undefined;
   /** What follows the receipt, where the launch waits. */
-  #dialogue: HostDialogue<R> | undefined;
-  #isAnswered = false;
-  #fault: SingletonError | undefined;
+  #session: HostSession<R> | undefined;
+  #isSent = false;
+  #error: SingletonError | undefined;
 
-  constructor(carrier: Carrier<T, R>, connection: Duplex, terms: Terms) {
+  constructor(carrier: WireFormat<T, R>, connection: Duplex, terms: ProtocolOptions) {
     this.#carrier = carrier;
     this.#connection = connection;
-    this.#terms = terms;
+    this.#options = terms;
   }
 
-  async receive(): Promise<Reception<T, R>> {
-    const stream = await this.#greet();
+  async read(): Promise<LaunchResult<T, R>> {
+    const stream = await this.#handshake();
     if (typeof stream === 'number') {
-      this.#isAnswered = true;
-      this.#connection.write(encodeHello(stream));
+      this.#isSent = true;
+      this.#connection.write(encodeHostHello(stream));
       const reason = FAILURES[stream];
-      if (reason === undefined) throw unwelcome(stream);
+      if (reason === undefined) throw rejectionError(stream);
       return { verified: false, reason };
     }
     this.#stream = stream;
     try {
-      const whole = await this.#readLaunch(stream);
+      const whole = await this.#readFrame(stream);
       if (!whole) return { verified: false, reason: 'replayed-handshake' };
       const launch = this.#unpack(whole.launch);
-      if (launch.wait) this.#dialogue = new HostDialogue(this.#carrier, stream, this.#terms);
-      return { verified: true, launch, bytes: whole.bytes, dialogue: this.#dialogue };
+      if (launch.wait) this.#session = new HostSession(this.#carrier, stream, this.#options);
+      return { verified: true, launch, bytes: whole.bytes, session: this.#session };
     } catch (error) {
-      this.#refuseFault(error);
+      this.#rejectInvalid(error);
       throw error;
     }
   }
 
-  get fault(): SingletonError | undefined {
+  get error(): SingletonError | undefined {
     const { destroyed, readableEnded } = this.#connection;
-    return this.#fault ?? (destroyed || readableEnded ? gaveUp() : undefined);
+    return this.#error ?? (destroyed || readableEnded ? clientGoneError() : undefined);
   }
 
-  confirm(confirmation: Confirmation): void {
-    this.#say(encodeReceipt({ ...confirmation, pid: process.pid }));
-    this.#dialogue?.open();
+  accept(confirmation: ReceiptData): void {
+    this.#send(encodeReceipt({ ...confirmation, pid: process.pid }));
+    this.#session?.open();
   }
 
-  refuse(reason: RefusalCode): void {
-    this.#say(encodeRefusal(reason));
-    this.#dialogue?.lose();
+  reject(reason: RefusalCode): void {
+    this.#send(encodeRefusal(reason));
+    this.#session?.clientGone();
   }
 
-  dismiss(): void {
-    if (this.#isAnswered) return this.#dialogue?.dismiss();
+  rejectRetryable(): void {
+    if (this.#isSent) return this.#session?.abort();
     // Who was not greeted may speak another protocol, and would take an end for a yes; a client of ours tries again.
-    if (this.#stream) this.#say(encodeRefusal('not-taken'));
-    else abort(this.#connection);
-    this.#dialogue?.lose();
+    if (this.#stream) this.#send(encodeRefusal('not-taken'));
+    else resetConnection(this.#connection);
+    this.#session?.clientGone();
   }
 
-  #refuseFault(error: unknown): void {
+  #rejectInvalid(error: unknown): void {
     const code = error instanceof SingletonError && error.code;
-    if (code === 'ERR_SINGLETON_MESSAGE_TOO_LARGE' || code === 'ERR_SINGLETON_MALFORMED_MESSAGE') this.refuse(code);
+    if (code === 'ERR_SINGLETON_MESSAGE_TOO_LARGE' || code === 'ERR_SINGLETON_MALFORMED_MESSAGE') this.reject(code);
   }
 
-  #say(frame: Frame): void {
-    if (this.#isAnswered) return;
-    this.#isAnswered = true;
+  #send(frame: Frame): void {
+    if (this.#isSent) return;
+    this.#isSent = true;
     if (this.#stream?.writable) this.#stream.write(this.#carrier.frames.encode(frame));
   }
 
   /** Greets a client whose preface is in order: resolves to what frames go through, else to what is wrong. */
-  async #greet(): Promise<Duplex | Status> {
-    const { secret } = this.#terms;
+  async #handshake(): Promise<Duplex | Status> {
+    const { secret } = this.#options;
     const connection = this.#connection;
-    const preface = await readPreface(connection);
-    const status = preface ? this.#judge(preface) : STATUS.version;
+    const preface = await readClientHello(connection);
+    const status = preface ? this.#checkHello(preface) : STATUS.version;
     if (!preface || status !== STATUS.ok) return status;
     if (!secret) {
-      connection.write(encodeHello(STATUS.ok));
+      connection.write(encodeHostHello(STATUS.ok));
       return connection;
     }
-    const message = await takeAll(connection, HANDSHAKE_BYTES);
+    const message = await readExactly(connection, HANDSHAKE_BYTES);
     const { tryRespond } = await import('./secure/handshake.ts');
     const response = tryRespond({ secret, prologue: preface.bytes }, message);
     if (!response) return STATUS.verificationFailed;
-    connection.write(Buffer.concat([encodeHello(STATUS.ok), response.message]));
+    connection.write(Buffer.concat([encodeHostHello(STATUS.ok), response.message]));
     return response.open(connection);
   }
 
-  #judge({ application, codec, isSecured }: Preface): Status {
-    const { name, secret } = this.#terms;
+  #checkHello({ application, codec, isSecured }: ClientHello): Status {
+    const { name, secret } = this.#options;
     if (!Buffer.from(name).equals(application)) return STATUS.application;
     if (!Buffer.from(this.#carrier.name).equals(codec)) return STATUS.codec;
     if (secret && !isSecured) return STATUS.secretRequired;
@@ -142,26 +157,26 @@ class Receiving<T, R> implements Answer {
    * A client may take its launch back, or break the rules, until the turn in which it is dispatched. Resolves to
    * `undefined` where it did not prove the secret after all: its first record does not decrypt.
    */
-  #readLaunch(stream: Duplex): Promise<Whole | undefined> {
-    const decoder = this.#carrier.frames.createDecoder(this.#terms);
+  #readFrame(stream: Duplex): Promise<ReceivedLaunch | undefined> {
+    const decoder = this.#carrier.frames.createDecoder(this.#options);
     let launch: PackedLaunch | undefined;
     let bytes = 0;
     return new Promise((resolve, reject) => {
       const fail = (fault: unknown): void => {
-        this.#fault ??= fault instanceof SingletonError ? fault : gaveUp();
-        this.#refuseFault(fault);
+        this.#error ??= fault instanceof SingletonError ? fault : clientGoneError();
+        this.#rejectInvalid(fault);
         reject(fault);
       };
       stream.on('data', (chunk: Uint8Array) => {
-        if (this.#isAnswered) return this.#dialogue?.push(chunk);
-        if (this.#fault !== undefined) return;
+        if (this.#isSent) return this.#session?.push(chunk);
+        if (this.#error !== undefined) return;
         bytes += chunk.length;
         try {
-          if (launch) throw malformed(ONE_LAUNCH);
+          if (launch) throw malformedError(ONE_LAUNCH);
           const [first, ...more] = decoder.push(chunk);
           if (!first) return undefined;
           launch = decodeLaunch(first);
-          if (more.length > 0 || !isAtBorder(decoder)) throw malformed(ONE_LAUNCH);
+          if (more.length > 0 || !isAtFrameBoundary(decoder)) throw malformedError(ONE_LAUNCH);
         } catch (error) {
           return fail(error);
         }
@@ -171,8 +186,8 @@ class Receiving<T, R> implements Answer {
         return undefined;
       });
       const gone = (): void => {
-        if (this.#isAnswered) this.#dialogue?.lose();
-        else fail(launch ? gaveUp() : truncated());
+        if (this.#isSent) this.#session?.clientGone();
+        else fail(launch ? clientGoneError() : truncatedError());
       };
       stream.once('end', gone).once('close', gone);
       // It went while something was loaded.
@@ -181,7 +196,7 @@ class Receiving<T, R> implements Answer {
         const code = error instanceof SingletonError && error.code;
         if (code === 'ERR_SINGLETON_VERIFICATION_FAILED' && bytes === 0) resolve(undefined);
         if (code === 'ERR_SINGLETON_TRUNCATED_MESSAGE') gone();
-        else if (this.#isAnswered) this.#dialogue?.lose(error instanceof SingletonError ? error : undefined);
+        else if (this.#isSent) this.#session?.clientGone(error instanceof SingletonError ? error : undefined);
         else fail(error);
       });
     });
@@ -195,7 +210,7 @@ class Receiving<T, R> implements Answer {
 const ONE_LAUNCH = 'one launch a connection; more came';
 
 /** Whether nothing stands behind the last frame. */
-function isAtBorder(decoder: Decoder<Frame>): boolean {
+function isAtFrameBoundary(decoder: Decoder<Frame>): boolean {
   try {
     decoder.end();
     return true;
@@ -204,7 +219,7 @@ function isAtBorder(decoder: Decoder<Frame>): boolean {
   }
 }
 
-interface Whole {
+interface ReceivedLaunch {
   readonly launch: PackedLaunch;
   /** What it took on the wire. */
   readonly bytes: number;
@@ -216,7 +231,7 @@ const FAILURES: Readonly<Partial<Record<Status, VerifyFailureReason>>> = {
   [STATUS.verificationFailed]: 'wrong-secret',
 };
 
-function unwelcome(status: Status): SingletonError {
+function rejectionError(status: Status): SingletonError {
   if (status === STATUS.application) {
     return new SingletonError('ERR_SINGLETON_WRONG_APPLICATION', 'A launch of another application (name) was refused.');
   }
@@ -224,14 +239,14 @@ function unwelcome(status: Status): SingletonError {
   return new SingletonError('ERR_SINGLETON_UNSUPPORTED_VERSION', `A launch ${what} was refused.`);
 }
 
-function gaveUp(): SingletonError {
+function clientGoneError(): SingletonError {
   return new SingletonError(
     'ERR_SINGLETON_CONNECTION_FAILED',
     'A launch was dropped: its client gave up before the host came to it.',
   );
 }
 
-function truncated(): SingletonError {
+function truncatedError(): SingletonError {
   return new SingletonError(
     'ERR_SINGLETON_TRUNCATED_MESSAGE',
     'Expected a launch; the connection ended before it was whole.',

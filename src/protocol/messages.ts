@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import type { Confirmation, ConfirmedOutcome, Launch, RefusalCode } from '../interface/codec.ts';
+import type { ReceiptData, ReceiptOutcome, Launch, RefusalCode } from '../interface/codec.ts';
 import { SingletonError } from '../interface/errors.ts';
 
 /** What one frame carries. */
@@ -48,11 +48,11 @@ export function encodeLaunch({ args, cwd = '', pid = 0, wait = false }: PackedLa
 
 /** @throws SingletonError `ERR_SINGLETON_MALFORMED_MESSAGE` */
 export function decodeLaunch({ kind, body }: Frame): PackedLaunch {
-  if (kind !== KIND.launch) throw malformed(`a launch (kind ${KIND.launch}), got a frame of kind ${kind}`);
-  if (body.length < LAUNCH_HEAD) throw malformed(`a launch of ${LAUNCH_HEAD} bytes or more, got ${body.length}`);
+  if (kind !== KIND.launch) throw malformedError(`a launch (kind ${KIND.launch}), got a frame of kind ${kind}`);
+  if (body.length < LAUNCH_HEAD) throw malformedError(`a launch of ${LAUNCH_HEAD} bytes or more, got ${body.length}`);
   const head = new DataView(body.buffer, body.byteOffset, LAUNCH_HEAD);
   const flags = head.getUint8(0);
-  if ((flags & ~WAITS) !== 0) throw malformed('a launch without unknown flags; one is set');
+  if ((flags & ~WAITS) !== 0) throw malformedError('a launch without unknown flags; one is set');
   const pid = head.getUint32(1) || undefined;
   const end = LAUNCH_HEAD + head.getUint16(5);
   const cwd = end > LAUNCH_HEAD ? decodePath(body, end) : undefined;
@@ -62,15 +62,15 @@ export function decodeLaunch({ kind, body }: Frame): PackedLaunch {
 function decodePath({ buffer, byteOffset, length }: Uint8Array, end: number): string {
   const path = end <= length && Buffer.from(buffer, byteOffset + LAUNCH_HEAD, end - LAUNCH_HEAD);
   if (path && isUtf8(path)) return path.toString();
-  throw malformed('a working directory in UTF-8; what came is longer than the launch, or not UTF-8');
+  throw malformedError('a working directory in UTF-8; what came is longer than the launch, or not UTF-8');
 }
 
 /** What a host says of a launch that it has dispatched. */
-export interface PackedReceipt extends Confirmation {
+export interface PackedReceipt extends ReceiptData {
   readonly pid: number;
 }
 
-const OUTCOMES: Readonly<Record<ConfirmedOutcome, number>> = { delivered: 1, throttled: 2, released: 3 };
+const OUTCOMES: Readonly<Record<ReceiptOutcome, number>> = { delivered: 1, throttled: 2, released: 3 };
 const RECEIPT_BYTES = 17;
 
 /**
@@ -92,9 +92,10 @@ const MAX_TIME = 8.64e15;
 export function decodeReceipt({ body }: Frame): PackedReceipt {
   const bytes = Buffer.from(body.buffer, body.byteOffset, body.length);
   const outcome = keyOf(OUTCOMES, bytes[0]);
-  if (bytes.length !== RECEIPT_BYTES || !outcome) throw malformed('a receipt of 17 bytes with an outcome from 1 to 3');
+  if (bytes.length !== RECEIPT_BYTES || !outcome)
+    throw malformedError('a receipt of 17 bytes with an outcome from 1 to 3');
   const since = bytes.readDoubleBE(9);
-  if (!(Math.abs(since) <= MAX_TIME)) throw malformed('a receipt with a time');
+  if (!(Math.abs(since) <= MAX_TIME)) throw malformedError('a receipt with a time');
   return { outcome, client: bytes.readUInt32BE(1), pid: bytes.readUInt32BE(5), since };
 }
 
@@ -113,7 +114,7 @@ const REFUSALS: Readonly<Record<Refusal, number>> = {
 
 /**
  *     reason u8 (1 invalid arguments, 2 too large, 3 malformed, 4 busy, 5 not taken; to one that waits, behind the receipt:
- *                3 malformed, 6 the host's listener failed, 7 the host gave its place up)
+ *                3 malformed, 6 the host's listener failed, 7 the host gave its endpoint up)
  */
 export function encodeRefusal(refusal: Refusal): Frame {
   return { kind: KIND.refusal, body: Uint8Array.of(REFUSALS[refusal]) };
@@ -122,7 +123,7 @@ export function encodeRefusal(refusal: Refusal): Frame {
 /** @throws SingletonError `ERR_SINGLETON_MALFORMED_MESSAGE` */
 export function decodeRefusal({ body }: Frame): Refusal {
   const refusal = keyOf(REFUSALS, body[0]);
-  if (body.length !== 1 || !refusal) throw malformed('a refusal of one byte from 1 to 7');
+  if (body.length !== 1 || !refusal) throw malformedError('a refusal of one byte from 1 to 7');
   return refusal;
 }
 
@@ -136,22 +137,22 @@ export function encodeExit(code: number): Frame {
 /** @throws SingletonError `ERR_SINGLETON_MALFORMED_MESSAGE` */
 export function decodeExit({ body }: Frame): number {
   const [code] = body;
-  if (body.length !== 1 || code === undefined) throw malformed('a status of one byte');
+  if (body.length !== 1 || code === undefined) throw malformedError('a status of one byte');
   return code;
 }
 
 /**
  *     bytes u32: how much more of its stdin the client may send
  */
-export function encodePull(bytes: number): Frame {
+export function encodeWindowUpdate(bytes: number): Frame {
   const body = Buffer.alloc(4);
   body.writeUInt32BE(bytes);
   return { kind: KIND.pull, body };
 }
 
 /** @throws SingletonError `ERR_SINGLETON_MALFORMED_MESSAGE` */
-export function decodePull({ body }: Frame): number {
-  if (body.length !== 4) throw malformed('a pull of 4 bytes');
+export function decodeWindowUpdate({ body }: Frame): number {
+  if (body.length !== 4) throw malformedError('a pull of 4 bytes');
   return Buffer.from(body.buffer, body.byteOffset, body.length).readUInt32BE();
 }
 
@@ -160,6 +161,6 @@ function keyOf<Key extends string>(codes: Readonly<Record<Key, number>>, code: n
   return undefined;
 }
 
-export function malformed(expected: string): SingletonError {
+export function malformedError(expected: string): SingletonError {
   return new SingletonError('ERR_SINGLETON_MALFORMED_MESSAGE', `Expected ${expected}.`);
 }

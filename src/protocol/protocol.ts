@@ -1,7 +1,7 @@
 import type { Protocol } from '../interface/codec.ts';
-import { unloaded } from '../interface/errors.ts';
-import { prepare } from './client.ts';
-import { type Carrier, load } from './serializer.ts';
+import { moduleNotLoadedError } from '../interface/errors.ts';
+import { outbound } from './client.ts';
+import { type WireFormat, load } from './serializer.ts';
 
 /**
  * The conversation of the structured codecs. The client speaks first and closes last:
@@ -19,12 +19,15 @@ import { type Carrier, load } from './serializer.ts';
  *
  * A client that closes before the receipt has taken its launch back; one that closes before the last word has gone.
  */
-export function conversation<T, R>(carrier: Carrier<T, R>): Protocol<T, R> {
+export function structuredProtocol<T, R>(carrier: WireFormat<T, R>): Protocol<T, R> {
   return {
-    async load() {
-      const [{ receive }] = await Promise.all([import('./host.ts').catch(unloaded), load(carrier.name, carrier.args)]);
+    async inbound() {
+      const [{ readLaunch: receive }] = await Promise.all([
+        import('./host.ts').catch(moduleNotLoadedError),
+        load(carrier.name, carrier.args),
+      ]);
       return (connection, terms, receiver) => receive(carrier, connection, terms, receiver);
     },
-    prepare: (launch, terms) => prepare(carrier, launch, terms),
+    outbound: (launch, terms) => outbound(carrier, launch, terms),
   };
 }

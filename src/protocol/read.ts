@@ -3,12 +3,12 @@ import type { Duplex } from 'node:stream';
 const EVENTS = ['readable', 'end', 'close'] as const;
 
 /** The next `size` bytes of a stream; fewer where it ends or is closed before. What follows stays in the stream. */
-export async function take(stream: Duplex, size: number): Promise<Uint8Array> {
+export async function readUpTo(stream: Duplex, size: number): Promise<Uint8Array> {
   return (await next(stream, size)) ?? new Uint8Array(0);
 }
 
 /** What a stream has, as soon as it has something; `undefined` where it has ended or is closed. */
-export function takeSome(stream: Duplex): Promise<Uint8Array | undefined> {
+export function readSome(stream: Duplex): Promise<Uint8Array | undefined> {
   return next(stream);
 }
 

@@ -1,27 +1,27 @@
 import { Readable, Writable } from 'node:stream';
 import type { FrameWriter } from './frames.ts';
 import { GrowingBuffer } from './growing-buffer.ts';
-import { malformed, MAX_RAW_BYTES } from './messages.ts';
+import { malformedError, MAX_RAW_BYTES } from './messages.ts';
 /** How much may be on its way: enough to keep a launch sending, and all that a host that stops reading must hold. */
 const WINDOW = 262_144;
 
 /** What comes into a launch, read by its host: the launch sends what was pulled, and no more. */
-export class Input extends Readable {
-  readonly #pull: (bytes: number) => void;
-  readonly #changed: () => void;
+export class RemoteStdin extends Readable {
+  readonly #sendCredit: (bytes: number) => void;
+  readonly #onChange: () => void;
   /** What came and nobody asked for: as chunks of their own, single bytes would cost three hundred times as much. */
   readonly #waiting = new GrowingBuffer();
   #isWanted = false;
-  #outstanding = 0;
+  #credit = 0;
   #hasEnded = false;
 
   /** `pull` asks the launch for so many bytes more; `changed` is called when it is in use no more. */
   constructor(pull: (bytes: number) => void, changed: () => void) {
     super({ highWaterMark: 0 });
-    this.#pull = pull;
-    this.#changed = changed;
+    this.#sendCredit = pull;
+    this.#onChange = changed;
     this.on('error', () => {})
-      .on('pause', this.#leave)
+      .on('pause', this.#changeSoon)
       .once('close', changed);
   }
 
@@ -33,12 +33,12 @@ export class Input extends Readable {
 
   // The event of this name does not come for the last listener of a stream.
   override removeListener(...which: Parameters<Readable['removeListener']>): this {
-    this.#leave();
+    this.#changeSoon();
     return super.removeListener(...which);
   }
 
   override removeAllListeners(...which: Parameters<Readable['removeAllListeners']>): this {
-    this.#leave();
+    this.#changeSoon();
     return super.removeAllListeners(...which);
   }
 
@@ -47,23 +47,23 @@ export class Input extends Readable {
   }
 
   /** What came; nothing is the end. @throws SingletonError `ERR_SINGLETON_MALFORMED_MESSAGE` for what was not pulled */
-  accept(bytes: Uint8Array): void {
-    if (this.#hasEnded) throw malformed('nothing after the end of stdin; more came');
-    if (bytes.length > this.#outstanding) throw malformed('no more of stdin than was pulled; more came');
-    this.#outstanding -= bytes.length;
+  receive(bytes: Uint8Array): void {
+    if (this.#hasEnded) throw malformedError('nothing after the end of stdin; more came');
+    if (bytes.length > this.#credit) throw malformedError('no more of stdin than was pulled; more came');
+    this.#credit -= bytes.length;
     this.#hasEnded = bytes.length === 0;
     if (this.destroyed) return;
     this.#waiting.append(bytes, WINDOW);
-    this.#give();
+    this.#pushBuffered();
   }
 
   override _read(): void {
     this.#isWanted = true;
-    this.#give();
-    const bytes = WINDOW - this.#outstanding - this.#waiting.length;
+    this.#pushBuffered();
+    const bytes = WINDOW - this.#credit - this.#waiting.length;
     if (this.#hasEnded || bytes < WINDOW / 2) return;
-    this.#outstanding += bytes;
-    this.#pull(bytes);
+    this.#credit += bytes;
+    this.#sendCredit(bytes);
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
@@ -72,9 +72,9 @@ export class Input extends Readable {
   }
 
   /** A tick later, who leaves has left. */
-  readonly #leave = (): void => process.nextTick(this.#changed);
+  readonly #changeSoon = (): void => process.nextTick(this.#onChange);
 
-  #give(): void {
+  #pushBuffered(): void {
     if (!this.#isWanted) return;
     if (this.#waiting.length > 0) {
       this.#isWanted = false;
@@ -87,10 +87,10 @@ export class Input extends Readable {
 }
 
 /** What a host writes to an output of a launch. A slow reader there slows the writer here. */
-export class Output extends Writable {
+export class RemoteOutput extends Writable {
   readonly #writer: FrameWriter;
   readonly #kind: number;
-  readonly #changed: () => void;
+  readonly #onChange: () => void;
   #sources = 0;
   #settleWrite: ((error?: Error | null) => void) | undefined;
 
@@ -99,7 +99,7 @@ export class Output extends Writable {
     super();
     this.#writer = writer;
     this.#kind = kind;
-    this.#changed = changed;
+    this.#onChange = changed;
     // Who pipes into it hears of an error; who does not must not be hurt by a launch that went away.
     this.on('error', () => {});
     this.on('pipe', () => (this.#sources += 1)).on('unpipe', () => {
@@ -145,6 +145,6 @@ export class Output extends Writable {
 
   /** When who has left is gone, and who waited to write more knows. */
   #changeSoon(): void {
-    process.nextTick(this.#changed);
+    process.nextTick(this.#onChange);
   }
 }

@@ -1,9 +1,9 @@
 import type { Format } from '../interface/codec.ts';
 import { SingletonError } from '../interface/errors.ts';
-import { type Frame, malformed } from './messages.ts';
+import { type Frame, malformedError } from './messages.ts';
 
 /** What carries a conversation: how arguments and replies become bytes, and how frames do. */
-export interface Carrier<T, R> {
+export interface WireFormat<T, R> {
   readonly name: string;
   readonly args: Serializer<T>;
   readonly reply: Serializer<R>;
@@ -21,7 +21,7 @@ export interface Serializer<T> {
   deserialize(bytes: Uint8Array): T;
   /**
    * Loads what only `deserialize` needs, so that a launch that hands over and exits need not. Awaited before the first
-   * `deserialize` of a host, and of each launch that waits. A host that it fails gives its place back.
+   * `deserialize` of a host, and of each launch that waits. A host that it fails gives its endpoint back.
    */
   load?(): Promise<unknown>;
 }
@@ -59,7 +59,7 @@ export function deserialize<T>(name: string, serializer: Serializer<T>, bytes: U
   } catch (error) {
     if (error instanceof SingletonError) throw error;
     // What it says may quote the peer.
-    throw malformed(`a value that the codec "${name}" can decode; ${bytes.length} bytes came that it cannot`);
+    throw malformedError(`a value that the codec "${name}" can decode; ${bytes.length} bytes came that it cannot`);
   }
 }
 

@@ -6,16 +6,16 @@ const EMPTY = Buffer.alloc(0);
 const NOT_ALONE = 'Expected to be the only reader of stdin; somebody else reads it too';
 
 /** Sends what comes into a launch, as far as its host has pulled it, and no faster than the connection takes it. */
-export class InputPump {
+export class StdinSender {
   readonly #open: () => Readable;
   readonly #send: (bytes: Uint8Array, sent: () => void) => void;
   readonly #fail: (error: SingletonError) => void;
   #source: Readable | undefined;
-  #allowed = 0;
+  #credit = 0;
   #rest: Uint8Array = EMPTY;
   #isSending = false;
   #isAtEnd = false;
-  #isOver = false;
+  #isEnded = false;
 
   /**
    * `open` is asked for the source at the first pull. `send` calls back when the connection takes more; nothing at all is
@@ -32,9 +32,9 @@ export class InputPump {
   }
 
   /** The host takes so many bytes more. */
-  allow(bytes: number): void {
-    if (this.#isOver) return;
-    this.#allowed += bytes;
+  grant(bytes: number): void {
+    if (this.#isEnded) return;
+    this.#credit += bytes;
     if (this.#source) this.#flow(this.#source);
     else this.#start(this.#open());
   }
@@ -42,7 +42,7 @@ export class InputPump {
   /** Lets go of the source; what was read and not sent goes back. */
   end(): void {
     const source = this.#source;
-    this.#isOver = true;
+    this.#isEnded = true;
     if (!source) return;
     source.off('data', this.#onData).off('end', this.#onEnd).off('close', this.#onClose).off('error', ignore);
     source[source.listenerCount('data') > 0 ? 'resume' : 'pause']();
@@ -85,15 +85,15 @@ export class InputPump {
 
   #break(message: string): void {
     // No end is sent: the host would take what it has for all of it.
-    this.#isOver = true;
+    this.#isEnded = true;
     const cause = this.#source?.errored;
     this.#fail(new SingletonError('ERR_SINGLETON_CONNECTION_FAILED', `${message}.`, cause ? { cause } : undefined));
   }
 
   #flow(source: Readable): void {
-    while (this.#rest.length > 0 && this.#allowed > 0 && !this.#isSending && !this.#isOver) {
-      const part = this.#rest.subarray(0, Math.min(this.#allowed, MAX_RAW_BYTES));
-      this.#allowed -= part.length;
+    while (this.#rest.length > 0 && this.#credit > 0 && !this.#isSending && !this.#isEnded) {
+      const part = this.#rest.subarray(0, Math.min(this.#credit, MAX_RAW_BYTES));
+      this.#credit -= part.length;
       this.#rest = this.#rest.subarray(part.length);
       this.#isSending = true;
       let isWithin = true;
@@ -103,10 +103,10 @@ export class InputPump {
       });
       isWithin = false;
     }
-    if (this.#isOver) return;
-    if (!this.#isAtEnd) source[this.#allowed === 0 || this.#isSending ? 'pause' : 'resume']();
+    if (this.#isEnded) return;
+    if (!this.#isAtEnd) source[this.#credit === 0 || this.#isSending ? 'pause' : 'resume']();
     else if (this.#rest.length === 0) {
-      this.#isOver = true;
+      this.#isEnded = true;
       this.#send(EMPTY, ignore);
     }
   }

@@ -1,7 +1,7 @@
 import { EventEmitter, once } from 'node:events';
 import type { Connection, Listener, ListenOptions, Transport } from '../interface/transport.ts';
 
-/** Makes two transports to one place that nobody has. */
+/** Makes two transports to one endpoint that nobody has. */
 export type Create = () => readonly [Transport, Transport] | Promise<readonly [Transport, Transport]>;
 
 export interface Listening {
@@ -17,7 +17,7 @@ export interface Connected extends Listening {
 }
 
 /** What one guarantee is looked at on: all that is opened on it is closed at its end. */
-export class Stage {
+export class TestContext {
   readonly create: Create;
   readonly #ends: (() => unknown)[] = [];
 
@@ -29,7 +29,7 @@ export class Stage {
     for (const end of this.#ends.toReversed()) await end();
   }
 
-  /** Takes a place. */
+  /** Takes an endpoint. */
   async listen(transport: Transport): Promise<Listening> {
     const accepted: Connection[] = [];
     const arrivals = new EventEmitter<{ connection: [Connection] }>();
@@ -37,7 +37,7 @@ export class Stage {
       accepted.push(this.#watched(connection));
       arrivals.emit('connection', connection);
     }, options());
-    if (!listener) throw new Error(`Expected ${transport.place} to be free; it is taken.`);
+    if (!listener) throw new Error(`Expected ${transport.endpoint} to be free; it is taken.`);
     this.#ends.push(() => listener.close());
     return {
       listener,
@@ -48,7 +48,7 @@ export class Stage {
 
   async open(transport: Transport, signal: AbortSignal = never()): Promise<Connection> {
     const connection = await transport.connect({ signal });
-    if (!connection) throw new Error(`Expected a host at ${transport.place}; nobody is there.`);
+    if (!connection) throw new Error(`Expected a host at ${transport.endpoint}; nobody is there.`);
     return this.#watched(connection);
   }
 

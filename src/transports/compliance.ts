@@ -1,13 +1,13 @@
 import { deepEqual, equal, rejects } from 'node:assert/strict';
 import { once } from 'node:events';
-import { abort, type Connection, type Listener } from '../interface/transport.ts';
-import { type Create, never, options, readAll, Stage, unexpected } from './compliance-context.ts';
+import { resetConnection, type Connection, type Listener } from '../interface/transport.ts';
+import { type Create, never, options, readAll, TestContext, unexpected } from './compliance-context.ts';
 
 export type { Create };
 
 /** What the suite looks at. */
 export interface TransportUnderTest {
-  /** Makes two transports to one place that nobody has: anew for each guarantee. */
+  /** Makes two transports to one endpoint that nobody has: anew for each guarantee. */
   readonly create: Create;
   /** What it can do beyond what every transport must. */
   readonly abilities: TransportAbilities;
@@ -35,13 +35,13 @@ export interface Guarantee {
 /** What every transport has to keep to. For any runner: `for (const { title, check } of guarantees(…)) test(title, check)`. */
 export function guarantees({ create, abilities }: TransportUnderTest): readonly Guarantee[] {
   const { reset, resources } = abilities;
-  const checks: Record<string, (stage: Stage) => Promise<void>> = {
-    ...OF_PLACES,
+  const checks: Record<string, (stage: TestContext) => Promise<void>> = {
+    ...OF_ENDPOINTS,
     ...OF_CONNECTIONS,
     [`a connection that is cut off ${reset ? 'was reset' : 'ended'} for the other side`]: async (stage) => {
       const { host, client } = await stage.connected();
       const outcome = over(client);
-      abort(host);
+      resetConnection(host);
       equal(await outcome, reset ? 'reset' : 'ended');
       equal(host.destroyed, true);
     },
@@ -50,7 +50,7 @@ export function guarantees({ create, abilities }: TransportUnderTest): readonly 
   return Object.entries(checks).map(([title, check]) => ({
     title,
     check: async () => {
-      const stage = new Stage(create);
+      const stage = new TestContext(create);
       try {
         await check(stage);
       } finally {
@@ -60,24 +60,24 @@ export function guarantees({ create, abilities }: TransportUnderTest): readonly 
   }));
 }
 
-const OF_PLACES: Record<string, (stage: Stage) => Promise<void>> = {
-  async 'a listener is at the place of its transport'(stage) {
+const OF_ENDPOINTS: Record<string, (stage: TestContext) => Promise<void>> = {
+  async 'a listener is at the endpoint of its transport'(stage) {
     const [host] = await stage.create();
     const { listener } = await stage.listen(host);
-    equal(listener.place, host.place);
+    equal(listener.endpoint, host.endpoint);
   },
-  async 'both transports name one place'(stage) {
+  async 'both transports name one endpoint'(stage) {
     const [host, client] = await stage.create();
-    equal(client.place, host.place);
+    equal(client.endpoint, host.endpoint);
   },
-  async 'a place that is taken cannot be taken again'(stage) {
+  async 'an endpoint that is taken cannot be taken again'(stage) {
     const [host, client] = await stage.create();
     await stage.listen(host);
     equal(await client.listen(unexpected, options()), undefined);
-    equal(await client.listen(unexpected, { ...options(), connects: true }), undefined);
+    equal(await client.listen(unexpected, { ...options(), skipProbe: true }), undefined);
     equal(await host.listen(unexpected, options()), undefined);
   },
-  async 'of many that listen at once one gets the place'(stage) {
+  async 'of many that listen at once one gets the endpoint'(stage) {
     const transports = await stage.create();
     const listeners = await Promise.all(
       Array.from({ length: 10 }, (_, index) => (transports[index % 2] ?? transports[0]).listen(leave, options())),
@@ -93,7 +93,7 @@ const OF_PLACES: Record<string, (stage: Stage) => Promise<void>> = {
     await listener.close();
     equal(await client.connect({ signal: never() }), undefined);
   },
-  async 'close() frees the place at once, and open connections go on'(stage) {
+  async 'close() frees the endpoint at once, and open connections go on'(stage) {
     const { host, client, listener, transports } = await stage.connected();
     await listener.close();
     await stage.listen(transports[1]);
@@ -102,7 +102,7 @@ const OF_PLACES: Record<string, (stage: Stage) => Promise<void>> = {
     host.end('here');
     equal(String(await readAll(client)), 'here');
   },
-  async 'close() twice leaves the place to the next one'(stage) {
+  async 'close() twice leaves the endpoint to the next one'(stage) {
     const [host, next] = await stage.create();
     const { listener } = await stage.listen(host);
     await listener.close();
@@ -135,7 +135,7 @@ const OF_PLACES: Record<string, (stage: Stage) => Promise<void>> = {
   },
 };
 
-const OF_CONNECTIONS: Record<string, (stage: Stage) => Promise<void>> = {
+const OF_CONNECTIONS: Record<string, (stage: TestContext) => Promise<void>> = {
   async 'bytes go both ways'(stage) {
     const { host, client } = await stage.connected();
     client.write('to the host');
@@ -179,7 +179,7 @@ const OF_CONNECTIONS: Record<string, (stage: Stage) => Promise<void>> = {
     const { host, client } = await stage.connected();
     const closed = Promise.all([once(host, 'close'), over(client)]);
     host.end();
-    abort(host);
+    resetConnection(host);
     await closed;
     equal(host.errored, null);
   },
@@ -188,7 +188,7 @@ const OF_CONNECTIONS: Record<string, (stage: Stage) => Promise<void>> = {
 function keepingAlive({
   listener: ofListener,
   connection: ofConnection,
-}: NonNullable<TransportAbilities['resources']>): Record<string, (stage: Stage) => Promise<void>> {
+}: NonNullable<TransportAbilities['resources']>): Record<string, (stage: TestContext) => Promise<void>> {
   /** The listener, and the host's end of a connection; the client's end stays as it is. */
   const both = ofListener === ofConnection ? -2 : -1;
   return {
@@ -214,7 +214,7 @@ function keepingAlive({
 
 const MORE_THAN_A_SYSTEM_KEEPS = 32 * 1_048_576;
 
-/** Who listens where the place is taken may have to connect, to see whether somebody is there. */
+/** Who listens where the endpoint is taken may have to connect, to see whether somebody is there. */
 function leave(knock: Connection): void {
   knock.on('error', () => {}).destroy();
 }

@@ -5,11 +5,11 @@ import { SingletonError } from '../interface/errors.ts';
 
 /** Who may remove the socket file of a crashed host: one process at a time, and the kernel lets go of it for a dead one. */
 export interface KernelMutex {
-  /** A host keeps it as long as it has the place, because on this system a busy host looks like a dead one. */
+  /** A host keeps it as long as it has the endpoint, because on this system a busy host looks like a dead one. */
   readonly isForLife: boolean;
   /**
    * Resolves to what lets go of it; to `undefined` where another process has it.
-   * @throws SingletonError `ERR_SINGLETON_PLACE_UNAVAILABLE` where the system has none
+   * @throws SingletonError `ERR_SINGLETON_ENDPOINT_UNAVAILABLE` where the system has none
    */
   tryHold(path: string): Promise<(() => void) | undefined>;
 }
@@ -64,7 +64,7 @@ async function refuse(path: string): Promise<never> {
 
 function unavailable(path: string, cause?: unknown): SingletonError {
   return new SingletonError(
-    'ERR_SINGLETON_PLACE_UNAVAILABLE',
+    'ERR_SINGLETON_ENDPOINT_UNAVAILABLE',
     `A host that crashed has left ${path} behind, and it cannot be told for sure that none runs. Remove it if so.`,
     cause === undefined ? undefined : { cause },
   );

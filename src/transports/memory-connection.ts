@@ -59,7 +59,7 @@ export class MemoryConnection extends Duplex implements Connection {
     if (this.#peer) await arrive(this.#peer);
   }
 
-  isGone(): boolean {
+  isPeerGone(): boolean {
     return this.#peer?.destroyed !== false;
   }
 

@@ -1,5 +1,5 @@
 import { setImmediate, setTimeout } from 'node:timers/promises';
-import { invalidOption } from '../interface/errors.ts';
+import { invalidOptionError } from '../interface/errors.ts';
 import type { Connection, ConnectOptions, Listener, ListenOptions, Transport } from '../interface/transport.ts';
 import { connectionPair, type MemoryConnection, type Pass } from './memory-connection.ts';
 
@@ -18,19 +18,19 @@ export interface MemoryOptions {
   readonly schedule?: ((what: string) => Promise<unknown>) | undefined;
 }
 
-/** Places inside one process, for tests: what can go wrong with a place can be asked for. */
+/** Endpoints inside one process, for tests: what can go wrong with an endpoint can be asked for. */
 export interface MemoryNetwork {
-  /** A transport to the place of this name. Whoever has one to the same name, of the same network, claims the same place. */
+  /** A transport to the endpoint of this name. Whoever has one to the same name, of the same network, claims the same endpoint. */
   transport(name: string): Transport;
   /** Stops the host as a signal would: connections are taken, 511 at most, and nothing more arrives on either side. */
   freeze(name: string): void;
   /** Lets a frozen host go on. */
   thaw(name: string): void;
-  /** Ends the host as if its process had been killed: the place is free, its connections are reset, it is not told. */
+  /** Ends the host as if its process had been killed: the endpoint is free, its connections are reset, it is not told. */
   crash(name: string): void;
-  /** Takes the place away from its host, which is told so. */
+  /** Takes the endpoint away from its host, which is told so. */
   steal(name: string): void;
-  /** The next connection to the place is reset as soon as more than so many bytes came from the client. */
+  /** The next connection to the endpoint is reset as soon as more than so many bytes came from the client. */
   cutNext(name: string, afterBytes: number): void;
 }
 
@@ -39,22 +39,22 @@ export interface MemoryNetwork {
  * @throws SingletonError `ERR_SINGLETON_INVALID_OPTION`
  */
 export function memory({ latency = 0, schedule }: MemoryOptions = {}): MemoryNetwork {
-  if (!Number.isFinite(latency) || latency < 0) throw invalidOption('latency', 'milliseconds from 0', latency);
+  if (!Number.isFinite(latency) || latency < 0) throw invalidOptionError('latency', 'milliseconds from 0', latency);
   const pass = schedule ?? ((): Promise<unknown> => (latency > 0 ? setTimeout(latency) : setImmediate()));
-  const places = new Map<string, MemoryPlace>();
-  const at = (name: string): MemoryPlace => {
-    const place = places.get(name) ?? new MemoryPlace(name, pass);
-    places.set(name, place);
-    return place;
+  const endpoints = new Map<string, MemoryEndpoint>();
+  const at = (name: string): MemoryEndpoint => {
+    const endpoint = endpoints.get(name) ?? new MemoryEndpoint(name, pass);
+    endpoints.set(name, endpoint);
+    return endpoint;
   };
   return {
     transport(name) {
-      if (typeof name !== 'string' || name === '') throw invalidOption('name', 'a name', name);
-      const place = at(name);
+      if (typeof name !== 'string' || name === '') throw invalidOptionError('name', 'a name', name);
+      const endpoint = at(name);
       return {
-        place: place.name,
-        listen: (onConnection, options) => place.listen(onConnection, options),
-        connect: (options) => place.connect(options),
+        endpoint: endpoint.name,
+        listen: (onConnection, options) => endpoint.listen(onConnection, options),
+        connect: (options) => endpoint.connect(options),
       };
     },
     freeze: (name) => at(name).freeze(),
@@ -76,7 +76,7 @@ interface MemoryHost {
 /** Connections that wait for a host, as with `net.Server`. */
 const BACKLOG = 511;
 
-class MemoryPlace {
+class MemoryEndpoint {
   readonly name: string;
   readonly #pass: Pass;
   readonly #cuts: number[] = [];
@@ -97,7 +97,7 @@ class MemoryPlace {
     const host: MemoryHost = { onConnection, onLost, waiting: new Set(), accepted: new Set() };
     this.#host = host;
     return {
-      place: this.name,
+      endpoint: this.name,
       close: async () => this.#free(host),
       // In one process a host that nothing else keeps alive would wait for nobody.
       ref() {},

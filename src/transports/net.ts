@@ -3,15 +3,15 @@ import { SingletonError } from '../interface/errors.ts';
 import type { ConnectOptions, Listener, ListenOptions } from '../interface/transport.ts';
 
 /** How a transport names what it listens on. */
-export interface Naming {
-  readonly placeOf: (server: Server) => string;
+export interface ServerNaming {
+  readonly endpointOf: (server: Server) => string;
   readonly unavailable: (cause: unknown) => SingletonError;
 }
 
 /** Listens; taken is `undefined`. */
 export function listen(
   where: { readonly host: string; readonly port: number } | { readonly path: string },
-  { placeOf, unavailable }: Naming,
+  { endpointOf, unavailable }: ServerNaming,
   onSocket: (socket: Socket) => void,
   { onWarning }: ListenOptions,
 ): Promise<Listener | undefined> {
@@ -37,9 +37,9 @@ export function listen(
     // exclusive: else every worker of a cluster would be host.
     server.listen({ ...where, exclusive: true }, () => {
       server.off('error', onError);
-      server.on('error', (cause) => onWarning(failed('A connection could not be accepted', cause)));
+      server.on('error', (cause) => onWarning(connectionFailedError('A connection could not be accepted', cause)));
       resolve({
-        place: placeOf(server),
+        endpoint: endpointOf(server),
         // The descriptor is closed within the call; the server's 'close' waits for its connections.
         close: async () => void server.close(),
         ref: () => setRef(true),
@@ -49,15 +49,17 @@ export function listen(
   });
 }
 
-/** `ERR_SINGLETON_PLACE_UNAVAILABLE`: says why in words of the transport, by the system's code, or in the system's. */
-export function placeUnavailable(
-  place: string,
+/** `ERR_SINGLETON_ENDPOINT_UNAVAILABLE`: says why in words of the transport, by the system's code, or in the system's. */
+export function endpointUnavailableError(
+  endpoint: string,
   cause: unknown,
   reasons: Readonly<Record<string, string>>,
 ): SingletonError {
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
   const reason = reasons[code] ?? (cause instanceof Error ? cause.message : String(cause));
-  return new SingletonError('ERR_SINGLETON_PLACE_UNAVAILABLE', `Cannot listen on ${place}: ${reason}.`, { cause });
+  return new SingletonError('ERR_SINGLETON_ENDPOINT_UNAVAILABLE', `Cannot listen on ${endpoint}: ${reason}.`, {
+    cause,
+  });
 }
 
 /** Connects; nobody there is `undefined`. Somebody who was there and closed at once is a connection that is destroyed. */
@@ -65,7 +67,7 @@ export function connect(where: NetConnectOpts, options: ConnectOptions): Promise
   return new Promise((resolve, reject) => {
     if (!options.onAbort && options.signal.aborted) return reject(options.signal.reason);
     const socket = createConnection({ ...where, allowHalfOpen: true, noDelay: true });
-    const forget = whenAborted(options, () => void socket.destroy());
+    const forget = onAbort(options, () => void socket.destroy());
     const onConnect = (): void => {
       settle();
       resolve(socket);
@@ -74,7 +76,7 @@ export function connect(where: NetConnectOpts, options: ConnectOptions): Promise
       settle();
       if (NOBODY_THERE.has(error.code)) resolve(undefined);
       else if (CLOSED_AT_ONCE.has(error.code)) resolve(socket);
-      else reject(failed('The place could not be reached', error));
+      else reject(connectionFailedError('The endpoint could not be reached', error));
     };
     const onClose = (): void => {
       settle();
@@ -89,7 +91,7 @@ export function connect(where: NetConnectOpts, options: ConnectOptions): Promise
   });
 }
 
-function whenAborted(options: ConnectOptions, callback: () => void): () => void {
+function onAbort(options: ConnectOptions, callback: () => void): () => void {
   if (options.onAbort) return options.onAbort(callback);
   const { signal } = options;
   signal.addEventListener('abort', callback, { once: true });
@@ -99,6 +101,6 @@ function whenAborted(options: ConnectOptions, callback: () => void): () => void 
 const NOBODY_THERE: ReadonlySet<string | undefined> = new Set(['ECONNREFUSED', 'ENOENT']);
 const CLOSED_AT_ONCE: ReadonlySet<string | undefined> = new Set(['ECONNRESET', 'EPIPE']);
 
-function failed(what: string, cause: Error): SingletonError {
+function connectionFailedError(what: string, cause: Error): SingletonError {
   return new SingletonError('ERR_SINGLETON_CONNECTION_FAILED', `${what}: ${cause.message}.`, { cause });
 }

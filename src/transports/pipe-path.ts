@@ -1,6 +1,6 @@
 import { lstatSync, mkdirSync, type Stats } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { invalidOption, SingletonError } from '../interface/errors.ts';
+import { invalidOptionError, SingletonError } from '../interface/errors.ts';
 /** Where a pipe is: at a path that the library finds by a name, apart for each user, or at a path of your own. */
 export type PipeOptions =
   | {
@@ -54,13 +54,13 @@ const MAX_BYTES = 103;
 
 /** @throws SingletonError `ERR_SINGLETON_INVALID_OPTION` */
 export function resolvePath({ name, path }: PipeOptions, system: System): PipePath {
-  if (path !== undefined && name !== undefined) throw invalidOption('path', 'nothing beside name', path);
+  if (path !== undefined && name !== undefined) throw invalidOptionError('path', 'nothing beside name', path);
   return path === undefined ? byName(name, system) : byPath(path, system);
 }
 
 function byName(name: unknown, { platform, env, tmpdir, uid, username }: System): PipePath {
   if (typeof name !== 'string' || !NAME.test(name)) {
-    throw invalidOption('name', 'a name without slashes or control characters, such as com.acme.editor', name);
+    throw invalidOptionError('name', 'a name without slashes or control characters, such as com.acme.editor', name);
   }
   if (platform === 'win32') return { kind: 'named-pipe', path: `${PIPES}${name}-${username()}` };
   const runtime = env['XDG_RUNTIME_DIR'];
@@ -78,10 +78,10 @@ function byName(name: unknown, { platform, env, tmpdir, uid, username }: System)
 function byPath(path: unknown, { platform, uid }: System): PipePath {
   if (platform === 'win32') {
     if (typeof path === 'string' && NAMED_PIPE.test(path)) return { kind: 'named-pipe', path };
-    throw invalidOption('path', String.raw`\\.\pipe\ and a name`, path);
+    throw invalidOptionError('path', String.raw`\\.\pipe\ and a name`, path);
   }
   if (typeof path !== 'string' || !path.startsWith('/') || path.includes('\0') || !path.isWellFormed()) {
-    throw invalidOption('path', 'an absolute path without NUL', path);
+    throw invalidOptionError('path', 'an absolute path without NUL', path);
   }
   const file = resolve(path);
   const directory = resolve(file, '..');
@@ -105,36 +105,38 @@ const NAME = /^[^/\\\p{Cc}\p{Cs}]+$/u;
 
 /**
  * Looks at the directory of a socket file, and does not repair it. `false`: there is none, and it is not made here.
- * @throws SingletonError `ERR_SINGLETON_PLACE_UNAVAILABLE` where another user could get at what is in it
+ * @throws SingletonError `ERR_SINGLETON_ENDPOINT_UNAVAILABLE` where another user could get at what is in it
  */
 export function checkDirectory(directory: Directory, { make }: { readonly make: boolean }): boolean {
-  const stats = lookAt(directory.path) ?? (make && directory.isOurs ? made(directory.path) : undefined);
+  const stats = statOf(directory.path) ?? (make && directory.isOurs ? makeDirectory(directory.path) : undefined);
   if (!stats) {
-    if (make) throw unsafe(directory, 'it does not exist. Make it, or choose another');
+    if (make) throw unsafeDirectoryError(directory, 'it does not exist. Make it, or choose another');
     return false;
   }
-  if (!stats.isDirectory()) throw unsafe(directory, 'it is a symbolic link or a file. Give the directory itself');
-  if (stats.uid !== directory.uid) throw unsafe(directory, `it belongs to user ${stats.uid}. Choose one of your own`);
+  if (!stats.isDirectory())
+    throw unsafeDirectoryError(directory, 'it is a symbolic link or a file. Give the directory itself');
+  if (stats.uid !== directory.uid)
+    throw unsafeDirectoryError(directory, `it belongs to user ${stats.uid}. Choose one of your own`);
   if ((stats.mode & directory.forbidden) !== 0) {
     const [is, allowed] = [stats.mode, ~directory.forbidden].map((mode) => (mode & 0o777).toString(8).padStart(4, '0'));
-    throw unsafe(directory, `its mode is ${is}. Change it to ${allowed} or less, or choose another`);
+    throw unsafeDirectoryError(directory, `its mode is ${is}. Change it to ${allowed} or less, or choose another`);
   }
   return true;
 }
 
-function lookAt(path: string): Stats | undefined {
+function statOf(path: string): Stats | undefined {
   return lstatSync(path, { throwIfNoEntry: false });
 }
 
-function made(path: string): Stats | undefined {
+function makeDirectory(path: string): Stats | undefined {
   // Recursive, because another launch may have made it just now.
   mkdirSync(path, { mode: 0o700, recursive: true });
-  return lookAt(path);
+  return statOf(path);
 }
 
-function unsafe({ path, uid }: Directory, why: string): SingletonError {
+function unsafeDirectoryError({ path, uid }: Directory, why: string): SingletonError {
   return new SingletonError(
-    'ERR_SINGLETON_PLACE_UNAVAILABLE',
+    'ERR_SINGLETON_ENDPOINT_UNAVAILABLE',
     `Expected ${path} to be a directory of user ${uid} that nobody else can write to; ${why}.`,
   );
 }

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import type { Connection } from '../interface/transport.ts';
 
 /**
- * What a pipe has in place of a reset, which systems do not: all that a host ever says on a connection that it cuts off.
+ * What a pipe has instead of a reset, which systems do not: all that a host ever says on a connection that it cuts off.
  * Without it a client that has sent everything could not tell that from an end, and would take its launch for delivered.
  */
 const RESET = Buffer.from('\0reset\r\n');
@@ -19,7 +19,7 @@ export function withReset(socket: Socket): Connection {
 }
 
 /** Client: lets the socket fail when the host cuts it off. */
-export function hearingReset(socket: Socket | undefined): Socket | undefined {
+export function readingReset(socket: Socket | undefined): Socket | undefined {
   if (!socket) return undefined;
   const push = socket.push.bind(socket);
   socket.push = (chunk: unknown, encoding) => {

@@ -1,15 +1,15 @@
 import { tmpdir, userInfo } from 'node:os';
 import type { Transport } from '../interface/transport.ts';
 import { kernelMutex } from './kernel-mutex.ts';
-import { connect, listen, type Naming, placeUnavailable } from './net.ts';
+import { connect, listen, type ServerNaming, endpointUnavailableError } from './net.ts';
 import { type PipeOptions, resolvePath } from './pipe-path.ts';
-import { hearingReset, withReset } from './pipe-reset.ts';
+import { readingReset, withReset } from './pipe-reset.ts';
 import { unixSocket } from './unix-socket.ts';
 export type { PipeOptions };
 
 /**
  * A Unix socket, on Windows a named pipe: no port to choose, and no other user reaches the host. One host for each user
- * and name, or path. A crash leaves the place free.
+ * and name, or path. A crash leaves the endpoint free.
  * @throws SingletonError `ERR_SINGLETON_INVALID_OPTION`
  */
 export function pipe(options: PipeOptions): Transport {
@@ -23,13 +23,16 @@ export function pipe(options: PipeOptions): Transport {
   return where.kind === 'named-pipe' ? namedPipe(where.path) : unixSocket(where, kernelMutex(process.platform));
 }
 
-/** A named pipe of Windows: the system frees the place when its host is gone. */
+/** A named pipe of Windows: the system frees the endpoint when its host is gone. */
 export function namedPipe(path: string): Transport {
-  const naming: Naming = { placeOf: () => path, unavailable: (cause) => placeUnavailable(path, cause, REASONS) };
+  const naming: ServerNaming = {
+    endpointOf: () => path,
+    unavailable: (cause) => endpointUnavailableError(path, cause, REASONS),
+  };
   return {
-    place: path,
+    endpoint: path,
     listen: (onConnection, options) => listen({ path }, naming, (socket) => onConnection(withReset(socket)), options),
-    connect: async (options) => hearingReset(await connect({ path }, options)),
+    connect: async (options) => readingReset(await connect({ path }, options)),
   };
 }
 

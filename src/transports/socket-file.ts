@@ -12,7 +12,7 @@ import type { KernelMutex } from './kernel-mutex.ts';
  * 2. A socket that refuses connections is stale. It is looked at again, and removed, under a mutex that the kernel
  *    releases: nobody removes the socket of who came after.
  * 3. A host removes the path only where it is its own socket, and before it stops to listen: until then nobody else
- *    does, so that this needs no mutex and the place is free at once.
+ *    does, so that this needs no mutex and the endpoint is free at once.
  */
 export class SocketFile {
   readonly #path: string;
@@ -31,14 +31,14 @@ export class SocketFile {
 
   /**
    * Whether there is a socket at the path.
-   * @throws SingletonError `ERR_SINGLETON_PLACE_UNAVAILABLE` where there is something else, or another user's
+   * @throws SingletonError `ERR_SINGLETON_ENDPOINT_UNAVAILABLE` where there is something else, or another user's
    */
   get exists(): boolean {
     return this.#look() !== undefined;
   }
 
   /** Gives the path to the socket that listens at `temporary`. `false`: somebody else has it. */
-  async publish(temporary: string): Promise<boolean> {
+  async link(temporary: string): Promise<boolean> {
     chmodSync(temporary, 0o600);
     if (this.#mutex.isForLife && !(await this.#hold())) return false;
     try {
@@ -62,7 +62,7 @@ export class SocketFile {
   }
 
   /** Takes the own socket's path away, before it stops to listen. */
-  withdraw(): void {
+  unlink(): void {
     try {
       if (this.isOwn) unlinkSync(this.#path);
     } finally {
@@ -174,7 +174,7 @@ function hasCode(error: unknown, code: string): boolean {
 
 function foreign(path: string, why: string): SingletonError {
   return new SingletonError(
-    'ERR_SINGLETON_PLACE_UNAVAILABLE',
+    'ERR_SINGLETON_ENDPOINT_UNAVAILABLE',
     `Expected a socket of this user at ${path}, or nothing; ${why}. Choose another path.`,
   );
 }

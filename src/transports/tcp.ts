@@ -1,12 +1,12 @@
 import { isIP, type Server, type Socket } from 'node:net';
-import { invalidOption } from '../interface/errors.ts';
-import { abort, type Transport } from '../interface/transport.ts';
-import { connect, listen, type Naming, placeUnavailable } from './net.ts';
+import { invalidOptionError } from '../interface/errors.ts';
+import { resetConnection, type Transport } from '../interface/transport.ts';
+import { connect, listen, type ServerNaming, endpointUnavailableError } from './net.ts';
 
-/** Where a TCP place is. */
+/** Where a TCP endpoint is. */
 export interface TcpOptions {
   /**
-   * The address to bind: one of this machine, better a literal than a name (`localhost` may be two places).
+   * The address to bind: one of this machine, better a literal than a name (`localhost` may be two endpoints).
    * @default '127.0.0.1'
    */
   readonly address?: string | undefined;
@@ -23,21 +23,24 @@ export interface TcpOptions {
  */
 export function tcp({ address = '127.0.0.1', port = 1337 }: TcpOptions = {}): Transport {
   if (typeof address !== 'string' || !(isIP(address) || HOST_NAME.test(address))) {
-    throw invalidOption('address', 'an IP address or a host name', address);
+    throw invalidOptionError('address', 'an IP address or a host name', address);
   }
   if (!Number.isInteger(port) || port < 0 || port > 65_535) {
-    throw invalidOption('port', 'an integer from 0 to 65535', port);
+    throw invalidOptionError('port', 'an integer from 0 to 65535', port);
   }
-  const place = placeAt(address, port);
+  const endpoint = endpointAt(address, port);
   return {
-    place,
+    endpoint,
     listen(onConnection, options) {
-      const placeOf = (server: Server): string => {
+      const endpointOf = (server: Server): string => {
         const bound = server.address();
-        return typeof bound === 'object' && bound ? placeAt(address, bound.port) : place;
+        return typeof bound === 'object' && bound ? endpointAt(address, bound.port) : endpoint;
       };
-      const naming: Naming = { placeOf, unavailable: (cause) => placeUnavailable(place, cause, REASONS) };
-      const onSocket = (socket: Socket): void => onConnection(Object.assign(socket, { isGone }));
+      const naming: ServerNaming = {
+        endpointOf,
+        unavailable: (cause) => endpointUnavailableError(endpoint, cause, REASONS),
+      };
+      const onSocket = (socket: Socket): void => onConnection(Object.assign(socket, { isPeerGone: isPeerGone }));
       return listen({ host: address, port }, naming, onSocket, options);
     },
     async connect(options) {
@@ -46,20 +49,20 @@ export function tcp({ address = '127.0.0.1', port = 1337 }: TcpOptions = {}): Tr
       if (!socket || socket.destroyed) return socket;
       // A port that is nobody's, in the range of outgoing connections, can connect to itself.
       if (socket.localPort !== port || socket.localAddress !== socket.remoteAddress) return socket;
-      abort(socket);
+      resetConnection(socket);
       return undefined;
     },
   };
 }
 
 /** A socket whose peer has reset it has no peer's name; Node asks for it once, so nobody may have asked before. */
-function isGone(this: Socket): boolean {
+function isPeerGone(this: Socket): boolean {
   return this.remoteAddress === undefined;
 }
 
 const HOST_NAME = /^[a-z\d]([a-z\d.-]*[a-z\d])?$/i;
 
-function placeAt(address: string, port: number): string {
+function endpointAt(address: string, port: number): string {
   // isIPv6 compiles a large regular expression, which every launch would pay.
   return `tcp://${address.includes(':') ? `[${address}]` : address}:${port}`;
 }

@@ -5,39 +5,43 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { SingletonError } from '../interface/errors.ts';
 import type { Connection, ConnectOptions, Listener, ListenOptions, Transport } from '../interface/transport.ts';
 import type { KernelMutex } from './kernel-mutex.ts';
-import { connect, listen, type Naming, placeUnavailable } from './net.ts';
+import { connect, listen, type ServerNaming, endpointUnavailableError } from './net.ts';
 import { checkDirectory, type SocketPath } from './pipe-path.ts';
-import { hearingReset, withReset } from './pipe-reset.ts';
+import { readingReset, withReset } from './pipe-reset.ts';
 import { SocketFile, temporaryName } from './socket-file.ts';
 /** A Unix socket: its file outlives a host that crashes, and the next one clears it. */
 export function unixSocket({ path, directory }: SocketPath, mutex: KernelMutex): Transport {
-  const place = `unix://${path}`;
+  const endpoint = `unix://${path}`;
   /** A connect found nobody, so that a socket that is there may be a dead host's. */
-  let isSuspect = false;
+  let maybeStale = false;
   const open = (): SocketFile => new SocketFile(path, directory.uid, mutex);
-  const naming: Naming = { placeOf: () => place, unavailable: (cause) => placeUnavailable(place, cause, REASONS) };
+  const naming: ServerNaming = {
+    endpointOf: () => endpoint,
+    unavailable: (cause) => endpointUnavailableError(endpoint, cause, REASONS),
+  };
 
-  async function claim(
+  async function tryListen(
     onConnection: (connection: Connection) => void,
     options: ListenOptions,
   ): Promise<Listener | undefined> {
     checkDirectory(directory, { make: true });
     const file = open();
-    if (file.exists && options.connects && !isSuspect) return undefined;
+    if (file.exists && options.skipProbe && !maybeStale) return undefined;
     const temporary = temporaryName(path);
-    const onSocket = (socket: Socket): void => onConnection(Object.assign(withReset(socket), { isGone, isKnock }));
+    const onSocket = (socket: Socket): void =>
+      onConnection(Object.assign(withReset(socket), { isPeerGone: isPeerGone, isProbe: isProbe }));
     const listener = await listen({ path: temporary }, naming, onSocket, options);
     let isPublished = false;
     try {
-      isPublished = listener !== undefined && (await file.publish(temporary));
-      return isPublished && listener ? published(listener, file, options) : undefined;
+      isPublished = listener !== undefined && (await file.link(temporary));
+      return isPublished && listener ? linked(listener, file, options) : undefined;
     } finally {
       if (!isPublished) await listener?.close();
     }
   }
 
-  function published(listener: Listener, file: SocketFile, { onLost }: ListenOptions): Listener {
-    const watching = watchPlace(path, () => {
+  function linked(listener: Listener, file: SocketFile, { onLost }: ListenOptions): Listener {
+    const watching = watchFile(path, () => {
       if (file.isOwn) return;
       watching.close();
       onLost();
@@ -47,7 +51,7 @@ export function unixSocket({ path, directory }: SocketPath, mutex: KernelMutex):
       async close() {
         watching.close();
         try {
-          file.withdraw();
+          file.unlink();
         } finally {
           await listener.close();
         }
@@ -56,29 +60,29 @@ export function unixSocket({ path, directory }: SocketPath, mutex: KernelMutex):
   }
 
   return {
-    place,
+    endpoint,
     async listen(onConnection, options) {
       try {
-        return await claim(onConnection, options);
+        return await tryListen(onConnection, options);
       } catch (error) {
         throw error instanceof SingletonError ? error : naming.unavailable(error);
       }
     },
     async connect(options) {
-      isSuspect = false;
+      maybeStale = false;
       if (!checkDirectory(directory, { make: false }) || !open().exists) return undefined;
-      const socket = await connectPatiently(path, options);
-      isSuspect = socket === undefined;
+      const socket = await connectWithRetry(path, options);
+      maybeStale = socket === undefined;
       return socket;
     },
   };
 }
 
 /** A full queue refuses at once: somebody is there, and busy. */
-async function connectPatiently(path: string, options: ConnectOptions): Promise<Socket | undefined> {
+async function connectWithRetry(path: string, options: ConnectOptions): Promise<Socket | undefined> {
   for (;;) {
     try {
-      return hearingReset(await connect({ path }, options));
+      return readingReset(await connect({ path }, options));
     } catch (error) {
       if (!isBusy(error)) throw error;
       await sleep(PAUSE / 2 + Math.random() * PAUSE, undefined, options).catch(() => {});
@@ -95,12 +99,12 @@ function isBusy(error: unknown): boolean {
 }
 
 /** Nothing but a write tells whether a side that has ended is still there, and one of no bytes is not seen by it. */
-function isGone(this: Socket): boolean {
+function isPeerGone(this: Socket): boolean {
   if (this.writable) this.write('');
   return this.errored !== null;
 }
 
-function isKnock(this: Socket): boolean {
+function isProbe(this: Socket): boolean {
   return this.bytesRead === 0 && this.readableEnded;
 }
 
@@ -114,7 +118,7 @@ const REASONS = {
 const INTERVAL = 5000;
 
 /** Looks whenever something happens in the directory of a file, and now and then; does not keep the process alive. */
-export function watchPlace(path: string, look: () => void): { close(): void } {
+export function watchFile(path: string, look: () => void): { close(): void } {
   const timer = setInterval(look, INTERVAL).unref();
   const watcher = tryWatch(dirname(path), look);
   return {

@@ -4,8 +4,8 @@ import { describe, expect, it, test } from 'vitest';
 import { json } from '../../src/codecs/json.ts';
 import { lengthPrefixed } from '../../src/codecs/length-prefixed.ts';
 import { Singleton } from '../../src/index.ts';
-import { MARKER } from './compliance.ts';
-import { fewest, hand } from './hand.ts';
+import { MARKER } from '../helpers/codec-compliance.ts';
+import { fewest, hand } from '../helpers/deliver.ts';
 
 const codec = json();
 const raw = lengthPrefixed<Uint8Array>({ name: 'json', serialize: (bytes) => bytes, deserialize: (bytes) => bytes });

@@ -2,9 +2,9 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
 import { legacy } from '../../src/codecs/legacy.ts';
-import { legacyFormat } from './legacy-format.ts';
 import vectors from '../fixtures/legacy-clients.json' with { type: 'json' };
-import { codeOf, decode, MARKER, testFormat, type HostileExample } from './compliance.ts';
+import { codeOf, decode, type HostileExample, MARKER, testFormat } from '../helpers/codec-compliance.ts';
+import { legacyFormat } from '../helpers/legacy-format.ts';
 
 const codec = legacyFormat;
 const MIB = 1_048_576;

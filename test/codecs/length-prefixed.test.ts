@@ -6,9 +6,9 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { json } from '../../src/codecs/json.ts';
 import { lengthPrefixed, type LengthPrefixedOptions } from '../../src/codecs/length-prefixed.ts';
 import { msgpack } from '../../src/codecs/msgpack.ts';
-import { generateSecret, Singleton, type Codec, type SingletonError, type VerifyFailure } from '../../src/index.ts';
-import { portOf } from '../core/hosting.ts';
-import { codeOf, MARKER } from './compliance.ts';
+import { type Codec, generateSecret, Singleton, type SingletonError, type VerifyFailure } from '../../src/index.ts';
+import { codeOf, MARKER } from '../helpers/codec-compliance.ts';
+import { portOf } from '../helpers/host.ts';
 
 const cbor = lengthPrefixed<unknown>({ name: 'cbor', serialize: encode, deserialize: (bytes) => decode(bytes) });
 const v8 = lengthPrefixed<unknown>({ name: 'v8', serialize, deserialize });
@@ -169,7 +169,7 @@ describe('a launch that is not meant for the host', () => {
 describe('a launch over the legacy codec', () => {
   it.each([[[]], [['a']], [['x'.repeat(5000)]]])('does not look delivered to a structured host: %j', async (args) => {
     const heard = await host(json());
-    const sent = Singleton.send({ port: portOf(heard.app), args, handOffTimeout: 300 });
+    const sent = Singleton.send({ port: portOf(heard.app), args, deliveryTimeout: 300 });
     await expect(sent).rejects.toMatchObject({
       code: expect.stringMatching(/^ERR_SINGLETON_(HOST_UNRESPONSIVE|CONNECTION_FAILED)$/),
     });
@@ -194,7 +194,7 @@ describe('a launch that waits, over a codec without a serializer for replies', (
 });
 
 describe('a short secret', () => {
-  it('is one warning on the host, for who listens as soon as it has the place, and nothing of it is told', async () => {
+  it('is one warning on the host, for who listens as soon as it has the endpoint, and nothing of it is told', async () => {
     const codec = json();
     const app = await Singleton.acquire<unknown>({ port: 0, codec, args: '', secret: 'fifteen-bytes-x' });
     onTestFinished(() => app.release());

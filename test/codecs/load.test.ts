@@ -1,9 +1,9 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { lengthPrefixed, type LengthPrefixedOptions } from '../../src/codecs/length-prefixed.ts';
 import { msgpack } from '../../src/codecs/msgpack.ts';
-import { generateSecret, Singleton, SingletonError, type Codec } from '../../src/index.ts';
-import { portOf } from '../core/hosting.ts';
-import { hand } from './hand.ts';
+import { type Codec, generateSecret, Singleton, SingletonError } from '../../src/index.ts';
+import { hand } from '../helpers/deliver.ts';
+import { portOf } from '../helpers/host.ts';
 
 const INVALID = { name: 'SingletonError', code: 'ERR_SINGLETON_INVALID_OPTION' };
 
@@ -76,7 +76,7 @@ describe('what a codec loads', () => {
       ...serializerOf('args'),
       reply: serializerOf('reply'),
     });
-    await codec.protocol.load();
+    await codec.protocol.inbound();
     expect(calls).toEqual(['args']);
   });
 
@@ -84,17 +84,17 @@ describe('what a codec loads', () => {
     const cause = new Error('boom');
     const failing = open(() => Promise.reject(cause));
     const error = { ...INVALID, cause, message: expect.stringContaining('"text"') };
-    await expect(failing.codec.protocol.load()).rejects.toMatchObject(error);
+    await expect(failing.codec.protocol.inbound()).rejects.toMatchObject(error);
     const typed = new SingletonError('ERR_SINGLETON_BUSY', 'boom');
-    await expect(open(() => Promise.reject(typed)).codec.protocol.load()).rejects.toBe(typed);
+    await expect(open(() => Promise.reject(typed)).codec.protocol.inbound()).rejects.toBe(typed);
   });
 });
 
 describe('MessagePack', () => {
   it('is decoded by a package that is loaded once, for arguments and replies', async () => {
     const codec = msgpack();
-    expect(codec.protocol.load()).toBeInstanceOf(Promise);
-    await codec.protocol.load();
+    expect(codec.protocol.inbound()).toBeInstanceOf(Promise);
+    await codec.protocol.inbound();
     expect(await hand({ a: 1n }, codec)).toEqual({ a: 1n });
   });
 
@@ -115,7 +115,7 @@ describe('MessagePack', () => {
     const lacking = msgpack();
     expect(await hand(['a'], lacking, raw)).toEqual(Uint8Array.of(0x91, 0xa1, 0x61));
     const error = { ...INVALID, cause: expect.any(Error), message: expect.stringMatching(/msgpackr.*Install it/) };
-    await expect(lacking.protocol.load()).rejects.toMatchObject(error);
+    await expect(lacking.protocol.inbound()).rejects.toMatchObject(error);
     await expect(hand(['a'], lacking)).rejects.toMatchObject(error);
   });
 });

@@ -3,8 +3,8 @@ import { Packr } from 'msgpackr/pack';
 import { describe, expect, it, test } from 'vitest';
 import { lengthPrefixed } from '../../src/codecs/length-prefixed.ts';
 import { msgpack } from '../../src/codecs/msgpack.ts';
-import { MARKER } from './compliance.ts';
-import { fewest, hand } from './hand.ts';
+import { MARKER } from '../helpers/codec-compliance.ts';
+import { fewest, hand } from '../helpers/deliver.ts';
 
 const codec = msgpack();
 const raw = lengthPrefixed<Uint8Array>({ name: 'msgpack', serialize: (bytes) => bytes, deserialize: (bytes) => bytes });

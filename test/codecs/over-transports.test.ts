@@ -4,9 +4,9 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { json } from '../../src/codecs/json.ts';
 import { lengthPrefixed } from '../../src/codecs/length-prefixed.ts';
 import { msgpack } from '../../src/codecs/msgpack.ts';
-import { legacy, Singleton, SingletonError, type Codec, type SingletonOptions } from '../../src/index.ts';
-import { dial, hear, speak, type Heard } from '../core/hosting.ts';
-import { placeNames, places, transportAt } from '../transports/places.ts';
+import { type Codec, legacy, Singleton, SingletonError, type SingletonOptions } from '../../src/index.ts';
+import { endpointNames, endpoints, transportAt } from '../helpers/endpoints.ts';
+import { dial, hear, type Heard, speak } from '../helpers/host.ts';
 
 type Strings = readonly string[];
 
@@ -32,9 +32,9 @@ const wires: readonly Wire[] = [
   },
 ];
 
-describe.each(placeNames.flatMap((place) => wires.map((wire) => ({ place, wire, name: wire.name }))))(
-  'over $place, $name',
-  ({ place, wire }) => {
+describe.each(endpointNames.flatMap((endpoint) => wires.map((wire) => ({ endpoint, wire, name: wire.name }))))(
+  'over $endpoint, $name',
+  ({ endpoint, wire }) => {
     const outcome = wire.codec === legacy ? 'unconfirmed' : 'delivered';
 
     test('arguments arrive as they were, in order', async () => {
@@ -84,7 +84,7 @@ describe.each(placeNames.flatMap((place) => wires.map((wire) => ({ place, wire, 
     test('a second claim is a client, and with client: false nobody hears of it', async () => {
       const { app, heard } = await host();
       for (const client of [true, false]) {
-        const options = { ...shared(), transport: transportAt(app.place), args: ['second'], strict: false, client };
+        const options = { ...shared(), transport: transportAt(app.endpoint), args: ['second'], strict: false, client };
         await expect(Singleton.acquire(options)).rejects.toMatchObject({
           receipt: { outcome: client ? outcome : 'skipped' },
         });
@@ -98,14 +98,14 @@ describe.each(placeNames.flatMap((place) => wires.map((wire) => ({ place, wire, 
     }
 
     async function host(options: Partial<SingletonOptions> = {}): Promise<{ app: Singleton; heard: Heard }> {
-      const app = new Singleton({ ...shared(), transport: places[place](), args: [], ...options });
+      const app = new Singleton({ ...shared(), transport: endpoints[endpoint](), args: [], ...options });
       onTestFinished(() => app.release());
       return { app: await app.acquire(), heard: hear(app) };
     }
 
     /** The outcome, or the code of the error. */
     async function launch(app: Singleton, args: Strings, options: Partial<SingletonOptions> = {}): Promise<string> {
-      const sending = Singleton.send({ ...shared(), transport: transportAt(app.place), args, ...options });
+      const sending = Singleton.send({ ...shared(), transport: transportAt(app.endpoint), args, ...options });
       return sending.then(
         (receipt) => receipt.outcome,
         (error: unknown) => {

@@ -3,8 +3,8 @@ import { connect, createServer, type Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { SingletonError } from '../../src/index.ts';
-import { hostOn, launchWaiting, wires } from './answering.ts';
-import { portOf } from './hosting.ts';
+import { hostOn, launchWaiting, wires } from '../helpers/answer.ts';
+import { portOf } from '../helpers/host.ts';
 
 type Side = 'client' | 'host';
 

@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { aborted, hostOn, launchWaiting, nextClient, wires } from './answering.ts';
-import { startHost, launch } from './hosting.ts';
+import { aborted, hostOn, launchWaiting, nextClient, wires } from '../helpers/answer.ts';
+import { launch, startHost } from '../helpers/host.ts';
 
 describe.each(wires)('a host that is released, over $name', (wire) => {
   it('lets a launch have its answer', async () => {

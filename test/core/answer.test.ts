@@ -3,8 +3,8 @@ import { PassThrough, Writable } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { Client } from '../../src/index.ts';
-import { aborted, hostOn, launchWaiting, nextClient, wires } from './answering.ts';
-import { uncaughtDuring } from './uncaught.ts';
+import { aborted, hostOn, launchWaiting, nextClient, wires } from '../helpers/answer.ts';
+import { uncaughtDuring } from '../helpers/uncaught.ts';
 
 describe.each(wires)('a launch that waits, over $name', (wire) => {
   it('gets the reply, with status 0', async () => {

@@ -20,9 +20,9 @@ const never: Load = () => new Promise(() => {});
 const missing: Load = () => Promise.reject(new Error('not installed'));
 const UNLOADED = { code: 'ERR_SINGLETON_INVALID_OPTION' };
 
-it('that does not settle ends the claim by its deadline, and the place is free', async () => {
-  const transport = memory().transport('place');
-  const app = new Singleton<string, string>({ transport, codec: text(never), args: '', handOffTimeout: 50 });
+it('that does not settle ends the claim by its deadline, and the endpoint is free', async () => {
+  const transport = memory().transport('endpoint');
+  const app = new Singleton<string, string>({ transport, codec: text(never), args: '', deliveryTimeout: 50 });
   await expect(app.acquire()).rejects.toMatchObject({ ...UNLOADED, message: expect.stringContaining('load()') });
   expect(app.listening).toBe(false);
   const next = await new Singleton<string, string>({ transport, codec: text(), args: '' }).acquire();
@@ -32,7 +32,7 @@ it('that does not settle ends the claim by its deadline, and the place is free',
 it('that does not settle is ended by the signal, and by a release', async () => {
   const controller = new AbortController();
   const load = vi.fn<Load>(never);
-  const shared = { transport: memory().transport('place'), codec: text(load), args: '' };
+  const shared = { transport: memory().transport('endpoint'), codec: text(load), args: '' };
   const aborted = new Singleton<string, string>({ ...shared, signal: controller.signal }).acquire();
   setImmediate(() => setImmediate(() => controller.abort()));
   await expect(aborted).rejects.toMatchObject({ code: 'ERR_SINGLETON_RELEASED' });
@@ -49,15 +49,15 @@ it('that does not settle is ended by the signal, and by a release', async () => 
 
 it('that fails once and then works lets the second claim be', async () => {
   const load = vi.fn<Load>().mockRejectedValueOnce(new Error('busy')).mockResolvedValue();
-  const app = new Singleton<string, string>({ transport: memory().transport('place'), codec: text(load), args: '' });
+  const app = new Singleton<string, string>({ transport: memory().transport('endpoint'), codec: text(load), args: '' });
   await expect(app.acquire()).rejects.toMatchObject(UNLOADED);
   await app.acquire();
   expect(app.listening).toBe(true);
   await app.release();
 });
 
-it('holds what comes until it is through: no launch is taken by who may give the place back', async () => {
-  const transport = memory().transport('place');
+it('holds what comes until it is through: no launch is taken by who may give the endpoint back', async () => {
+  const transport = memory().transport('endpoint');
   const fail: ((error: Error) => void)[] = [];
   const load = vi.fn<Load>().mockResolvedValue();
   load.mockImplementationOnce(() => new Promise((_, reject) => fail.push(reject)));
@@ -76,7 +76,7 @@ it('holds what comes until it is through: no launch is taken by who may give the
 
 it('that fails while somebody is connected leaves a host that takes launches the second time', async () => {
   const network = memory();
-  const transport = network.transport('place');
+  const transport = network.transport('endpoint');
   const load = vi.fn<Load>().mockResolvedValue();
   let connecting: Promise<unknown> | undefined;
   load.mockImplementationOnce(async () => {
@@ -98,18 +98,18 @@ it('is asked of a codec under a schema too', async () => {
   const schema: Schema<string> = {
     '~standard': { version: 1, vendor: 'test', validate: (value) => ({ value: String(value) }) },
   };
-  const transport = memory().transport('place');
+  const transport = memory().transport('endpoint');
   const app = new Singleton<string, string>({ transport, codec: text(missing), schema, args: '' });
   await expect(app.acquire()).rejects.toMatchObject(UNLOADED);
 });
 
 it('fails a launch that waits before the host has anything of it', async () => {
-  const transport = memory().transport('place');
+  const transport = memory().transport('endpoint');
   const host = await new Singleton<string, string>({ transport, codec: text(), args: '' }).acquire();
   onTestFinished(() => host.release());
   const send = (load: Load, options: Partial<SendOptions<string, string>> = {}): Promise<unknown> =>
     Singleton.send<string, string>({ transport, codec: text(load), args: 'a', wait: true, ...options });
   await expect(send(missing)).rejects.toMatchObject(UNLOADED);
-  await expect(send(never, { handOffTimeout: 50 })).rejects.toMatchObject({ code: 'ERR_SINGLETON_HOST_UNRESPONSIVE' });
+  await expect(send(never, { deliveryTimeout: 50 })).rejects.toMatchObject({ code: 'ERR_SINGLETON_HOST_UNRESPONSIVE' });
   expect(host).toMatchObject({ clients: 0, arguments: [] });
 });

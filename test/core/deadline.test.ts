@@ -36,14 +36,14 @@ it('pauses between two tries', async () => {
   vi.useRealTimers();
   const deadline = new Deadline(1000, () => late, undefined);
   const before = performance.now();
-  expect(await deadline.pause()).toBe(true);
+  expect(await deadline.backoff()).toBe(true);
   expect(performance.now() - before).toBeGreaterThan(3);
   deadline.clear();
 });
 
 it('does not pause where the next try would be cut short', async () => {
   const deadline = new Deadline(9, () => late, undefined);
-  expect(await deadline.pause()).toBe(false);
+  expect(await deadline.backoff()).toBe(false);
   deadline.clear();
 });
 
@@ -98,10 +98,10 @@ it('calls back once when it is over, unless that was taken back, with a signal o
     deadline.onAbort(kept);
     deadline.onAbort(forgotten)();
     vi.advanceTimersByTime(99);
-    deadline.throwIfOver();
+    deadline.throwIfAborted();
     expect(kept).not.toHaveBeenCalled();
     vi.advanceTimersByTime(1);
-    expect(() => deadline.throwIfOver()).toThrow(late);
+    expect(() => deadline.throwIfAborted()).toThrow(late);
     expect(kept).toHaveBeenCalledOnce();
     expect(forgotten).not.toHaveBeenCalled();
     expect((signal ?? deadline.signal).reason).toBe(late);
@@ -113,7 +113,7 @@ it('calls back once when it is over, unless that was taken back, with a signal o
 
 it('gives a connect its signal, and to a copy of that nothing else', () => {
   const deadline = new Deadline(100, () => late, undefined);
-  const options = deadline.toConnectOptions();
+  const options = deadline.connectOptions();
   const copy = { ...options };
   expect(Object.keys(copy)).toEqual(['signal']);
   const called = vi.fn<() => void>();

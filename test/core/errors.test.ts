@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { invalidOption, MultipleSingletonsError, SingletonError } from '../../src/interface/errors.ts';
+import { invalidOptionError, MultipleSingletonsError, SingletonError } from '../../src/interface/errors.ts';
 
 describe('SingletonError', () => {
   const cause = new Error('below');
@@ -42,7 +42,7 @@ describe('MultipleSingletonsError', () => {
     expect(SingletonError.prototype.name).toBe('SingletonError');
   });
 
-  it('carries the receipt and names the place and the outcome', () => {
+  it('carries the receipt and names the endpoint and the outcome', () => {
     expect(error.receipt).toBe(receipt);
     expect(error.message).toBe(
       'Another process holds tcp://127.0.0.1:1337; the hand-off of this launch ended as "throttled".',
@@ -67,7 +67,7 @@ describe('invalidOption', () => {
     [1n, 'a value of type bigint'],
     [Symbol('s'), 'a value of type symbol'],
   ])('names the option, what is allowed and what came: %o', (value, described) => {
-    const error = invalidOption('port', 'a number', value);
+    const error = invalidOptionError('port', 'a number', value);
     expect(error).toBeInstanceOf(SingletonError);
     expect(error.code).toBe('ERR_SINGLETON_INVALID_OPTION');
     expect(error.message).toBe(`Option "port": expected a number, got ${described}.`);

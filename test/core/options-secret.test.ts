@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { legacy } from '../../src/index.ts';
 import { resolveOptions } from '../../src/core/resolve-options.ts';
-import { fromJavaScript, refusal } from './javascript-caller.ts';
+import { legacy } from '../../src/index.ts';
+import { fromJavaScript, refusal } from '../helpers/javascript-caller.ts';
 
 const EXPECTED =
   'Option "secret": expected a non-empty string of well-formed Unicode or a non-empty Uint8Array; got a value of type';

@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { legacy } from '../../src/index.ts';
 import type { ResolvedOptions } from '../../src/core/options.ts';
 import { resolveOptions } from '../../src/core/resolve-options.ts';
-import { refusal } from './javascript-caller.ts';
+import { legacy } from '../../src/index.ts';
+import { refusal } from '../helpers/javascript-caller.ts';
 
 type Strings = readonly string[];
 
@@ -17,7 +17,7 @@ describe.each([
   { name: 'timeout', preset: 0, min: 0, max: MAX_TIMER },
   { name: 'releaseThreshold', preset: 0, min: 0, max: MAX_INTEGER },
   { name: 'maxClients', preset: 0, min: 0, max: MAX_INTEGER },
-  { name: 'handOffTimeout', preset: 10_000, min: 1, max: MAX_TIMER },
+  { name: 'deliveryTimeout', preset: 10_000, min: 1, max: MAX_TIMER },
   { name: 'receiveTimeout', preset: 5000, min: 1, max: MAX_TIMER },
   { name: 'maxMessageBytes', preset: 1_048_576, min: 1, max: 2 ** 32 - 1 },
   { name: 'maxConnections', preset: 512, min: 1, max: MAX_INTEGER },
@@ -100,7 +100,7 @@ describe('codec', () => {
   it.each([
     ['legacy', '"legacy" (string)'],
     [{}, 'a value of type object'],
-    [{ name: 'no load', protocol: { prepare: () => {} } }, 'a value of type object'],
+    [{ name: 'no inbound', protocol: { outbound: () => {} } }, 'a value of type object'],
     [legacy, 'a function'],
     [0, '0 (number)'],
   ])('cannot be %s', (value, described) => {
@@ -156,7 +156,7 @@ describe('the options', () => {
   });
 
   it('may be absent', () => {
-    expect(resolveOptions<Strings>().transport.place).toBe('tcp://127.0.0.1:1337');
+    expect(resolveOptions<Strings>().transport.endpoint).toBe('tcp://127.0.0.1:1337');
   });
 
   it("are not the caller's object, which is not changed", () => {

@@ -1,6 +1,6 @@
-import { inspect } from 'node:util';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
+import { inspect } from 'node:util';
 import { type } from 'arktype';
 import * as v from 'valibot';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -8,10 +8,10 @@ import { z } from 'zod';
 import { json } from '../../src/codecs/json.ts';
 import { lengthPrefixed } from '../../src/codecs/length-prefixed.ts';
 import { validated } from '../../src/core/validated.ts';
-import { legacy, Singleton, type Schema, type SingletonError } from '../../src/index.ts';
-import { MARKER } from '../codecs/compliance.ts';
-import { portOf } from './hosting.ts';
-import { refusal } from './javascript-caller.ts';
+import { legacy, type Schema, Singleton, type SingletonError } from '../../src/index.ts';
+import { MARKER } from '../helpers/codec-compliance.ts';
+import { portOf } from '../helpers/host.ts';
+import { refusal } from '../helpers/javascript-caller.ts';
 
 interface Given {
   readonly file: string;
@@ -78,15 +78,17 @@ describe.each(schemas)('a schema of %s', (_, schema) => {
   });
 
   it('refuses what it does not allow before anything is sent, with the path and its issues', async () => {
-    const place = await listen();
+    const endpoint = await listen();
     for (const args of [{ file: '' }, JSON.parse('{ "file": "a", "line": "2" }')]) {
-      const error = await Singleton.send({ port: place.port, codec, schema, args }).catch((reason: unknown) => reason);
+      const error = await Singleton.send({ port: endpoint.port, codec, schema, args }).catch(
+        (reason: unknown) => reason,
+      );
       const path = args.file === '' ? 'file' : 'line';
       expect(error).toMatchObject({ name: 'SingletonError', code: 'ERR_SINGLETON_INVALID_ARGS' });
       expect(error).toHaveProperty('message', expect.stringContaining(`args.${path}: `));
       expect(error).toHaveProperty('cause.issues.0.message', expect.any(String));
     }
-    expect(place.connections).toBe(0);
+    expect(endpoint.connections).toBe(0);
   });
 
   it('refuses on the host what a client without it sends: a warning, not counted, not published', async () => {
@@ -149,8 +151,8 @@ describe('a schema that takes its time', () => {
     expect(heard.app.arguments).toEqual([2, 2]);
   });
 
-  it('for ever is cut off by handOffTimeout on the client', async () => {
-    const sent = Singleton.send({ port: 1, codec, schema: never, args: 1, handOffTimeout: 30 });
+  it('for ever is cut off by deliveryTimeout on the client', async () => {
+    const sent = Singleton.send({ port: 1, codec, schema: never, args: 1, deliveryTimeout: 30 });
     await expect(sent).rejects.toMatchObject({ name: 'SingletonError', code: 'ERR_SINGLETON_INVALID_ARGS' });
   });
 });
@@ -252,7 +254,7 @@ describe('a client whose schema or serializer misbehaves', () => {
   it('rejects with INVALID_ARGS by the deadline where the schema does not settle, and nothing was sent', async () => {
     const server = await listen();
     const schema = schemaOf<number>(() => new Promise(() => {}));
-    const options = { port: server.port, codec: json(), args: 1, schema, handOffTimeout: 20 };
+    const options = { port: server.port, codec: json(), args: 1, schema, deliveryTimeout: 20 };
     const code = 'ERR_SINGLETON_INVALID_ARGS';
     await expect(Singleton.send(options)).rejects.toMatchObject({ code });
     await expect(Singleton.acquire(options)).rejects.toMatchObject({ code });

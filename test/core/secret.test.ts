@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import { generateSecret, Singleton } from '../../src/index.ts';
 import { json } from '../../src/codecs/json.ts';
-import { portOf } from './hosting.ts';
+import { generateSecret, Singleton } from '../../src/index.ts';
+import { portOf } from '../helpers/host.ts';
 
 it('a secret is 32 bytes of base64url without padding', () => {
   const secret = generateSecret();

@@ -1,8 +1,8 @@
 import { getEventListeners } from 'node:events';
-import { afterEach, describe, expect, it, vi, type Mock } from 'vitest';
+import { afterEach, describe, expect, it, type Mock, vi } from 'vitest';
 import { MultipleSingletonsError, Singleton, SingletonError } from '../../src/index.ts';
-import { hear, portOf, startHost } from './hosting.ts';
-import { at, ScriptedTransport } from './scripted-transport.ts';
+import { hear, portOf, startHost } from '../helpers/host.ts';
+import { at, ScriptedTransport } from '../helpers/scripted-transport.ts';
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -24,7 +24,7 @@ describe('the constructor', () => {
     const app = new Singleton({ transport, signal });
     expect(transport.steps).toEqual([]);
     expect(getEventListeners(signal, 'abort')).toHaveLength(0);
-    expect(app).toMatchObject({ listening: false, place: 'scripted://place', clients: 0, arguments: [] });
+    expect(app).toMatchObject({ listening: false, endpoint: 'scripted://endpoint', clients: 0, arguments: [] });
   });
 
   it('refuses a wrong option', () => {
@@ -40,12 +40,12 @@ describe('the constructor', () => {
   });
 });
 
-describe('acquire on a free place', () => {
-  it('resolves to the Singleton, which is the host of the place that it names', async () => {
+describe('acquire on a free endpoint', () => {
+  it('resolves to the Singleton, which is the host of the endpoint that it names', async () => {
     const app = new Singleton({ port: 0 });
     expect(await app.acquire()).toBe(app);
     expect(app.listening).toBe(true);
-    expect(app.place).toMatch(/^tcp:\/\/127\.0\.0\.1:[1-9]\d*$/);
+    expect(app.endpoint).toMatch(/^tcp:\/\/127\.0\.0\.1:[1-9]\d*$/);
     await app.release();
   });
 
@@ -60,7 +60,7 @@ describe('acquire on a free place', () => {
   });
 });
 
-describe('acquire on a taken place', () => {
+describe('acquire on a taken endpoint', () => {
   it('hands the arguments over and rejects with the receipt where strict is false', async () => {
     const host = await startHost();
     const { args } = hear(host);
@@ -68,7 +68,7 @@ describe('acquire on a taken place', () => {
     const error: unknown = await second.acquire().catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(MultipleSingletonsError);
     expect(error).toMatchObject({ code: 'ERR_SINGLETON_ALREADY_RUNNING', receipt: { outcome: 'unconfirmed' } });
-    expect(error).toMatchObject({ message: expect.stringContaining(host.place) });
+    expect(error).toMatchObject({ message: expect.stringContaining(host.endpoint) });
     expect(args).toEqual([['a']]);
     expect(second.listening).toBe(false);
   });
@@ -102,7 +102,7 @@ describe('acquire on a taken place', () => {
       code: 'ERR_SINGLETON_UNENCODABLE',
     });
     const transport = new ScriptedTransport({ listen: ['taken'], connect: ['silent'] });
-    await expect(Singleton.acquire({ transport, handOffTimeout: 10, strict })).rejects.toMatchObject({
+    await expect(Singleton.acquire({ transport, deliveryTimeout: 10, strict })).rejects.toMatchObject({
       code: 'ERR_SINGLETON_HOST_UNRESPONSIVE',
     });
     expect(exit).not.toHaveBeenCalled();
@@ -119,7 +119,7 @@ describe('acquire on a taken place', () => {
 describe('acquire after a failure', () => {
   it('tries again, and leaves no listener on the signal in between', async () => {
     const { signal } = new AbortController();
-    const failure = new SingletonError('ERR_SINGLETON_PLACE_UNAVAILABLE', 'No.');
+    const failure = new SingletonError('ERR_SINGLETON_ENDPOINT_UNAVAILABLE', 'No.');
     const app = new Singleton({ transport: new ScriptedTransport({ listen: [failure, 'free'] }), signal });
     await expect(app.acquire()).rejects.toBe(failure);
     expect(getEventListeners(signal, 'abort')).toHaveLength(0);
@@ -150,16 +150,19 @@ describe('an abort', () => {
     ['listen', 'free', 'host'],
     ['connect', 'taken', 'hanging'],
     ['hand-off', 'taken', 'silent'],
-  ] as const)('at the %s of a place that is %s is RELEASED, and no release is told', async (step, listen, connect) => {
-    const controller = new AbortController();
-    const onStep = at(step, () => controller.abort('enough'));
-    const transport = new ScriptedTransport({ listen: [listen], connect: [connect], onStep });
-    const app = new Singleton({ transport, signal: controller.signal, strict: false });
-    const { order } = hear(app);
-    await expect(app.acquire()).rejects.toMatchObject({ code: 'ERR_SINGLETON_RELEASED', cause: 'enough' });
-    expect(app.listening).toBe(false);
-    expect(transport.listening).toBeUndefined();
-    expect(order).toEqual([]);
-    expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0);
-  });
+  ] as const)(
+    'at the %s of an endpoint that is %s is RELEASED, and no release is told',
+    async (step, listen, connect) => {
+      const controller = new AbortController();
+      const onStep = at(step, () => controller.abort('enough'));
+      const transport = new ScriptedTransport({ listen: [listen], connect: [connect], onStep });
+      const app = new Singleton({ transport, signal: controller.signal, strict: false });
+      const { order } = hear(app);
+      await expect(app.acquire()).rejects.toMatchObject({ code: 'ERR_SINGLETON_RELEASED', cause: 'enough' });
+      expect(app.listening).toBe(false);
+      expect(transport.listening).toBeUndefined();
+      expect(order).toEqual([]);
+      expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0);
+    },
+  );
 });

@@ -1,12 +1,12 @@
 import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { Singleton } from '../../src/index.ts';
-import { placeNames, places, transportAt } from '../transports/places.ts';
-import { closed, dial, hear, launch, speak, startHost } from './hosting.ts';
+import { endpointNames, endpoints, transportAt } from '../helpers/endpoints.ts';
+import { closed, dial, hear, launch, speak, startHost } from '../helpers/host.ts';
 
-describe.each(placeNames)('over %s, maxClients', (place) => {
+describe.each(endpointNames)('over %s, maxClients', (endpoint) => {
   it('a client beyond it is counted and not published', async () => {
-    const app = await startHost({ transport: places[place](), maxClients: 2 });
+    const app = await startHost({ transport: endpoints[endpoint](), maxClients: 2 });
     const heard = hear(app);
     for (const name of ['1', '2', '3', '4']) await launch(app, [name]);
     expect(heard.order).toEqual(['client', 'args', 'client', 'args', 'client', 'client']);
@@ -15,14 +15,14 @@ describe.each(placeNames)('over %s, maxClients', (place) => {
   });
 
   it('a client beyond it does not wait for a listener', async () => {
-    const app = await startHost({ transport: places[place](), maxClients: 1 });
+    const app = await startHost({ transport: endpoints[endpoint](), maxClients: 1 });
     await launch(app, ['1']);
     await launch(app, ['2']);
     expect(app.arguments).toEqual([['1']]);
   });
 
   it('clients without arguments use it up', async () => {
-    const app = await startHost({ transport: places[place](), maxClients: 1 });
+    const app = await startHost({ transport: endpoints[endpoint](), maxClients: 1 });
     const heard = hear(app);
     await launch(app, []);
     await launch(app, ['2']);
@@ -30,9 +30,9 @@ describe.each(placeNames)('over %s, maxClients', (place) => {
   });
 });
 
-describe.each(placeNames)('over %s, releaseThreshold', (place) => {
-  it('the client that reaches it releases the place, and its arguments are not published', async () => {
-    const app = await startHost({ transport: places[place](), releaseThreshold: 2 });
+describe.each(endpointNames)('over %s, releaseThreshold', (endpoint) => {
+  it('the client that reaches it releases the endpoint, and its arguments are not published', async () => {
+    const app = await startHost({ transport: endpoints[endpoint](), releaseThreshold: 2 });
     const heard = hear(app);
     const released = once(app, 'release');
     await launch(app, ['1']);
@@ -44,8 +44,8 @@ describe.each(placeNames)('over %s, releaseThreshold', (place) => {
     expect(app).toMatchObject({ clients: 2, listening: false, arguments: [] });
   });
 
-  it('the place is held while the client is told, and free right after', async () => {
-    const app = await startHost({ transport: places[place](), releaseThreshold: 1 });
+  it('the endpoint is held while the client is told, and free right after', async () => {
+    const app = await startHost({ transport: endpoints[endpoint](), releaseThreshold: 1 });
     const states: boolean[] = [];
     const released = once(app, 'release');
     app.on('client', () => {
@@ -57,16 +57,16 @@ describe.each(placeNames)('over %s, releaseThreshold', (place) => {
     expect(states).toEqual([true, false]);
   });
 
-  it('the place can be claimed as soon as it is released', async () => {
-    const app = await startHost({ transport: places[place](), releaseThreshold: 1 });
+  it('the endpoint can be claimed as soon as it is released', async () => {
+    const app = await startHost({ transport: endpoints[endpoint](), releaseThreshold: 1 });
     const released = once(app, 'release');
     await launch(app, ['a']);
     await released;
-    expect((await startHost({ transport: transportAt(app.place) })).listening).toBe(true);
+    expect((await startHost({ transport: transportAt(app.endpoint) })).listening).toBe(true);
   });
 
   it('goes before maxClients', async () => {
-    const app = await startHost({ transport: places[place](), releaseThreshold: 2, maxClients: 1 });
+    const app = await startHost({ transport: endpoints[endpoint](), releaseThreshold: 2, maxClients: 1 });
     const heard = hear(app);
     const released = once(app, 'release');
     for (const name of ['1', '2']) await launch(app, [name]);
@@ -75,7 +75,7 @@ describe.each(placeNames)('over %s, releaseThreshold', (place) => {
   });
 
   it('above maxClients, the clients between are throttled', async () => {
-    const app = await startHost({ transport: places[place](), releaseThreshold: 3, maxClients: 1 });
+    const app = await startHost({ transport: endpoints[endpoint](), releaseThreshold: 3, maxClients: 1 });
     const heard = hear(app);
     const released = once(app, 'release');
     for (const name of ['1', '2', '3']) await launch(app, [name]);
@@ -84,17 +84,17 @@ describe.each(placeNames)('over %s, releaseThreshold', (place) => {
   });
 
   it('a connection that sends no launch does not reach it', async () => {
-    const app = await startHost({ transport: places[place](), releaseThreshold: 1 });
+    const app = await startHost({ transport: endpoints[endpoint](), releaseThreshold: 1 });
     const heard = hear(app);
     await speak(app, '');
     await speak(app, 'cut off');
     // On a pipe, who sends nothing has only knocked.
-    expect(heard.order).toEqual(place === 'pipe' ? ['warning'] : ['warning', 'warning']);
+    expect(heard.order).toEqual(endpoint === 'pipe' ? ['warning'] : ['warning', 'warning']);
     expect(app).toMatchObject({ clients: 0, listening: true });
   });
 
   it('a connection that is open when it is reached is reset, and its launch is not counted', async () => {
-    const app = await startHost({ transport: places[place](), releaseThreshold: 1 });
+    const app = await startHost({ transport: endpoints[endpoint](), releaseThreshold: 1 });
     const heard = hear(app);
     const released = once(app, 'release');
     const open = await dial(app);
@@ -109,11 +109,11 @@ describe.each(placeNames)('over %s, releaseThreshold', (place) => {
   });
 
   it('of many simultaneous launches one reaches it, and the others see that nobody took them', async () => {
-    const app = await startHost({ transport: places[place](), releaseThreshold: 1 });
+    const app = await startHost({ transport: endpoints[endpoint](), releaseThreshold: 1 });
     const released = once(app, 'release');
     const results = await Promise.allSettled(
       Array.from({ length: 10 }, (_, i) =>
-        Singleton.send({ transport: transportAt(app.place), args: [`launch ${i}`] }),
+        Singleton.send({ transport: transportAt(app.endpoint), args: [`launch ${i}`] }),
       ),
     );
     await released;

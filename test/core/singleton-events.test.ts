@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { VerifyFailure } from '../../src/index.ts';
-import { hear, launch, speak, startHost } from './hosting.ts';
+import { hear, launch, speak, startHost } from '../helpers/host.ts';
 
 describe('a launch', () => {
   it('is counted and told as client, then as args', async () => {

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { Singleton } from '../../src/index.ts';
-import { launch, startHost } from './hosting.ts';
+import { launch, startHost } from '../helpers/host.ts';
 
 const options = {
   port: 21_337,
@@ -12,7 +12,7 @@ const options = {
   releaseThreshold: 2,
   maxClients: 3,
   verbose: true,
-  handOffTimeout: 4,
+  deliveryTimeout: 4,
   receiveTimeout: 5,
   maxMessageBytes: 6,
   maxConnections: 7,
@@ -44,7 +44,7 @@ describe.each([
     const shown = show(new Singleton(options));
     const { port: _port, args: _args, ...rest } = options;
     for (const [name, value] of Object.entries(rest)) expect(shown).toContain(`${name}: ${value}`);
-    expect(shown).toContain("place: 'tcp://127.0.0.1:21337'");
+    expect(shown).toContain("endpoint: 'tcp://127.0.0.1:21337'");
     expect(shown).toContain("codec: 'legacy'");
     expect(shown).toContain('--open');
     expect(shown).toContain('signal: undefined');
@@ -55,7 +55,7 @@ describe.each([
     await launch(app, ['a']);
     await launch(app, []);
     const shown = show(app);
-    for (const state of [`place: '${app.place}'`, 'listening: true', 'clients: 2', 'pending: 1']) {
+    for (const state of [`endpoint: '${app.endpoint}'`, 'listening: true', 'clients: 2', 'pending: 1']) {
       expect(shown).toContain(state);
     }
     await app.release();

@@ -2,7 +2,7 @@ import { getEventListeners } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, expect, it, vi } from 'vitest';
 import { Singleton } from '../../src/index.ts';
-import { closed, dial, launch, portOf, speak } from './hosting.ts';
+import { closed, dial, launch, portOf, speak } from '../helpers/host.ts';
 
 afterEach(() => {
   vi.useRealTimers();

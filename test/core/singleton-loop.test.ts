@@ -1,8 +1,8 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { Singleton } from '../../src/index.ts';
-import { hostOn, launchWaiting, wires, type Strings } from './answering.ts';
-import { launch, startHost } from './hosting.ts';
+import { hostOn, launchWaiting, type Strings, wires } from '../helpers/answer.ts';
+import { launch, startHost } from '../helpers/host.ts';
 
 const [wire] = wires;
 
@@ -93,13 +93,13 @@ describe('a loop over launches', () => {
     expect(app.arguments).toEqual([['b']]);
   }, 2000);
 
-  it('does not start once the place is released', async () => {
+  it('does not start once the endpoint is released', async () => {
     const app = await startHost();
     await app.release();
     for await (const _ of app) throw new Error('nothing was expected');
   });
 
-  it('that has begun ends with the place, and asks in vain then', async () => {
+  it('that has begun ends with the endpoint, and asks in vain then', async () => {
     const app = await startHost();
     const loop = app[Symbol.asyncIterator]();
     const next = loop.next();

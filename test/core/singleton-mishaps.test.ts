@@ -4,21 +4,25 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { expect, it, vi } from 'vitest';
 import { z } from 'zod';
 import { legacy, type ListenOptions, Singleton, SingletonError } from '../../src/index.ts';
-import { abort, type Listener, type Transport } from '../../src/interface/transport.ts';
+import { type Listener, resetConnection, type Transport } from '../../src/interface/transport.ts';
 import { memory } from '../../src/transports/memory.ts';
-import { hear, launch, start, startHost } from './hosting.ts';
-import { ScriptedConnection, ScriptedTransport } from './scripted-transport.ts';
+import { hear, launch, start, startHost } from '../helpers/host.ts';
+import { ScriptedConnection, ScriptedTransport } from '../helpers/scripted-transport.ts';
 
 /** A transport whose `listen` is settled by the test. */
 function pending() {
   const bound = new EventEmitter();
   const listen = once(bound, 'listening').then(([listener]) => listener);
-  const transport: Transport = { place: 'pending://place', listen: () => listen, connect: async () => undefined };
+  const transport: Transport = { endpoint: 'pending://endpoint', listen: () => listen, connect: async () => undefined };
   const close = vi.fn<() => Promise<void>>(async () => {});
-  return { transport, close, succeed: () => bound.emit('listening', { place: 'late', close, ref() {}, unref() {} }) };
+  return {
+    transport,
+    close,
+    succeed: () => bound.emit('listening', { endpoint: 'late', close, ref() {}, unref() {} }),
+  };
 }
 
-it('a place that cannot be freed is a warning, and the release ends all the same', async () => {
+it('an endpoint that cannot be freed is a warning, and the release ends all the same', async () => {
   const cause = new Error('unlink');
   const onStep = (step: string): void => {
     if (step === 'close') throw cause;
@@ -32,10 +36,10 @@ it('a place that cannot be freed is a warning, and the release ends all the same
   expect(order).toEqual(['timeout', 'warning', 'release timeout']);
 });
 
-it('a listen that does not come back ends by the deadline, and a late place is given back', async () => {
+it('a listen that does not come back ends by the deadline, and a late endpoint is given back', async () => {
   const { transport, close, succeed } = pending();
-  const app = new Singleton({ transport, handOffTimeout: 20 });
-  await expect(app.acquire()).rejects.toMatchObject({ code: 'ERR_SINGLETON_PLACE_UNAVAILABLE' });
+  const app = new Singleton({ transport, deliveryTimeout: 20 });
+  await expect(app.acquire()).rejects.toMatchObject({ code: 'ERR_SINGLETON_ENDPOINT_UNAVAILABLE' });
   succeed();
   await vi.waitFor(() => expect(close).toHaveBeenCalledOnce());
   expect(app.listening).toBe(false);
@@ -51,11 +55,11 @@ it('a release does not wait for a listen that does not come back', async () => {
   await vi.waitFor(() => expect(close).toHaveBeenCalledOnce());
 });
 
-it('a launch that comes to a claim that is given up is reset, so that it claims the place itself', async () => {
+it('a launch that comes to a claim that is given up is reset, so that it claims the endpoint itself', async () => {
   const connection = new ScriptedConnection(() => {});
-  const listener: Listener = { place: 'given up', close: async () => {}, ref() {}, unref() {} };
+  const listener: Listener = { endpoint: 'given up', close: async () => {}, ref() {}, unref() {} };
   const transport: Transport = {
-    place: 'given up',
+    endpoint: 'given up',
     async listen(accept) {
       await Promise.resolve();
       accept(connection);
@@ -109,26 +113,26 @@ it('a connection that has a reset and cannot use it is destroyed', () => {
       throw new TypeError('not a TCP handle');
     },
   });
-  abort(connection);
+  resetConnection(connection);
   expect(connection.destroyed).toBe(true);
 });
 
-/** A claim that has its place, whose codec takes its time to load. */
+/** A claim that has its endpoint, whose codec takes its time to load. */
 async function loading(close = async (): Promise<void> => {}) {
   const loaded: (() => void)[] = [];
   const opening = new Promise<void>((resolve) => loaded.push(resolve));
   const listened: ListenOptions[] = [];
   const transport: Transport = {
-    place: 'here',
+    endpoint: 'here',
     async listen(_, options) {
       listened.push(options);
-      return { place: 'here', close, ref() {}, unref() {} };
+      return { endpoint: 'here', close, ref() {}, unref() {} };
     },
     connect: async () => undefined,
   };
   const { protocol, ...rest } = legacy();
-  const load = async (): ReturnType<typeof protocol.load> => opening.then(() => protocol.load());
-  const app = new Singleton({ transport, codec: { ...rest, protocol: { ...protocol, load } } });
+  const inbound = async (): ReturnType<typeof protocol.inbound> => opening.then(() => protocol.inbound());
+  const app = new Singleton({ transport, codec: { ...rest, protocol: { ...protocol, inbound } } });
   const claiming = app.acquire();
   claiming.catch(() => {});
   while (listened.length === 0) await turn();
@@ -157,7 +161,7 @@ it('a flood of warnings without a host is cut short, and its number told', async
   expect(warnings.at(-1)).toContain('150 more warnings');
 });
 
-it('who came early to a claim that a listener of `warning` gives up is reset, so that it claims the place itself', async () => {
+it('who came early to a claim that a listener of `warning` gives up is reset, so that it claims the endpoint itself', async () => {
   const transport = new ScriptedTransport();
   const { protocol, ...rest } = legacy();
   const dial = (): ScriptedConnection => {
@@ -167,19 +171,19 @@ it('who came early to a claim that a listener of `warning` gives up is reset, so
     return connection;
   };
   const early: ScriptedConnection[] = [];
-  const load = async (): ReturnType<typeof protocol.load> => {
+  const inbound = async (): ReturnType<typeof protocol.inbound> => {
     early.push(dial(), transport.dial().destroy(), dial());
     while (!early[1]?.closed) await turn();
-    return protocol.load();
+    return protocol.inbound();
   };
-  const app = new Singleton({ transport, codec: { ...rest, protocol: { ...protocol, load } } });
+  const app = new Singleton({ transport, codec: { ...rest, protocol: { ...protocol, inbound } } });
   app.once('warning', () => void app.release());
   await expect(app.acquire()).rejects.toMatchObject({ code: 'ERR_SINGLETON_RELEASED' });
   expect(early.map(({ wasReset }) => wasReset)).toEqual([true, true, true]);
   expect(app.clients).toBe(0);
 });
 
-it('a place that cannot be freed while the host is loaded is a warning', async () => {
+it('an endpoint that cannot be freed while the host is loaded is a warning', async () => {
   const cause = new Error('unlink');
   const { app, claiming } = await loading(() => Promise.reject(cause));
   const warned = once(app, 'warning');
@@ -197,17 +201,17 @@ it('a loop that began before a claim that is given up while the host is loaded e
   expect(await app[Symbol.asyncIterator]().next()).toEqual({ value: undefined, done: true });
 });
 
-it('a host is loaded although its handOffTimeout is over by then', async () => {
-  const app = await startHost({ handOffTimeout: 1 });
+it('a host is loaded although its deliveryTimeout is over by then', async () => {
+  const app = await startHost({ deliveryTimeout: 1 });
   expect(app.listening).toBe(true);
 });
 
 it.each([
   ['rejects', (): Promise<never> => Promise.reject(new Error('boom')), { message: 'boom' }],
   ['gives nothing', (): Promise<undefined> => Promise.resolve(undefined), undefined],
-])('a codec whose load %s is refused, and the place is free', async (_, load, cause) => {
-  const transport = memory().transport('place');
-  const protocol = { ...legacy().protocol, load };
+])('a codec whose load %s is refused, and the endpoint is free', async (_, load, cause) => {
+  const transport = memory().transport('endpoint');
+  const protocol = { ...legacy().protocol, inbound: load };
   const options = { transport, codec: { name: 'mine', protocol }, args: [] };
   // A caller in JavaScript may give what the types refuse.
   for (const schema of [undefined, z.array(z.string())]) {

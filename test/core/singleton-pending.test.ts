@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, it, vi } from 'vitest';
-import { launch, startHost } from './hosting.ts';
+import { launch, startHost } from '../helpers/host.ts';
 
 it('launches that come before a listener wait, and go to it in their order', async () => {
   const app = await startHost();

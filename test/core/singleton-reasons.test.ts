@@ -1,8 +1,8 @@
 import { getEventListeners, once } from 'node:events';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Singleton } from '../../src/index.ts';
-import { hear, start, startHost } from './hosting.ts';
-import { ScriptedTransport } from './scripted-transport.ts';
+import { hear, start, startHost } from '../helpers/host.ts';
+import { ScriptedTransport } from '../helpers/scripted-transport.ts';
 
 afterEach(() => {
   vi.useRealTimers();
@@ -82,7 +82,7 @@ describe('disposal', () => {
     expect(orders).toEqual([['release manual']]);
   });
 
-  it('using frees the place at the end of the block', async () => {
+  it('using frees the endpoint at the end of the block', async () => {
     const apps: Singleton[] = [];
     {
       using app = await Singleton.acquire({ port: 0 });

@@ -1,10 +1,10 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { json } from '../../src/codecs/json.ts';
-import { Singleton, type Client, type Transport } from '../../src/index.ts';
+import { type Client, Singleton, type Transport } from '../../src/index.ts';
 import { memory } from '../../src/transports/memory.ts';
-import type { Strings } from './answering.ts';
-import { ScriptedTransport } from './scripted-transport.ts';
+import type { Strings } from '../helpers/answer.ts';
+import { ScriptedTransport } from '../helpers/scripted-transport.ts';
 
 let transport = new ScriptedTransport();
 let app = new Singleton({ transport });
@@ -156,8 +156,8 @@ describe('ref and unref', () => {
 
 describe('a launch that waits', () => {
   it('does not keep a host alive that nobody listens to; once it is heard, it does until it has its answer', async () => {
-    const { place, isRef } = watched(memory().transport('place'));
-    const shared = { transport: place, codec: json<Strings>() };
+    const { endpoint, isRef } = watched(memory().transport('endpoint'));
+    const shared = { transport: endpoint, codec: json<Strings>() };
     const host = await new Singleton<Strings>(shared).acquire();
     const result = Singleton.send({ ...shared, args: ['a'], wait: true });
     while (host.arguments.length === 0) await turn();
@@ -177,19 +177,19 @@ describe('a launch that waits', () => {
   });
 });
 
-/** A place, and whether its listener keeps the process alive. */
-function watched(inner: Transport): { readonly place: Transport; readonly isRef: () => boolean } {
+/** An endpoint, and whether its listener keeps the process alive. */
+function watched(inner: Transport): { readonly endpoint: Transport; readonly isRef: () => boolean } {
   let isRef = true;
   return {
     isRef: () => isRef,
-    place: {
-      place: inner.place,
+    endpoint: {
+      endpoint: inner.endpoint,
       connect: (options) => inner.connect(options),
       async listen(...how) {
         const held = await inner.listen(...how);
         return (
           held && {
-            place: held.place,
+            endpoint: held.endpoint,
             close: () => held.close(),
             ref: () => void (isRef = true),
             unref: () => void (isRef = false),

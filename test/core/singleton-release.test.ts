@@ -1,15 +1,15 @@
 import { once } from 'node:events';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Singleton } from '../../src/index.ts';
-import { closed, dialAccepted, hear, launch, portOf, start, startHost } from './hosting.ts';
-import { at, ScriptedTransport } from './scripted-transport.ts';
+import { closed, dialAccepted, hear, launch, portOf, start, startHost } from '../helpers/host.ts';
+import { at, ScriptedTransport } from '../helpers/scripted-transport.ts';
 
 afterEach(() => {
   vi.useRealTimers();
 });
 
 describe('release', () => {
-  it('frees the place within the call', async () => {
+  it('frees the endpoint within the call', async () => {
     const app = await startHost();
     const releasing = app.release();
     expect(app.listening).toBe(false);
@@ -49,12 +49,12 @@ describe('release', () => {
     await expect(launch(app, ['a'])).rejects.toMatchObject({ code: 'ERR_SINGLETON_NO_HOST' });
   });
 
-  it('keeps the count, the place and what waits', async () => {
+  it('keeps the count, the endpoint and what waits', async () => {
     const app = await startHost();
     await launch(app, ['a']);
-    const { place } = app;
+    const { endpoint } = app;
     await app.release();
-    expect(app).toMatchObject({ clients: 1, place, arguments: [['a']] });
+    expect(app).toMatchObject({ clients: 1, endpoint: endpoint, arguments: [['a']] });
   });
 
   it('before any claim does nothing, and a claim may follow', async () => {
@@ -110,20 +110,23 @@ describe('release during a claim', () => {
     ['listen', 'free', 'host'],
     ['connect', 'taken', 'hanging'],
     ['hand-off', 'taken', 'silent'],
-  ] as const)('at the %s of a place that is %s rejects it as RELEASED and gives the place back', async (...row) => {
-    const [step, listen, connect] = row;
-    const releases: Promise<void>[] = [];
-    const onStep = at(step, () => releases.push(app.release()));
-    const transport = new ScriptedTransport({ listen: [listen], connect: [connect], onStep });
-    const app = new Singleton({ transport });
-    const { order } = hear(app);
-    await expect(app.acquire()).rejects.toMatchObject({ code: 'ERR_SINGLETON_RELEASED' });
-    await Promise.all(releases);
-    expect(releases).toHaveLength(1);
-    expect(app.listening).toBe(false);
-    expect(transport.listening).toBeUndefined();
-    expect(order).toEqual([]);
-  });
+  ] as const)(
+    'at the %s of an endpoint that is %s rejects it as RELEASED and gives the endpoint back',
+    async (...row) => {
+      const [step, listen, connect] = row;
+      const releases: Promise<void>[] = [];
+      const onStep = at(step, () => releases.push(app.release()));
+      const transport = new ScriptedTransport({ listen: [listen], connect: [connect], onStep });
+      const app = new Singleton({ transport });
+      const { order } = hear(app);
+      await expect(app.acquire()).rejects.toMatchObject({ code: 'ERR_SINGLETON_RELEASED' });
+      await Promise.all(releases);
+      expect(releases).toHaveLength(1);
+      expect(app.listening).toBe(false);
+      expect(transport.listening).toBeUndefined();
+      expect(order).toEqual([]);
+    },
+  );
 });
 
 it('release during a claim resolves once the claim is over', async () => {

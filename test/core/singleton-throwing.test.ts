@@ -1,6 +1,6 @@
 import { expect, it, vi } from 'vitest';
-import { hear, launch, speak, startHost } from './hosting.ts';
-import { uncaughtDuring } from './uncaught.ts';
+import { hear, launch, speak, startHost } from '../helpers/host.ts';
+import { uncaughtDuring } from '../helpers/uncaught.ts';
 
 const boom = new Error('boom');
 
@@ -71,7 +71,7 @@ it('a release listener that throws is an uncaught exception, and release resolve
   expect(heard.order).toEqual(['release manual']);
 });
 
-it('a timeout listener that throws is an uncaught exception, and the place is released', async () => {
+it('a timeout listener that throws is an uncaught exception, and the endpoint is released', async () => {
   const app = await startHost({ timeout: 5 });
   app.on('timeout', raise);
   const released = new Promise((resolve) => app.on('release', resolve));

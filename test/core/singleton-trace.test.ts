@@ -1,5 +1,5 @@
 import { expect, it, vi } from 'vitest';
-import { launch, startHost } from './hosting.ts';
+import { launch, startHost } from '../helpers/host.ts';
 
 type Observer = (args: readonly string[], ...stored: unknown[]) => void;
 

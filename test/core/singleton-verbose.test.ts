@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, it, onTestFinished, vi } from 'vitest';
 import { z } from 'zod';
 import { json } from '../../src/codecs/json.ts';
 import { Singleton } from '../../src/index.ts';
-import { launch, speak, startHost } from './hosting.ts';
+import { launch, speak, startHost } from '../helpers/host.ts';
 
 let printed: string[] = [];
 
@@ -38,7 +38,7 @@ it('a verbose host prints that arguments were invalid, and nothing of them', asy
   const schema = z.unknown().superRefine((value, context) => context.addIssue(`got ${JSON.stringify(value)}`));
   const app = await Singleton.acquire({ port: 0, verbose: true, codec: json(), schema, args: 0 });
   onTestFinished(() => app.release());
-  const sent = Singleton.send({ port: Number(new URL(app.place).port), codec: json(), args: 'private' });
+  const sent = Singleton.send({ port: Number(new URL(app.endpoint).port), codec: json(), args: 'private' });
   await expect(sent).rejects.toMatchObject({ code: 'ERR_SINGLETON_INVALID_ARGS' });
   expect(printed).toEqual([expect.stringMatching(/^socket-singleton: ERR_SINGLETON_INVALID_ARGS: [^\n]+\n$/)]);
   expect(printed.join('')).not.toContain('private');

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { expect, it } from 'vitest';
 import { MultipleSingletonsError, SingletonError } from '../../src/index.ts';
-import { closed, dial, dialAccepted, hear, launch, speak, startHost } from './hosting.ts';
+import { closed, dial, dialAccepted, hear, launch, speak, startHost } from '../helpers/host.ts';
 
 const TLS_HELLO = Uint8Array.of(0x16, 0x03, 0x01, 0x00, 0x05, 0x01, 0x00, 0x00, 0x01, 0x00);
 const HTTP_POST = 'POST / HTTP/1.1\r\nContent-Type: text/plain\r\n\r\n--evil-flag\0';

@@ -5,11 +5,22 @@ import { describe, expect, test } from 'vitest';
 import { json } from '../../src/codecs/json.ts';
 import { type Client, type SendOptions, Singleton, type SingletonError } from '../../src/index.ts';
 import { frames } from '../../src/protocol/frames.ts';
-import { encodeExit, encodeLaunch, encodePull, KIND } from '../../src/protocol/messages.ts';
-import { run } from '../process/program.ts';
-import { example, expectBytes } from './examples.ts';
-import { acquire, type HostOptions } from './hosting.ts';
-import { frame, NOTHING, opening, packed, play, SecuredWire, takeFrame, type Taken, u32, Wire } from './wire.ts';
+import { encodeExit, encodeLaunch, encodeWindowUpdate, KIND } from '../../src/protocol/messages.ts';
+import { run } from '../helpers/program.ts';
+import { example, expectBytes } from '../helpers/wire-examples.ts';
+import { acquire, type HostOptions } from '../helpers/wire-host.ts';
+import {
+  frame,
+  NOTHING,
+  opening,
+  packed,
+  play,
+  SecuredWire,
+  takeFrame,
+  type Taken,
+  u32,
+  Wire,
+} from '../helpers/wire.ts';
 
 const SECRET = 'an example, not to be used';
 const ARGS = { file: 'a.txt', line: 3 };
@@ -20,7 +31,7 @@ test('the examples of a launch that waits are what the source says', () => {
   const args = Buffer.from(JSON.stringify(ARGS));
   const launch = encodeLaunch({ args, cwd: '/home/ada', pid: 4242, wait: true });
   expectBytes('launch that waits', frames.encode(launch));
-  expectBytes('pull', frames.encode(encodePull(262_144)));
+  expectBytes('pull', frames.encode(encodeWindowUpdate(262_144)));
   expectBytes('stdin', frames.encode({ kind: KIND.stdin, body: DRAFT }));
   expectBytes('end of stdin', frames.encode({ kind: KIND.stdin, body: NOTHING }));
   expectBytes('stdout', frames.encode({ kind: KIND.stdout, body: Buffer.from('saved\n') }));
@@ -232,8 +243,8 @@ describe('a real host', () => {
     ['is killed says nothing', "process.kill(process.pid, 'SIGKILL')", NOTHING],
   ])('that %s', async (_, end, expected) => {
     const program = run(process.execPath, ['--input-type=module', '-e', leavingHost(end)]);
-    const { place } = await program.line('host');
-    const wire = await Wire.to({ place: String(place) });
+    const { endpoint } = await program.line('host');
+    const wire = await Wire.to({ endpoint: String(endpoint) });
     expect(await wire.launch(packed('1', WAITS))).toMatchObject({ kind: 2 });
     expect(await wire.rest()).toEqual(expected);
   });
@@ -524,7 +535,7 @@ function leavingHost(end: string): string {
     import { json } from ${built('codecs/json')};
     const app = await Singleton.acquire({ port: 0, name: 'notes', codec: json(), args: null });
     app.on('args', () => new Promise(() => setImmediate(() => ${end})));
-    console.log(JSON.stringify({ event: 'host', place: app.place }));
+    console.log(JSON.stringify({ event: 'host', endpoint: app.endpoint }));
   `;
 }
 

@@ -1,15 +1,15 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { json } from '../../src/codecs/json.ts';
-import { encode } from '../../src/protocol/legacy/message.ts';
 import { Singleton, type VerifyFailure } from '../../src/index.ts';
 import { frames } from '../../src/protocol/frames.ts';
-import { encodeHello, encodePreface, STATUS } from '../../src/protocol/hello.ts';
+import { encodeClientHello, encodeHostHello, STATUS } from '../../src/protocol/hello.ts';
+import { encode } from '../../src/protocol/legacy/message.ts';
 import { encodeLaunch, encodeReceipt } from '../../src/protocol/messages.ts';
 import { pskOf } from '../../src/protocol/secure/handshake.ts';
 import { type CipherState, Handshake } from '../../src/protocol/secure/noise.ts';
-import { example, expectBytes, messages } from './examples.ts';
-import { acquire, host } from './hosting.ts';
-import { frame, MAGIC, NOTHING, opening, packed, play, SecuredWire, takeFrame, u32, Wire } from './wire.ts';
+import { example, expectBytes, messages } from '../helpers/wire-examples.ts';
+import { acquire, host } from '../helpers/wire-host.ts';
+import { frame, MAGIC, NOTHING, opening, packed, play, SecuredWire, takeFrame, u32, Wire } from '../helpers/wire.ts';
 
 const SECRET = 'an example, not to be used';
 const ARGS = { file: 'a.txt', line: 3 };
@@ -57,7 +57,7 @@ describe('the examples of the document are what the source says', () => {
 
   test('in a conversation without a secret', () => {
     expectBytes('preface', preface(false));
-    expectBytes('hello', encodeHello(STATUS.ok));
+    expectBytes('hello', encodeHostHello(STATUS.ok));
     expectBytes('launch', launch);
     expectBytes('receipt', receipt);
   });
@@ -69,7 +69,7 @@ describe('the examples of the document are what the source says', () => {
     const responder = new Handshake({ role: 'responder', psk, prologue, ephemeral: countingFrom(0x21) });
     expectBytes('psk', psk);
     expectBytes('secured preface', prologue);
-    expectBytes('secured hello', encodeHello(STATUS.ok));
+    expectBytes('secured hello', encodeHostHello(STATUS.ok));
     expectBytes('first handshake message', initiator.write());
     expect(responder.tryRead(example('first handshake message'))).toHaveLength(0);
     expectBytes('second handshake message', responder.write());
@@ -351,7 +351,7 @@ test('a host that knows nothing but the document is asked again where it may be,
 });
 
 function preface(isSecured: boolean): Uint8Array {
-  return encodePreface({ isSecured, codec: Buffer.from('json'), application: Buffer.from('notes') });
+  return encodeClientHello({ isSecured, codec: Buffer.from('json'), application: Buffer.from('notes') });
 }
 
 function countingFrom(first: number): Uint8Array {

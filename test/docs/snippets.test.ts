@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { freePort } from '../process/program.ts';
-import { readSnippets } from './snippets.ts';
+import { freePort } from '../helpers/program.ts';
+import { readSnippets } from '../helpers/snippets.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const snippets = readSnippets();

@@ -8,8 +8,8 @@ import ts from 'typescript';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Transport } from '../../src/index.ts';
 import { guarantees } from '../../src/transports/compliance.ts';
-import { freePort } from '../process/program.ts';
-import { readSnippets } from './snippets.ts';
+import { freePort } from '../helpers/program.ts';
+import { readSnippets } from '../helpers/snippets.ts';
 
 const execute = promisify(execFile);
 const blocks = readSnippets().filter(

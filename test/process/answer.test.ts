@@ -4,18 +4,18 @@ import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { fixture, freePort, inherited, run, type Program } from './program.ts';
+import { fixture, freePort, inherited, type Program, run } from '../helpers/program.ts';
 
 const SECRET = 'correct-horse-battery-staple';
 const MIB = 1_048_576;
 
-interface Place {
+interface Endpoint {
   readonly host: Program;
   readonly port: number;
   readonly secret: string;
 }
 
-async function hosted(secret = '-'): Promise<Place> {
+async function hosted(secret = '-'): Promise<Endpoint> {
   const port = await freePort();
   const host = run(process.execPath, [fixture('answer.js'), `${port}`, secret, '-', 'host']);
   await host.line('host');
@@ -30,13 +30,13 @@ interface Launched {
   readonly ended: Promise<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }>;
 }
 
-function spawnLaunch({ port, secret }: Place, lax: string, words: readonly string[]) {
+function spawnLaunch({ port, secret }: Endpoint, lax: string, words: readonly string[]) {
   return spawn(process.execPath, [fixture('answer.js'), `${port}`, secret, lax, ...words], { env: inherited() });
 }
 
 /** A launch that waits, in a process of its own. */
-function launch(place: Place, words: readonly string[], lax = '-'): Launched {
-  const child = spawnLaunch(place, lax, words);
+function launch(endpoint: Endpoint, words: readonly string[], lax = '-'): Launched {
+  const child = spawnLaunch(endpoint, lax, words);
   onTestFinished(() => void child.kill('SIGKILL'));
   child.stdin.on('error', () => {});
   const stdout: Buffer[] = [];
@@ -62,11 +62,11 @@ describe.each([
   ['with a secret', SECRET],
 ])('a strict launch that waits, %s', (_, secret) => {
   test('ends with the status of the host, or 0 with a reply, and prints nothing of its own', async () => {
-    const place = await hosted(secret);
+    const endpoint = await hosted(secret);
     const nothing = { stdout: '', stderr: '' };
-    expect(await launch(place, ['exit', '7']).ended).toEqual({ code: 7, ...nothing });
-    expect(await launch(place, ['exit', '255']).ended).toEqual({ code: 255, ...nothing });
-    expect(await launch(place, ['reply', 'x']).ended).toEqual({ code: 0, ...nothing });
+    expect(await launch(endpoint, ['exit', '7']).ended).toEqual({ code: 7, ...nothing });
+    expect(await launch(endpoint, ['exit', '255']).ended).toEqual({ code: 255, ...nothing });
+    expect(await launch(endpoint, ['reply', 'x']).ended).toEqual({ code: 0, ...nothing });
   });
 
   test('prints 300 KB of stdout and of stderr, whole and in order', async () => {
@@ -89,31 +89,31 @@ describe.each([
 });
 
 test('a launch whose stdout nobody reads pauses its host, which goes on when somebody does', async () => {
-  const place = await hosted();
-  const child = spawnLaunch(place, '-', ['pour', `${32 * MIB}`]);
+  const endpoint = await hosted();
+  const child = spawnLaunch(endpoint, '-', ['pour', `${32 * MIB}`]);
   onTestFinished(() => void child.kill('SIGKILL'));
   child.stderr.resume();
-  await place.host.line('paused');
+  await endpoint.host.line('paused');
   // Time enough for a host that does not wait to pour all of it.
-  for (let others = 0; others < 5; others += 1) await launch(place, ['exit', '0']).ended;
-  expect(place.host.all('paused').at(-1)?.['at']).toBeLessThan(16 * MIB);
+  for (let others = 0; others < 5; others += 1) await launch(endpoint, ['exit', '0']).ended;
+  expect(endpoint.host.all('paused').at(-1)?.['at']).toBeLessThan(16 * MIB);
   let bytes = 0;
   for await (const chunk of child.stdout) bytes += chunk.length;
   expect(bytes).toBe(32 * MIB);
 });
 
 test('Ctrl-C on a launch aborts client.signal within 100 ms', async () => {
-  const place = await hosted();
+  const endpoint = await hosted();
   const delays: number[] = [];
   // The machine may be busy: the best of a few.
   for (let round = 0; round < 5; round += 1) {
-    const { child, ended } = launch(place, ['hold']);
+    const { child, ended } = launch(endpoint, ['hold']);
     await once(child.stdout, 'data');
     const before = Date.now();
     child.kill('SIGINT');
-    const gone = await place.host.line('gone', () => place.host.all('gone').length > round);
+    const gone = await endpoint.host.line('gone', () => endpoint.host.all('gone').length > round);
     await ended;
-    const { at } = place.host.all('gone').at(-1) ?? gone;
+    const { at } = endpoint.host.all('gone').at(-1) ?? gone;
     delays.push(Number(at) - before);
   }
   expect(Math.min(...delays)).toBeLessThan(100);
@@ -121,20 +121,20 @@ test('Ctrl-C on a launch aborts client.signal within 100 ms', async () => {
 
 describe('a lax launch that waits', () => {
   test('rejects with MultipleSingletonsError, whose receipt has the answer; output is still piped', async () => {
-    const place = await hosted();
-    const reply = await launch(place, ['reply', 'done'], 'lax').ended;
+    const endpoint = await hosted();
+    const reply = await launch(endpoint, ['reply', 'done'], 'lax').ended;
     expect(JSON.parse(reply.stdout)).toMatchObject({ outcome: 'delivered', client: 1, reply: 'done', exitCode: 0 });
-    const { stdout } = await launch(place, ['pour', '1024'], 'lax').ended;
+    const { stdout } = await launch(endpoint, ['pour', '1024'], 'lax').ended;
     expect(stdout.startsWith(lines(1024))).toBe(true);
     expect(JSON.parse(stdout.slice(1024))).toMatchObject({ exitCode: 0 });
   });
 
   test('ends, although its stdin, which was read in part, stays open', async () => {
-    const place = await hosted();
-    const { child, ended } = launch(place, ['sip'], 'lax');
+    const endpoint = await hosted();
+    const { child, ended } = launch(endpoint, ['sip'], 'lax');
     child.stdin.write('x'.repeat(MIB));
     await once(child.stdout, 'data');
-    place.host.signal('SIGKILL');
+    endpoint.host.signal('SIGKILL');
     expect((await ended).code).toBe(1);
   });
 });
@@ -151,7 +151,7 @@ describe('a host that does not answer', () => {
   );
 
   test.each([
-    ['releases its place', 'release', '0'],
+    ['releases its endpoint', 'release', '0'],
     ['exits with 0', 'end', '0'],
     ['exits with 3', 'end', '3'],
   ])('because it %s ends the launch with RELEASED, and what it wrote before has arrived', async (_, ...words) => {
@@ -173,11 +173,11 @@ describe('a host that does not answer', () => {
 
   test.each(['hold', 'sip'])('because it was killed in the middle (%s) is CONNECTION_FAILED', async (word) => {
     for (const secret of ['-', SECRET]) {
-      const place = await hosted(secret);
-      const { child, ended } = launch(place, [word]);
+      const endpoint = await hosted(secret);
+      const { child, ended } = launch(endpoint, [word]);
       child.stdin.write('something');
       await once(child.stdout, 'data');
-      place.host.signal('SIGKILL');
+      endpoint.host.signal('SIGKILL');
       const { code, stderr } = await ended;
       expect(code).toBe(1);
       expect(stderr).toContain('ERR_SINGLETON_CONNECTION_FAILED');
@@ -189,25 +189,25 @@ test.each(['work', 'read'])(
   'a launch that goes away is no end of its host, whose listener (%s) rejects',
   async (word) => {
     for (const secret of ['-', SECRET]) {
-      const place = await hosted(secret);
-      const { child } = launch(place, [word]);
+      const endpoint = await hosted(secret);
+      const { child } = launch(endpoint, [word]);
       await once(child.stdout, 'data');
       child.kill('SIGINT');
-      expect(await place.host.line('warning')).toEqual({ event: 'warning', code: 'ERR_SINGLETON_OBSERVER_FAILED' });
-      expect((await launch(place, ['exit', '4']).ended).code).toBe(4);
+      expect(await endpoint.host.line('warning')).toEqual({ event: 'warning', code: 'ERR_SINGLETON_OBSERVER_FAILED' });
+      expect((await launch(endpoint, ['exit', '4']).ended).code).toBe(4);
     }
   },
 );
 
 test.each(['hold', 'sip'])('a launch that is killed in the middle (%s) is gone for its host', async (word) => {
   for (const secret of ['-', SECRET]) {
-    const place = await hosted(secret);
-    const { child } = launch(place, [word]);
+    const endpoint = await hosted(secret);
+    const { child } = launch(endpoint, [word]);
     child.stdin.write('something');
     await once(child.stdout, 'data');
     child.kill('SIGKILL');
-    await place.host.line('gone');
-    expect((await launch(place, ['exit', '4']).ended).code).toBe(4);
-    expect(place.host.all('warning')).toEqual([]);
+    await endpoint.host.line('gone');
+    expect((await launch(endpoint, ['exit', '4']).ended).code).toBe(4);
+    expect(endpoint.host.all('warning')).toEqual([]);
   }
 });

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
-import { freePort, inherited } from './program.ts';
+import { freePort, inherited } from '../helpers/program.ts';
 
 test("the example with a user's own codec hands its job over, binary included", async () => {
   const file = fileURLToPath(new URL('../../examples/own-codec/app.js', import.meta.url));

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { dial, freePort, gone, hostOf, isFree, launch, type Program, published, until } from '../helpers/program.ts';
 import { brokenStreams } from '../property/arbitraries.ts';
-import { dial, freePort, gone, hostOf, isFree, launch, published, until, type Program } from './program.ts';
 
-test('SIGKILL of the host frees the place at once, whatever connections it had', async () => {
+test('SIGKILL of the host frees the endpoint at once, whatever connections it had', async () => {
   const options = { port: await freePort() };
   const host = await hostOf(options);
   await dial(options.port);
@@ -65,7 +65,7 @@ describe('a host that nothing else keeps alive', () => {
 });
 
 describe('release() at the end of a main', () => {
-  test('resolves, the program ends with status 0, and the place is free', async () => {
+  test('resolves, the program ends with status 0, and the endpoint is free', async () => {
     const options = { port: await freePort() };
     const host = launch({ options, steps: ['acquire', 'release'] });
     // A promise that never settles would end it with status 13.
@@ -97,7 +97,7 @@ describe('release() at the end of a main', () => {
     await gone(silent);
   });
 
-  test('frees the place at once and still publishes the launch that was on its way', async () => {
+  test('frees the endpoint at once and still publishes the launch that was on its way', async () => {
     const options = { port: await freePort() };
     const host = launch({ options, steps: ['acquire', 'wait', 'release'] });
     await host.line('waiting');
@@ -106,7 +106,7 @@ describe('release() at the end of a main', () => {
     expect(await published(host, options)).toEqual([]);
 
     host.tell();
-    await until('the place to be free', () => isFree(options.port));
+    await until('the endpoint to be free', () => isFree(options.port));
     expect(host.all('release')).toEqual([]);
     client.end(' way\0');
 
@@ -116,7 +116,7 @@ describe('release() at the end of a main', () => {
   });
 });
 
-test('timeout releases the place, emits timeout before release and lets the program end', async () => {
+test('timeout releases the endpoint, emits timeout before release and lets the program end', async () => {
   const options = { port: await freePort(), timeout: 300 };
   const host = await hostOf(options);
   expect(await host.exited()).toEqual({ code: 0, signal: null });

@@ -4,7 +4,7 @@ import { basename, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 import type { AppConfig } from '../fixtures/app.js';
-import { fixture, freePort, hostOf, run, type Program } from './program.ts';
+import { fixture, freePort, hostOf, type Program, run } from '../helpers/program.ts';
 
 interface Loaded {
   /** Names of the package's files. */
@@ -70,13 +70,15 @@ test.each([
   ['legacy', 'host.js'],
   ['json', 'protocol-host.js'],
   ['msgpack', 'msgpack-decode.js'],
-])('a program of %s whose package was replaced meanwhile gives the place back, and says so', async (codec, missing) => {
-  const folder = join(await temporaryFolder(), 'dist');
-  await cp(new URL('../../dist/', import.meta.url), folder, { recursive: true });
-  await symlink(fileURLToPath(new URL('../../node_modules', import.meta.url)), join(folder, '..', 'node_modules'));
-  await rm(join(folder, missing));
-  const file = codec === 'legacy' ? 'index.js' : `codecs/${codec}.js`;
-  const code = `
+])(
+  'a program of %s whose package was replaced meanwhile gives the endpoint back, and says so',
+  async (codec, missing) => {
+    const folder = join(await temporaryFolder(), 'dist');
+    await cp(new URL('../../dist/', import.meta.url), folder, { recursive: true });
+    await symlink(fileURLToPath(new URL('../../node_modules', import.meta.url)), join(folder, '..', 'node_modules'));
+    await rm(join(folder, missing));
+    const file = codec === 'legacy' ? 'index.js' : `codecs/${codec}.js`;
+    const code = `
     import { createServer } from 'node:net';
     import { Singleton } from '${pathToFileURL(join(folder, 'index.js')).href}';
     import { ${codec} } from '${pathToFileURL(join(folder, file)).href}';
@@ -86,12 +88,13 @@ test.each([
     await claim.catch(({ code, cause }) => print({ event: 'rejected', code, cause: cause.code }));
     const server = createServer().listen(port, '127.0.0.1', () => server.close(() => print({ event: 'free' })));
   `;
-  const program = run(process.execPath, ['--input-type=module', '--eval', code]);
-  const { code: rejected, cause } = await program.line('rejected');
-  expect([rejected, cause]).toEqual(['ERR_SINGLETON_PLACE_UNAVAILABLE', 'ERR_MODULE_NOT_FOUND']);
-  await program.line('free');
-  expect((await program.exited()).code).toBe(0);
-});
+    const program = run(process.execPath, ['--input-type=module', '--eval', code]);
+    const { code: rejected, cause } = await program.line('rejected');
+    expect([rejected, cause]).toEqual(['ERR_SINGLETON_ENDPOINT_UNAVAILABLE', 'ERR_MODULE_NOT_FOUND']);
+    await program.line('free');
+    expect((await program.exited()).code).toBe(0);
+  },
+);
 
 test('a launch imports of Node what reads nothing else', async () => {
   // An import of node:util, node:buffer or node:stream reads all that they can lazily load: 1 ms each.

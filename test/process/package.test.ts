@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { rolldown } from 'rolldown';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { freePort, inherited, run } from './program.ts';
+import { freePort, inherited, run } from '../helpers/program.ts';
 
 const project = fileURLToPath(new URL('../..', import.meta.url));
 const NAME = 'socket-singleton';
@@ -43,7 +43,7 @@ test('installing it into an empty folder brings exactly one package', async () =
 });
 
 describe('an installed package', () => {
-  const print = 'console.log(JSON.stringify(Object.keys(library).sort()), new library.Singleton().place);\n';
+  const print = 'console.log(JSON.stringify(Object.keys(library).sort()), new library.Singleton().endpoint);\n';
   const printed =
     '["MultipleSingletonsError","Singleton","SingletonError","generateSecret","legacy","tcp"] tcp://127.0.0.1:1337\n';
 

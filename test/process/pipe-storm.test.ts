@@ -2,13 +2,13 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { otherNode } from './other-node.ts';
-import { fixture, run, type Program } from './program.ts';
+import { otherNode } from '../helpers/other-node.ts';
+import { fixture, type Program, run } from '../helpers/program.ts';
 
 const COUNT = 12;
 const ROUNDS = 50;
 
-test('12 processes that claim a place whose host was killed give one host and 11 deliveries, 50 times', async () => {
+test('12 processes that claim an endpoint whose host was killed give one host and 11 deliveries, 50 times', async () => {
   await storm([process.execPath]);
 }, 60_000);
 

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { Singleton, SingletonError } from '../../src/index.ts';
 import { pipe } from '../../src/transports/pipe.ts';
-import { folder } from '../transports/socket-folder.ts';
-import { launch } from './program.ts';
+import { launch } from '../helpers/program.ts';
+import { folder } from '../helpers/socket-folder.ts';
 
 // What a named pipe leaves behind, and when it is lost, is the system's affair there.
 describe.skipIf(process.platform === 'win32')('a program at a path', () => {
@@ -15,7 +15,7 @@ describe.skipIf(process.platform === 'win32')('a program at a path', () => {
     async (codec) => {
       const config = { pipe: join(folder(), 'app.sock'), ...(codec !== 'legacy' && { codec }) };
       const host = launch({ options: {}, ...config });
-      expect(await host.line('host')).toMatchObject({ place: `unix://${config.pipe}` });
+      expect(await host.line('host')).toMatchObject({ endpoint: `unix://${config.pipe}` });
       const args = ['a', '', 'ü 🚀'];
       expect(await launch({ options: {}, ...config }, ...args).exited()).toEqual({ code: 0, signal: null });
       expect(await launch({ options: { client: false }, ...config }, 'no').exited()).toEqual({ code: 0, signal: null });
@@ -57,17 +57,17 @@ describe.skipIf(process.platform === 'win32')('a program at a path', () => {
     expect(statSync(path).ino).toBe(ino);
   });
 
-  test('that is frozen keeps its place: 700 launches end by their deadline in a typed error', async () => {
+  test('that is frozen keeps its endpoint: 700 launches end by their deadline in a typed error', async () => {
     const path = join(folder(), 'app.sock');
     const host = launch({ options: {}, pipe: path });
     await host.line('host');
     await host.freeze();
-    const handOffTimeout = 1500;
+    const deliveryTimeout = 1500;
     const start = performance.now();
     // Half of them claim: none may become host. They share this process, whose sockets are as many as theirs would be.
     const outcomes = await Promise.all(
       Array.from({ length: 700 }, async (_, index) => {
-        const options = { transport: pipe({ path }), args: [`launch ${index}`], handOffTimeout };
+        const options = { transport: pipe({ path }), args: [`launch ${index}`], deliveryTimeout };
         return index % 2 === 0
           ? codeOf(Singleton.send(options))
           : codeOf(Singleton.acquire({ ...options, strict: false }));
@@ -75,8 +75,8 @@ describe.skipIf(process.platform === 'win32')('a program at a path', () => {
     );
     const elapsed = performance.now() - start;
     expect(new Set(outcomes)).toEqual(new Set(['ERR_SINGLETON_HOST_UNRESPONSIVE']));
-    expect(elapsed).toBeGreaterThan(handOffTimeout - 100);
-    expect(elapsed).toBeLessThan(handOffTimeout + 4000);
+    expect(elapsed).toBeGreaterThan(deliveryTimeout - 100);
+    expect(elapsed).toBeLessThan(deliveryTimeout + 4000);
     // The queue is full of those that gave up: who looks whether somebody is there is told to try again.
     const look = { transport: pipe({ path }), args: [], client: false, strict: false };
     expect(await codeOf(Singleton.acquire(look))).toBe('ERR_SINGLETON_ALREADY_RUNNING');

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
-import { fixture, freePort, hostOf, launch, published, run, type Program } from './program.ts';
+import { fixture, freePort, hostOf, launch, type Program, published, run } from '../helpers/program.ts';
 
 const python = ['python3', 'python'].find((name) =>
   String(spawnSync(name, ['--version']).stdout).startsWith('Python 3.'),
@@ -84,7 +84,7 @@ describe.skipIf(python === undefined)('our client', () => {
       const full = Array.from({ length: Math.ceil(bytes / 100) - 1 }, () => 'x'.repeat(99));
       const args = [...full, 'y'.repeat(bytes - 100 * full.length - 1)];
 
-      const second = launch({ options: { port, handOffTimeout: 2000 } }, ...args);
+      const second = launch({ options: { port, deliveryTimeout: 2000 } }, ...args);
 
       expect(await second.line('rejected')).toMatchObject({ code: 'ERR_SINGLETON_CONNECTION_FAILED' });
       expect((await second.exited()).code).toBe(1);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { freePort, launch } from './program.ts';
-import { relay } from './relay.ts';
-import { expectNext, expectNothingTold, hosted, SECRET_ARG, secured } from './structured.ts';
+import { freePort, launch } from '../helpers/program.ts';
+import { relay } from '../helpers/relay.ts';
+import { expectNext, expectNothingTold, hosted, SECRET_ARG, secured } from '../helpers/structured.ts';
 
 describe('a secret', () => {
   test('and what it guards are not seen by a relay, which passes on every byte', async () => {

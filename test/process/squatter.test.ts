@@ -2,13 +2,13 @@ import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
 import type { Socket } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { launch, portOf, stranger } from './program.ts';
-import { ALLOWANCE, expectNothingTold, handOffTimeout, open, SECRET_ARG, secured } from './structured.ts';
+import { launch, portOf, stranger } from '../helpers/program.ts';
+import { ALLOWANCE, deliveryTimeout, expectNothingTold, open, SECRET_ARG, secured } from '../helpers/structured.ts';
 
 describe.each([
   ['secured', secured],
   ['open', open],
-])('with a squatter on the place, a conversation that is %s', (_, config) => {
+])('with a squatter on the endpoint, a conversation that is %s', (_, config) => {
   const squatters: Readonly<Record<string, (socket: Socket) => void>> = {
     'that stays silent': (socket) => socket.resume(),
     'that accepts and closes': (socket) => socket.resume().end(),
@@ -28,14 +28,14 @@ describe.each([
         act(socket);
       });
 
-      const second = launch(config(server.port, { handOffTimeout }), SECRET_ARG);
+      const second = launch(config(server.port, { deliveryTimeout }), SECRET_ARG);
 
       const rejected = await second.line('rejected');
       const silent = ['that stays silent', 'that accepts and closes', 'that resets'].includes(name);
       expect(rejected).toMatchObject({
         code: silent ? 'ERR_SINGLETON_HOST_UNRESPONSIVE' : 'ERR_SINGLETON_FOREIGN_HOST',
       });
-      expect(rejected['ms']).toBeLessThan(handOffTimeout + ALLOWANCE);
+      expect(rejected['ms']).toBeLessThan(deliveryTimeout + ALLOWANCE);
       expect((await second.exited()).code).toBe(1);
       expectNothingTold(Buffer.concat(got));
     },

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { freePort } from './program.ts';
-import { exitsOf, ready, secret } from './structured.ts';
+import { freePort } from '../helpers/program.ts';
+import { exitsOf, ready, secret } from '../helpers/structured.ts';
 
 describe('16 processes that claim at the same instant over msgpack with a secret', () => {
   const COUNT = 16;

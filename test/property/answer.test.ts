@@ -6,8 +6,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { json } from '../../src/codecs/json.ts';
 import { msgpack } from '../../src/codecs/msgpack.ts';
 import { type Client, type SendOptions, Singleton } from '../../src/index.ts';
-import { Input } from '../../src/protocol/remote-stdio.ts';
-import { InputPump } from '../../src/protocol/stdin-sender.ts';
+import { RemoteStdin } from '../../src/protocol/remote-stdio.ts';
+import { StdinSender } from '../../src/protocol/stdin-sender.ts';
 import { conversationSteps, inputChunks, inputCredits, type Step } from './arbitraries.ts';
 
 const wires: readonly { readonly name: string; readonly shared: SendOptions }[] = [
@@ -33,7 +33,7 @@ describe.each(wires)('over $name', ({ shared }) => {
         steps = chosen;
         const [stdout, stderr] = [new PassThrough(), new PassThrough()];
         const arrived = Promise.all([buffer(stdout), buffer(stderr)]);
-        const port = Number(new URL(app.place).port);
+        const port = Number(new URL(app.endpoint).port);
         const stdin = Readable.from([]);
         const receipt = await Singleton.send({ port, args: ['a'], wait: true, stdout, stderr, stdin, ...shared });
         stdout.end();
@@ -84,7 +84,7 @@ test('input arrives whole and ends once, however it is cut and whenever it is pu
     fc.asyncProperty(inputChunks(), inputCredits(), async (chunks, credits) => {
       const sent: Uint8Array[] = [];
       const source = Readable.from(chunks, { objectMode: true });
-      const pump = new InputPump(
+      const pump = new StdinSender(
         () => source,
         (bytes, done) => {
           sent.push(bytes);
@@ -95,12 +95,12 @@ test('input arrives whole and ends once, however it is cut and whenever it is pu
       );
       let allowed = 0;
       for (const credit of credits) {
-        pump.allow(credit);
+        pump.grant(credit);
         allowed += credit;
         await turn();
         expect(sent.reduce((sum, { length }) => sum + length, 0)).toBeLessThanOrEqual(allowed);
       }
-      pump.allow(2 ** 20);
+      pump.grant(2 ** 20);
       while (sent.at(-1)?.length !== 0) await turn();
       await turn();
       expect(Buffer.concat(sent).equals(Buffer.concat(chunks))).toBe(true);
@@ -113,7 +113,7 @@ test('what a host reads is what was sent, and no more waits than was pulled', as
   await fc.assert(
     fc.asyncProperty(inputChunks(), async (chunks) => {
       let pulled = 0;
-      const input = new Input(
+      const input = new RemoteStdin(
         (bytes) => (pulled += bytes),
         () => {},
       );
@@ -121,10 +121,10 @@ test('what a host reads is what was sent, and no more waits than was pulled', as
       for (const chunk of chunks.filter(({ length }) => length > 0)) {
         while (pulled < chunk.length) await turn();
         pulled -= chunk.length;
-        input.accept(chunk);
+        input.receive(chunk);
         expect(pulled + input.readableLength).toBeLessThanOrEqual(262_144);
       }
-      input.accept(new Uint8Array());
+      input.receive(new Uint8Array());
       expect((await read).equals(Buffer.concat(chunks))).toBe(true);
     }),
   );

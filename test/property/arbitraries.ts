@@ -124,7 +124,7 @@ export function msgpackValues(): fc.Arbitrary<unknown> {
   );
 }
 
-/** What a program may try to send: most of it is plain, and the rest is of all kinds, in any place. */
+/** What a program may try to send: most of it is plain, and the rest is of all kinds, in any endpoint. */
 export function anyValues(): fc.Arbitrary<unknown> {
   const lone = fc.constantFrom('\ud800', 'a\udc00', `${'x'.repeat(70)}\ud800`);
   const odd = fc.anything({
@@ -286,7 +286,7 @@ function frameOf({ kind, body }: Frame): Uint8Array {
   return Buffer.concat([Buffer.of(0, 0, 0, 1 + body.length, kind), body]);
 }
 
-/** Bytes in place of frames: noise, small numbers, frames that were changed. */
+/** Bytes instead of frames: noise, small numbers, frames that were changed. */
 export function hostileFrames(): fc.Arbitrary<Uint8Array> {
   return fc.oneof(
     fc.uint8Array({ maxLength: 64 }),
@@ -305,7 +305,7 @@ export function chunkSizes(): fc.Arbitrary<readonly number[]> {
   return fc.array(fc.integer({ min: 1, max: 30 }), { maxLength: 40 });
 }
 
-/** A number from 0 to below 1, for a place in what is not known yet. */
+/** A number from 0 to below 1, for an endpoint in what is not known yet. */
 export function shares(): fc.Arbitrary<number> {
   return fc.nat(2 ** 24 - 1).map((value) => value / 2 ** 24);
 }

@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { SingletonError } from '../../src/interface/errors.ts';
 import { initiate, tryRespond } from '../../src/protocol/secure/handshake.ts';
-import { SecureChannel } from '../../src/protocol/secure/secure-stream.ts';
-import { duplexPair, outcomeOf, readAll, sessions } from '../protocol/duplex-pair.ts';
+import { SecureStream } from '../../src/protocol/secure/secure-stream.ts';
+import { duplexPair, outcomeOf, readAll, sessions } from '../helpers/duplex-pair.ts';
 import { chunkSizes, handshakes, plaintexts, shares } from './arbitraries.ts';
 
 describe('a channel', () => {
@@ -128,7 +128,7 @@ async function tried(known: Parameters<typeof tryRespond>[0], which?: 'replayed'
 /** All that a channel puts on the wire for these. */
 async function sent(texts: readonly Uint8Array[]): Promise<Buffer> {
   const [wire, end] = duplexPair();
-  const channel = new SecureChannel(end, sessions()[0]);
+  const channel = new SecureStream(end, sessions()[0]);
   for (const text of texts) channel.write(text);
   channel.end();
   const bytes = await readAll(wire);
@@ -139,7 +139,7 @@ async function sent(texts: readonly Uint8Array[]): Promise<Buffer> {
 /** What a channel makes of these chunks, and then no more. */
 function received(chunks: readonly Uint8Array[]): ReturnType<typeof outcomeOf> {
   const [wire, end] = duplexPair();
-  const channel = new SecureChannel(end, sessions()[1]);
+  const channel = new SecureStream(end, sessions()[1]);
   channel.end();
   for (const chunk of chunks) wire.write(chunk);
   wire.end();

@@ -8,10 +8,10 @@ import { lengthPrefixed } from '../../src/codecs/length-prefixed.ts';
 import { scan } from '../../src/codecs/msgpack-decode.ts';
 import { encode } from '../../src/codecs/msgpack-encode.ts';
 import { msgpack } from '../../src/codecs/msgpack.ts';
-import { requirePlain } from '../../src/codecs/serializable.ts';
+import { assertSerializable } from '../../src/codecs/serializable.ts';
 import type { Codec } from '../../src/interface/codec.ts';
 import { SingletonError } from '../../src/interface/errors.ts';
-import { hand } from '../codecs/hand.ts';
+import { hand } from '../helpers/deliver.ts';
 import { anyValues, jsonBytes, jsonValues, msgpackBytes, msgpackValues } from './arbitraries.ts';
 
 /** A value that arrived, or nothing where it was refused. */
@@ -76,7 +76,7 @@ describe('the MessagePack codec', () => {
   test('writes what is plain, and says where what is not lies: two walks agree on it', () => {
     fc.assert(
       fc.property(anyValues(), (value) => {
-        const refusal = refusalOf(() => requirePlain(value, 'MessagePack', isLeaf));
+        const refusal = refusalOf(() => assertSerializable(value, 'MessagePack', isLeaf));
         expect(refusalOf(() => encode(value))).toBe(refusal);
       }),
       { numRuns: 2000 },

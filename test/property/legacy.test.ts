@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { SingletonError, type SingletonErrorCode } from '../../src/interface/errors.ts';
-import { legacyFormat } from '../codecs/legacy-format.ts';
+import { legacyFormat } from '../helpers/legacy-format.ts';
 import { byteLimits, chunked, hostileBytes, legacyBytes, legacyLists, legacySecrets } from './arbitraries.ts';
 
 const codec = legacyFormat;

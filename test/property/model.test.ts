@@ -12,7 +12,7 @@ import {
   SingletonError,
   type Transport,
 } from '../../src/index.ts';
-import { encodePreface } from '../../src/protocol/hello.ts';
+import { encodeClientHello } from '../../src/protocol/hello.ts';
 import { memory, type MemoryNetwork } from '../../src/transports/memory.ts';
 import { launchLists, thresholds } from './arbitraries.ts';
 
@@ -27,7 +27,7 @@ interface Wire {
 
 const SECRET = 'open sesame, open sesame';
 const GUESS = 'a guess of enough bytes';
-const preface = encodePreface({ isSecured: true, codec: Buffer.from('msgpack'), application: new Uint8Array() });
+const preface = encodeClientHello({ isSecured: true, codec: Buffer.from('msgpack'), application: new Uint8Array() });
 
 const wires: readonly Wire[] = [
   {
@@ -53,7 +53,7 @@ const wires: readonly Wire[] = [
   },
 ];
 
-/** The rules of the design, as a formula over the launches that were verified while the place was held. */
+/** The rules of the design, as a formula over the launches that were verified while the endpoint was held. */
 interface Model {
   readonly maxClients: number;
   readonly releaseThreshold: number;
@@ -69,7 +69,7 @@ function published({ verified, maxClients, releaseThreshold }: Model): readonly 
   return verified.slice(0, limit).filter((args) => args.length > 0);
 }
 
-/** A host at a place of its own, and what it told. What happens next there is the scheduler's choice. */
+/** A host at an endpoint of its own, and what it told. What happens next there is the scheduler's choice. */
 class System {
   readonly app: Singleton;
   readonly wire: Wire;
@@ -90,7 +90,7 @@ class System {
   }
 
   get transport(): Transport {
-    return this.network.transport(PLACE);
+    return this.network.transport(ENDPOINT);
   }
 
   /** Lets things happen, one at a time, until the step is done. */
@@ -99,7 +99,7 @@ class System {
   }
 
   /** `delivered` when the host took it, else the code of the error. */
-  async launch(args: readonly string[], options: { readonly handOffTimeout?: number } = {}): Promise<string> {
+  async launch(args: readonly string[], options: { readonly deliveryTimeout?: number } = {}): Promise<string> {
     return this.#send({ ...this.wire.shared, ...options, args });
   }
 
@@ -129,7 +129,7 @@ class System {
   }
 }
 
-const PLACE = 'the place';
+const ENDPOINT = 'the endpoint';
 
 interface Rules {
   readonly maxClients: number;
@@ -260,11 +260,11 @@ class Release implements Command {
   toString = (): string => 'release()';
 }
 
-/** Somebody takes the place away. */
+/** Somebody takes the endpoint away. */
 class Steal implements Command {
   check = (model: Model): boolean => model.isHeld;
   async run(model: Model, system: System): Promise<void> {
-    system.network.steal(PLACE);
+    system.network.steal(ENDPOINT);
     release(model, 'lost');
     compare(model, system);
   }
@@ -275,9 +275,9 @@ class Steal implements Command {
 class Hang implements Command {
   check = (model: Model): boolean => model.isHeld;
   async run(model: Model, system: System): Promise<void> {
-    system.network.freeze(PLACE);
-    const outcome = await system.launch(['gave up'], { handOffTimeout: 20 });
-    system.network.thaw(PLACE);
+    system.network.freeze(ENDPOINT);
+    const outcome = await system.launch(['gave up'], { deliveryTimeout: 20 });
+    system.network.thaw(ENDPOINT);
     expect(outcome).toBe('ERR_SINGLETON_HOST_UNRESPONSIVE');
     compare(model, system);
   }
@@ -292,7 +292,7 @@ class Cut implements Command {
   }
   check = (model: Model): boolean => model.isHeld;
   async run(model: Model, system: System): Promise<void> {
-    system.network.cutNext(PLACE, this.bytes);
+    system.network.cutNext(ENDPOINT, this.bytes);
     const args = ['a launch that may be cut off'];
     const outcome = await system.launch(args);
     if (outcome === 'delivered') count(model, args);
@@ -353,7 +353,7 @@ test.each(wires)(
         const apps = Array.from(
           { length: size },
           (_, index) =>
-            new Singleton({ ...shared, transport: network.transport(PLACE), args: [`${index}`], strict: false }),
+            new Singleton({ ...shared, transport: network.transport(ENDPOINT), args: [`${index}`], strict: false }),
         );
         const claims = apps.map(async (app) => app.acquire().then(() => 'host', outcomeOf));
         const outcomes = await scheduler.waitFor(Promise.all(claims));

@@ -3,17 +3,17 @@ import { frames } from '../../src/protocol/frames.ts';
 import {
   decodeExit,
   decodeLaunch,
-  decodePull,
   decodeReceipt,
   decodeRefusal,
+  decodeWindowUpdate,
   encodeExit,
   encodeLaunch,
-  encodePull,
   encodeReceipt,
   encodeRefusal,
+  encodeWindowUpdate,
   type Frame,
 } from '../../src/protocol/messages.ts';
-import { codeOf } from '../codecs/compliance.ts';
+import { codeOf } from '../helpers/codec-compliance.ts';
 
 const MALFORMED = 'ERR_SINGLETON_MALFORMED_MESSAGE';
 
@@ -154,16 +154,16 @@ describe('a refusal', () => {
 describe('a status and a pull', () => {
   test('are a byte, and a number of four', () => {
     expect(wire(encodeExit(255))).toBe('05ff');
-    expect(wire(encodePull(262_144))).toBe('0900040000');
+    expect(wire(encodeWindowUpdate(262_144))).toBe('0900040000');
     for (let code = 0; code < 256; code += 1) expect(decodeExit(encodeExit(code))).toBe(code);
-    for (const bytes of [0, 1, 65_536, 0xffff_ffff]) expect(decodePull(encodePull(bytes))).toBe(bytes);
+    for (const bytes of [0, 1, 65_536, 0xffff_ffff]) expect(decodeWindowUpdate(encodeWindowUpdate(bytes))).toBe(bytes);
   });
 
   test('of any other length are malformed', () => {
     for (let length = 0; length < 8; length += 1) {
       const body = new Uint8Array(length);
       expect(codeOf(() => decodeExit({ kind: 5, body }))).toBe(length === 1 ? undefined : MALFORMED);
-      expect(codeOf(() => decodePull({ kind: 9, body }))).toBe(length === 4 ? undefined : MALFORMED);
+      expect(codeOf(() => decodeWindowUpdate({ kind: 9, body }))).toBe(length === 4 ? undefined : MALFORMED);
     }
   });
 });
@@ -173,7 +173,7 @@ const MESSAGES: [string, Buffer, (frame: Frame) => unknown][] = [
   ['a receipt', RECEIPT, decodeReceipt],
   ['a refusal', hex('03 04'), decodeRefusal],
   ['a status', hex('05 07'), decodeExit],
-  ['a pull', hex('09 00010000'), decodePull],
+  ['a pull', hex('09 00010000'), decodeWindowUpdate],
 ];
 
 test.each(MESSAGES)('%s of which any byte is any other gives a value or a SingletonError', (_, bytes, decode) => {

@@ -2,8 +2,8 @@ import { lstatSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { kernelMutex } from '../../src/transports/kernel-mutex.ts';
-import { run } from '../process/program.ts';
-import { folder } from './socket-folder.ts';
+import { run } from '../helpers/program.ts';
+import { folder } from '../helpers/socket-folder.ts';
 
 describe.runIf(process.platform === 'linux')('on Linux', () => {
   const mutex = kernelMutex('linux');
@@ -70,11 +70,11 @@ describe.skipIf(process.platform === 'win32')('on macOS and the BSDs', () => {
     release?.();
   });
 
-  test('a symbolic link in its place is refused', async () => {
+  test('a symbolic link in its endpoint is refused', async () => {
     const path = join(folder(), 'socket');
     symlinkSync('elsewhere', `${path}.lock`);
     await expect(mutex.tryHold(path)).rejects.toMatchObject({
-      code: 'ERR_SINGLETON_PLACE_UNAVAILABLE',
+      code: 'ERR_SINGLETON_ENDPOINT_UNAVAILABLE',
       cause: { code: 'ELOOP' },
     });
   });
@@ -82,7 +82,7 @@ describe.skipIf(process.platform === 'win32')('on macOS and the BSDs', () => {
 
 test('on a system without one, nothing is cleared: an error says what to do', async () => {
   await expect(kernelMutex('aix').tryHold('/run/app.sock')).rejects.toMatchObject({
-    code: 'ERR_SINGLETON_PLACE_UNAVAILABLE',
+    code: 'ERR_SINGLETON_ENDPOINT_UNAVAILABLE',
     message: expect.stringMatching(/has left \/run\/app\.sock behind.*Remove it/),
   });
 });

@@ -2,25 +2,25 @@ import { describe, expect, test, vi } from 'vitest';
 import type { Connection } from '../../src/interface/transport.ts';
 import type { Listening } from '../../src/transports/compliance-context.ts';
 import { memory, type MemoryNetwork } from '../../src/transports/memory.ts';
-import { listen, never, open, options, readAll, testTransport, unexpected } from './compliance.ts';
+import { listen, never, open, options, readAll, testTransport, unexpected } from '../helpers/transport-compliance.ts';
 
 describe.each([0, 1])('with a latency of %d ms', (latency) => {
   testTransport({
     create() {
       const network = memory({ latency });
-      return [network.transport('a place'), network.transport('a place')];
+      return [network.transport('an endpoint'), network.transport('an endpoint')];
     },
     abilities: { reset: true },
   });
 });
 
 describe('a network', () => {
-  test('has places of its own, by name', async () => {
+  test('has endpoints of its own, by name', async () => {
     const [one, other] = [memory(), memory()];
     await listen(one.transport('a'));
     await listen(one.transport('b'));
     await listen(other.transport('a'));
-    expect(one.transport('a').place).toBe('memory://a');
+    expect(one.transport('a').endpoint).toBe('memory://a');
   });
 
   test('takes the time that it is told to', async () => {
@@ -36,7 +36,7 @@ describe('a network', () => {
     expect(() => memory({ latency })).toThrow(invalid);
   });
 
-  test('cannot have a place without a name', () => {
+  test('cannot have an endpoint without a name', () => {
     expect(() => memory().transport('')).toThrow(invalid);
   });
 
@@ -98,7 +98,7 @@ describe('a frozen host', () => {
     await expect(waiting).rejects.toBe(reason);
   });
 
-  test('has the place all the same', async () => {
+  test('has the endpoint all the same', async () => {
     const { network } = await hosted();
     network.freeze('a');
     expect(await network.transport('a').listen(unexpected, options())).toBeUndefined();
@@ -107,7 +107,7 @@ describe('a frozen host', () => {
 
 describe('a crash', () => {
   test.each([false, true])(
-    'resets connections, frees the place and does not tell the host; frozen: %j',
+    'resets connections, frees the endpoint and does not tell the host; frozen: %j',
     async (isFrozen) => {
       const { network, nextAccepted, listener } = await hosted();
       const arrival = nextAccepted();
@@ -138,7 +138,7 @@ describe('a crash', () => {
   });
 });
 
-test('a host whose place is stolen is told, once, and the next one has it', async () => {
+test('a host whose endpoint is stolen is told, once, and the next one has it', async () => {
   const network = memory();
   const onLost = vi.fn<() => void>();
   const { listener } = await listen(network.transport('a'), { onLost });
@@ -171,7 +171,7 @@ test.each([0, 3, 6])('a connection is cut after %d bytes, and the one after it i
 
 const invalid = expect.objectContaining({ code: 'ERR_SINGLETON_INVALID_OPTION' });
 
-/** A host at a place that a test does something to. */
+/** A host at an endpoint that a test does something to. */
 async function hosted(): Promise<Listening & { readonly network: MemoryNetwork }> {
   const network = memory();
   return { network, ...(await listen(network.transport('a'))) };

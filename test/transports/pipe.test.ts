@@ -19,8 +19,8 @@ import type { Transport } from '../../src/interface/transport.ts';
 import { kernelMutex } from '../../src/transports/kernel-mutex.ts';
 import { namedPipe, pipe } from '../../src/transports/pipe.ts';
 import { unixSocket } from '../../src/transports/unix-socket.ts';
-import { listen, never, open, options, testTransport, unexpected } from './compliance.ts';
-import { folder, leaveStale } from './socket-folder.ts';
+import { folder, leaveStale } from '../helpers/socket-folder.ts';
+import { listen, never, open, options, testTransport, unexpected } from '../helpers/transport-compliance.ts';
 
 const isWindows = process.platform === 'win32';
 const isLinux = process.platform === 'linux';
@@ -43,7 +43,7 @@ describe.skipIf(isWindows)('a Unix socket', () => {
 
     test('is cleared when its host is gone, and not while the mutex is held', async () => {
       const [transport] = twoThatHoldOn();
-      const path = transport.place.replace('unix://', '');
+      const path = transport.endpoint.replace('unix://', '');
       await leaveStale(path);
       const release = await kernelMutex(process.platform).tryHold(path);
       expect(await transport.listen(unexpected, options())).toBeUndefined();
@@ -64,17 +64,17 @@ describe.skipIf(isWindows)('a Unix socket', () => {
   test('tells a client that has gone from one that has ended', async () => {
     const path = freshPath();
     const { nextAccepted } = await listen(pipe({ path }));
-    for (const isGone of [false, true]) {
+    for (const isPeerGone of [false, true]) {
       const accepted = nextAccepted();
       const client = await open(pipe({ path }));
       const host = await accepted;
       const ended = once(host.resume(), 'end');
       client.end('all');
       await once(client, 'finish');
-      if (isGone) client.destroy();
+      if (isPeerGone) client.destroy();
       await ended;
-      if (isGone && !client.closed) await once(client, 'close');
-      expect(host.isGone?.()).toBe(isGone);
+      if (isPeerGone && !client.closed) await once(client, 'close');
+      expect(host.isPeerGone?.()).toBe(isPeerGone);
     }
   });
 
@@ -95,9 +95,9 @@ describe.skipIf(isWindows)('a Unix socket', () => {
       const path = freshPath();
       await leaveStale(path);
       const transport = pipe({ path });
-      expect(await transport.listen(unexpected, { ...options(), connects: true })).toBeUndefined();
+      expect(await transport.listen(unexpected, { ...options(), skipProbe: true })).toBeUndefined();
       expect(await transport.connect({ signal: never() })).toBeUndefined();
-      await listen(transport, { connects: true });
+      await listen(transport, { skipProbe: true });
     });
 
     test('goes to one of many', async () => {
@@ -175,7 +175,7 @@ describe.skipIf(isWindows)('a Unix socket', () => {
       const path = freshPath();
       const kept = await make(path);
       const before = lstatSync(kept);
-      const refused = { name: 'SingletonError', code: 'ERR_SINGLETON_PLACE_UNAVAILABLE' };
+      const refused = { name: 'SingletonError', code: 'ERR_SINGLETON_ENDPOINT_UNAVAILABLE' };
       await expect(pipe({ path }).listen(unexpected, options())).rejects.toMatchObject(refused);
       await expect(pipe({ path }).connect({ signal: never() })).rejects.toMatchObject(refused);
       expect(lstatSync(kept)).toMatchObject({ ino: before.ino, mode: before.mode, uid: before.uid });
@@ -193,7 +193,7 @@ describe.skipIf(isWindows)('a Unix socket', () => {
       const path = join(folder(), 'missing', 'socket');
       expect(await pipe({ path }).connect({ signal: never() })).toBeUndefined();
       await expect(pipe({ path }).listen(unexpected, options())).rejects.toMatchObject({
-        code: 'ERR_SINGLETON_PLACE_UNAVAILABLE',
+        code: 'ERR_SINGLETON_ENDPOINT_UNAVAILABLE',
         message: expect.stringContaining('does not exist'),
       });
     });
@@ -259,7 +259,7 @@ describe.skipIf(isWindows)('by name', () => {
     vi.stubEnv('XDG_RUNTIME_DIR', runtime);
     onTestFinished(() => void vi.unstubAllEnvs());
     await expect(pipe({ name: 'com.acme.editor' }).listen(unexpected, options())).rejects.toMatchObject({
-      code: 'ERR_SINGLETON_PLACE_UNAVAILABLE',
+      code: 'ERR_SINGLETON_ENDPOINT_UNAVAILABLE',
       message: expect.stringMatching(/mode is 0755.*0700/),
     });
     expect(statSync(runtime).mode & 0o777).toBe(0o755);

@@ -1,9 +1,9 @@
 import type { NetConnectOpts, Server, ServerOpts, Socket } from 'node:net';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { SingletonError } from '../../src/interface/errors.ts';
-import { abort, type Transport } from '../../src/interface/transport.ts';
+import { resetConnection, type Transport } from '../../src/interface/transport.ts';
 import { tcp } from '../../src/transports/tcp.ts';
-import { listen, never, open, options, readAll, testTransport, unexpected } from './compliance.ts';
+import { listen, never, open, options, readAll, testTransport, unexpected } from '../helpers/transport-compliance.ts';
 
 /** Where the system does something else than usual, because no test can bring it about by sockets alone. */
 interface System {
@@ -50,7 +50,7 @@ describe.each(['127.0.0.1', '::1'])('at a free port of %s', (address) => {
   testTransport({ create: () => twoAt(address), abilities });
 });
 
-describe('the place', () => {
+describe('the endpoint', () => {
   test.each([
     [{}, 'tcp://127.0.0.1:1337'],
     [{ address: undefined, port: undefined }, 'tcp://127.0.0.1:1337'],
@@ -59,15 +59,15 @@ describe('the place', () => {
     [{ address: '::1', port: 21_337 }, 'tcp://[::1]:21337'],
     [{ address: '::ffff:127.0.0.1', port: 0 }, 'tcp://[::ffff:127.0.0.1]:0'],
     [{ address: 'localhost', port: 21_337 }, 'tcp://localhost:21337'],
-  ])('of %o is %s', (given, place) => {
-    expect(tcp(given).place).toBe(place);
+  ])('of %o is %s', (given, endpoint) => {
+    expect(tcp(given).endpoint).toBe(endpoint);
   });
 
   test.each(['127.0.0.1', '::1'])('of port 0 of %s is where the listener was put', async (address) => {
     const { listener } = await listen(tcp({ address, port: 0 }));
-    const port = Number(new URL(listener.place).port);
+    const port = Number(new URL(listener.endpoint).port);
     expect(port).toBeGreaterThan(0);
-    expect(listener.place).toBe(tcp({ address, port }).place);
+    expect(listener.endpoint).toBe(tcp({ address, port }).endpoint);
     await open(tcp({ address, port }));
   });
 
@@ -90,7 +90,7 @@ describe('listening', () => {
     // From the range for documentation: nobody has it, and nothing is sent.
     const error = await rejection(tcp({ address: '192.0.2.1', port: 0 }).listen(unexpected, options()));
     expect(error).toMatchObject({
-      code: 'ERR_SINGLETON_PLACE_UNAVAILABLE',
+      code: 'ERR_SINGLETON_ENDPOINT_UNAVAILABLE',
       message: expect.stringMatching(/tcp:\/\/192\.0\.2\.1:0.*no such address/),
       cause: { code: 'EADDRNOTAVAIL' },
     });
@@ -106,7 +106,7 @@ describe('listening', () => {
     const error = await rejection(tcp({ port: 0 }).listen(unexpected, options()));
     expect(error).toBeInstanceOf(SingletonError);
     expect(error).toMatchObject({
-      code: 'ERR_SINGLETON_PLACE_UNAVAILABLE',
+      code: 'ERR_SINGLETON_ENDPOINT_UNAVAILABLE',
       message: expect.stringMatching(message),
       cause: { code },
     });
@@ -119,13 +119,13 @@ describe('listening', () => {
     expect(warnings).toMatchObject([
       { code: 'ERR_SINGLETON_CONNECTION_FAILED', cause: { message: 'too many open files' } },
     ]);
-    await open(at(listener.place));
+    await open(at(listener.endpoint));
   });
 
   test('a connection tells the address of its other side', async () => {
     const { listener, nextAccepted } = await listen(tcp({ port: 0 }));
     const accepted = nextAccepted();
-    await open(at(listener.place));
+    await open(at(listener.endpoint));
     expect((await accepted).remoteAddress).toBe('127.0.0.1');
   });
 
@@ -135,7 +135,7 @@ describe('listening', () => {
   ])('at every address (%s) is reached through %s', async (address, host) => {
     const { listener, nextAccepted } = await listen(tcp({ address, port: 0 }));
     const accepted = nextAccepted();
-    const client = await open(at(listener.place));
+    const client = await open(at(listener.endpoint));
     expect(client.remoteAddress).toBe(host);
     // Linux would find its way to the wildcard too; not every system does.
     expect(system.targets.at(-1)).toMatchObject({ host });
@@ -147,7 +147,7 @@ describe('listening', () => {
 describe('connecting', () => {
   test('a socket that connects to itself has found nobody, and is closed', async () => {
     const [transport] = await twoAt('127.0.0.1');
-    system.localPort = portOf(transport.place);
+    system.localPort = portOf(transport.endpoint);
     onTestFinished(() => void delete system.localPort);
     const connection = transport.connect({ signal: never() });
     const socket = system.sockets.at(-1);
@@ -163,7 +163,7 @@ describe('connecting', () => {
     const { listener } = await listen(tcp({ port: 0 }));
     const [transport] = await twoAt('127.0.0.1');
     // Another socket has it.
-    system.localPort = portOf(listener.place);
+    system.localPort = portOf(listener.endpoint);
     onTestFinished(() => void delete system.localPort);
     expect(await rejection(transport.connect({ signal: never() }))).toMatchObject({
       code: 'ERR_SINGLETON_CONNECTION_FAILED',
@@ -174,9 +174,9 @@ describe('connecting', () => {
   test('a connection that breaks before anybody listens to its errors only closes', async () => {
     const { listener, nextAccepted } = await listen(tcp({ port: 0 }));
     const accepted = nextAccepted();
-    const connection = await at(listener.place).connect({ signal: never() });
+    const connection = await at(listener.endpoint).connect({ signal: never() });
     const closed = new Promise((resolve) => connection?.once('close', resolve));
-    abort(await accepted);
+    resetConnection(await accepted);
     expect(await closed).toBe(true);
   });
 });
@@ -185,15 +185,15 @@ describe('connecting', () => {
 async function twoAt(address: string): Promise<readonly [Transport, Transport]> {
   const { listener } = await listen(tcp({ address, port: 0 }));
   await listener.close();
-  return [at(listener.place), at(listener.place)];
+  return [at(listener.endpoint), at(listener.endpoint)];
 }
 
-function at(place: string): Transport {
-  return tcp({ address: new URL(place).hostname.replace(/^\[(.*)\]$/, '$1'), port: portOf(place) });
+function at(endpoint: string): Transport {
+  return tcp({ address: new URL(endpoint).hostname.replace(/^\[(.*)\]$/, '$1'), port: portOf(endpoint) });
 }
 
-function portOf(place: string): number {
-  return Number(new URL(place).port);
+function portOf(endpoint: string): number {
+  return Number(new URL(endpoint).port);
 }
 
 async function rejection(promise: Promise<unknown>): Promise<unknown> {

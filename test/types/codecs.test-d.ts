@@ -68,7 +68,7 @@ expectTypeOf(
 const texts = lengthPrefixed({ name: 'a', serialize: (a: string) => Buffer.from(a), deserialize: (b) => String(b) });
 expectTypeOf(texts).toEqualTypeOf<Codec<string, never>>();
 expectTypeOf(new Singleton({ codec: lengthPrefixed(serializer), args })).toEqualTypeOf<Singleton<Job, never>>();
-expectTypeOf(texts.protocol.load()).toEqualTypeOf<Promise<Receive<string, never>>>();
+expectTypeOf(texts.protocol.inbound()).toEqualTypeOf<Promise<Receive<string, never>>>();
 lengthPrefixed({ ...serializer, load: () => Promise.resolve() });
 lengthPrefixed({ ...serializer, load: () => Promise.resolve('what was loaded') });
 // @ts-expect-error load is waited for

@@ -97,7 +97,7 @@ expectTypeOf<Singleton['arguments']>().toEqualTypeOf<readonly (readonly string[]
 expectTypeOf<Singleton<Job>['arguments']>().toEqualTypeOf<readonly Job[]>();
 expectTypeOf<Singleton['clients']>().toEqualTypeOf<number>();
 expectTypeOf<Singleton['listening']>().toEqualTypeOf<boolean>();
-expectTypeOf<Singleton['place']>().toEqualTypeOf<string>();
+expectTypeOf<Singleton['endpoint']>().toEqualTypeOf<string>();
 // @ts-expect-error the count is the host's
 app.clients = 1;
 expectTypeOf<Parameters<Singleton['release']>>().toEqualTypeOf<[]>();
@@ -119,7 +119,7 @@ expectTypeOf<SingletonErrorCode>().toEqualTypeOf<`ERR_SINGLETON_${
   | 'INVALID_OPTION'
   | 'ALREADY_RUNNING'
   | 'NO_HOST'
-  | 'PLACE_UNAVAILABLE'
+  | 'ENDPOINT_UNAVAILABLE'
   | 'FOREIGN_HOST'
   | 'HOST_UNRESPONSIVE'
   | 'VERIFICATION_FAILED'

@@ -1,13 +1,13 @@
 import type { Attended } from '../../interface/codec.ts';
-import type { Done } from './emit-safely.ts';
+import type { ListenerResult } from './emit-safely.ts';
 
 /** Knows who was given one launch, who is still at work with it, and whether one has failed. */
-export class Attendance implements Attended {
-  given = 0;
-  atWork = 0;
+export class Completion implements Attended {
+  called = 0;
+  pending = 0;
   hasFailed = false;
-  isComplete = false;
-  isBeingGiven = false;
+  allCalled = false;
+  isCalling = false;
   readonly #onChange: (attended: Attended) => void;
 
   constructor(onChange: (attended: Attended) => void) {
@@ -15,16 +15,16 @@ export class Attendance implements Attended {
   }
 
   /** Hands it to some, who say whether they did their work. */
-  give(hand: () => readonly Done[]): void {
-    this.isBeingGiven = true;
+  call(hand: () => readonly ListenerResult[]): void {
+    this.isCalling = true;
     const work = hand();
-    this.isBeingGiven = false;
+    this.isCalling = false;
     for (const done of work) {
-      this.given += 1;
+      this.called += 1;
       if (typeof done === 'boolean') {
         this.hasFailed ||= !done;
       } else {
-        this.atWork += 1;
+        this.pending += 1;
         void done.then((isDone) => this.#leave(isDone));
       }
     }
@@ -32,13 +32,13 @@ export class Attendance implements Attended {
   }
 
   /** Nobody else is given it. */
-  complete(): void {
-    this.isComplete = true;
+  finishCalling(): void {
+    this.allCalled = true;
     this.#onChange(this);
   }
 
   #leave(isDone: boolean): void {
-    this.atWork -= 1;
+    this.pending -= 1;
     this.hasFailed ||= !isDone;
     this.#onChange(this);
   }

@@ -1,28 +1,39 @@
-import type { Receive } from '../../interface/codec.ts';
+import type { ReadLaunch } from '../../interface/codec.ts';
 import { SingletonError } from '../../interface/errors.ts';
-import { abort, type Connection } from '../../interface/transport.ts';
+import { resetConnection, type Connection } from '../../interface/transport.ts';
 import type { ResolvedOptions } from '../options.ts';
-import { type HostReports, released, type Stage, Visit, type VisitedHost } from './connection.ts';
+import {
+  type ConnectionEvents,
+  releasedError,
+  type ConnectionState,
+  HostConnection,
+  type ConnectionOwner,
+} from './connection.ts';
 import { Expiry } from './expiry.ts';
-import { atExit, notAtExit } from './on-exit.ts';
+import { onExit, offExit } from './on-exit.ts';
 
 /** Milliseconds that connections have to complete their launch after a release, and to close after their answer. */
-const GRACE = 1000;
+const CLOSE_TIMEOUT = 1000;
 /** Milliseconds more for those that did not, and are told so. */
-const FAREWELL = 200;
+const FLUSH_TIMEOUT = 200;
 
 /** All connections of a host, each by the stage that it is in. */
-export class Visits<T, R> implements VisitedHost<T, R> {
+export class ConnectionManager<T, R> implements ConnectionOwner<T, R> {
   readonly options: ResolvedOptions<T, R>;
-  readonly receive: Receive<T, R>;
-  readonly reports: HostReports<T, R>;
+  readonly receive: ReadLaunch<T, R>;
+  readonly reports: ConnectionEvents<T, R>;
   readonly since: number;
-  isCut = false;
-  readonly #stages: Readonly<Record<Exclude<Stage, 'closed'>, Stock<Visit<T, R>>>>;
+  isClosing = false;
+  readonly #stages: Readonly<Record<Exclude<ConnectionState, 'closed'>, Stock<HostConnection<T, R>>>>;
   #size = 0;
   #emptied: (() => void)[] = [];
 
-  constructor(options: ResolvedOptions<T, R>, receive: Receive<T, R>, since: number, reports: HostReports<T, R>) {
+  constructor(
+    options: ResolvedOptions<T, R>,
+    receive: ReadLaunch<T, R>,
+    since: number,
+    reports: ConnectionEvents<T, R>,
+  ) {
     const { receiveTimeout } = options;
     this.options = options;
     this.receive = receive;
@@ -32,17 +43,17 @@ export class Visits<T, R> implements VisitedHost<T, R> {
       // An absolute deadline: an idle timer would be reset by a trickle.
       receiving: new Expiry(receiveTimeout, (visit) => {
         // After a blocked turn, timers come before what arrived meanwhile: one turn reads its bytes, one more its end.
-        setImmediate(() => setImmediate(() => visit.failed(tooSlow(receiveTimeout))));
+        setImmediate(() => setImmediate(() => visit.onError(receiveTimeoutError(receiveTimeout))));
       }),
       dispatching: new Set(),
       conversing: new Set(),
-      leaving: new Expiry(GRACE, (visit) => visit.abort()),
+      leaving: new Expiry(CLOSE_TIMEOUT, (visit) => visit.reset()),
       flushing: new Set(),
     };
   }
 
   /** How many launches wait for their last word. */
-  get conversations(): number {
+  get openSessions(): number {
     return this.#stages.conversing.size;
   }
 
@@ -50,59 +61,59 @@ export class Visits<T, R> implements VisitedHost<T, R> {
   accept(connection: Connection): void {
     if (!this.#makeRoom()) {
       connection.on('error', () => {});
-      return abort(connection);
+      return resetConnection(connection);
     }
-    const visit = new Visit(connection, this);
+    const visit = new HostConnection(connection, this);
     this.#size += 1;
     this.#stages.receiving.add(visit);
-    visit.receive();
+    visit.read();
   }
 
   /** Resolves when the last connection is closed, which takes at most the grace and the farewell. */
-  async settle(): Promise<void> {
+  async drain(): Promise<void> {
     if (this.#size === 0) return;
     const emptied = new Promise<void>((resolve) => this.#emptied.push(resolve));
     let timer = setTimeout(() => {
       const { receiving, conversing } = this.#stages;
-      const told = new Set([...receiving, ...conversing].filter(({ hasAnswer }) => hasAnswer));
-      this.cut();
-      this.#dismissAll();
+      const told = new Set([...receiving, ...conversing].filter(({ hasResponder }) => hasResponder));
+      this.rejectUnfinished();
+      this.#rejectOnExit();
       for (const visit of this.#all()) if (!told.has(visit)) visit.destroy();
       timer = setTimeout(() => {
         for (const visit of this.#all()) visit.destroy();
-      }, FAREWELL);
-    }, GRACE);
+      }, FLUSH_TIMEOUT);
+    }, CLOSE_TIMEOUT);
     await emptied;
     clearTimeout(timer);
   }
 
-  /** From here on no launch is complete: cuts off all that are on their way, so that their clients claim the place anew. */
-  cut(): void {
-    this.isCut = true;
-    for (const visit of this.#stages.receiving) visit.failed(released());
+  /** From here on no launch is complete: cuts off all that are on their way, so that their clients claim the endpoint anew. */
+  rejectUnfinished(): void {
+    this.isClosing = true;
+    for (const visit of this.#stages.receiving) visit.onError(releasedError());
   }
 
   /** A visit goes from one stage to the next. */
-  move(visit: Visit<T, R>, to: Stage): void {
-    const from = visit.stage;
+  setState(visit: HostConnection<T, R>, to: ConnectionState): void {
+    const from = visit.state;
     if (from === 'closed') return;
     this.#stages[from].delete(visit);
-    visit.stage = to;
+    visit.state = to;
     if (to === 'closed') this.#size -= 1;
     else this.#stages[to].add(visit);
-    if (visit.hasAnswer) this.#watchExit(to);
+    if (visit.hasResponder) this.#watchExit(to);
     if (from === 'conversing' || to === 'conversing') this.reports.changed();
     if (this.#size === 0) for (const resolve of this.#emptied.splice(0)) resolve();
   }
 
   /** Behind what the listeners have added meanwhile: they may say the last word when the process ends. */
-  #watchExit(to: Stage): void {
+  #watchExit(to: ConnectionState): void {
     const { dispatching, conversing } = this.#stages;
-    if (to === 'dispatching' || to === 'conversing') atExit(this.#dismissAll);
-    else if (dispatching.size + conversing.size === 0) notAtExit(this.#dismissAll);
+    if (to === 'dispatching' || to === 'conversing') onExit(this.#rejectOnExit);
+    else if (dispatching.size + conversing.size === 0) offExit(this.#rejectOnExit);
   }
 
-  #all(): readonly Visit<T, R>[] {
+  #all(): readonly HostConnection<T, R>[] {
     return Object.values(this.#stages).flatMap((visits) => Array.from(visits));
   }
 
@@ -116,16 +127,16 @@ export class Visits<T, R> implements VisitedHost<T, R> {
     const { receiving, leaving, flushing } = this.#stages;
     const [answered] = leaving.size > 0 ? leaving : flushing;
     const [oldest] = receiving;
-    if (!answered) oldest?.failed(busy(maxConnections, 'it was the oldest'));
+    if (!answered) oldest?.onError(tooManyConnectionsError(maxConnections, 'it was the oldest'));
     (answered ?? oldest)?.destroy();
     if (answered ?? oldest) return true;
-    this.reports.warning(busy(maxConnections, 'all others wait for their answers'));
+    this.reports.warning(tooManyConnectionsError(maxConnections, 'all others wait for their answers'));
     return false;
   }
 
   /** The process ends, or has no time for them. */
-  readonly #dismissAll = (): void => {
-    for (const visit of [...this.#stages.dispatching, ...this.#stages.conversing]) visit.dismiss();
+  readonly #rejectOnExit = (): void => {
+    for (const visit of [...this.#stages.dispatching, ...this.#stages.conversing]) visit.rejectRetryable();
   };
 }
 
@@ -136,14 +147,14 @@ interface Stock<Entry> extends Iterable<Entry> {
   delete(entry: Entry): unknown;
 }
 
-function busy(maxConnections: number, why: string): SingletonError {
+function tooManyConnectionsError(maxConnections: number, why: string): SingletonError {
   return new SingletonError(
     'ERR_SINGLETON_BUSY',
     `A connection was cut off: expected at most ${maxConnections} at a time (maxConnections); ${why}.`,
   );
 }
 
-function tooSlow(receiveTimeout: number): SingletonError {
+function receiveTimeoutError(receiveTimeout: number): SingletonError {
   return new SingletonError(
     'ERR_SINGLETON_CONNECTION_FAILED',
     `A connection was cut off: expected a complete launch within ${receiveTimeout} ms (receiveTimeout).`,

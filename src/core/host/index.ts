@@ -1,2 +1,2 @@
-export { open, warn } from './host.ts';
+export { createHost as open, warn } from './host.ts';
 export { validating } from '../schema-receiving.ts';

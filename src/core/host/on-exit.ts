@@ -8,11 +8,11 @@ function run(): void {
  * Calls back when the process ends, behind all who listen to that now. One listener of the process for all callbacks: Node
  * warns of more than ten.
  */
-export function atExit(callback: () => void): void {
+export function onExit(callback: () => void): void {
   callbacks.add(callback);
   process.off('exit', run).on('exit', run);
 }
 
-export function notAtExit(callback: () => void): void {
+export function offExit(callback: () => void): void {
   if (callbacks.delete(callback) && callbacks.size === 0) process.off('exit', run);
 }

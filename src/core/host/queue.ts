@@ -7,7 +7,7 @@ export interface InboxLimits {
 const MAX_LARGEST = 16;
 
 /** Launches that wait, in order, until somebody listens: so many at most, and so many bytes. */
-export class Inbox<Entry extends { readonly args: unknown }> {
+export class LaunchQueue<Entry extends { readonly args: unknown }> {
   readonly #maxEntries: number;
   readonly #maxBytes: number;
   readonly #waiting: { readonly entry: Entry; readonly weight: number }[] = [];
@@ -19,16 +19,16 @@ export class Inbox<Entry extends { readonly args: unknown }> {
   }
 
   /** `bytes` is what the entry had on the wire. `false` when it is full: the entry was not taken. */
-  put(entry: Entry, bytes: number): boolean {
+  enqueue(entry: Entry, bytes: number): boolean {
     const room = this.#maxBytes - this.#bytes;
-    const weight = Math.max(bytes, weightOf(entry.args, room));
+    const weight = Math.max(bytes, estimateSize(entry.args, room));
     if (this.#waiting.length >= this.#maxEntries || weight > room) return false;
     this.#waiting.push({ entry, weight });
     this.#bytes += weight;
     return true;
   }
 
-  take(): Entry | undefined {
+  dequeue(): Entry | undefined {
     const first = this.#waiting.shift();
     this.#bytes -= first?.weight ?? 0;
     return first?.entry;
@@ -58,7 +58,7 @@ const VALUE_BYTES = 16;
  * The bytes of a value, as far as they bound what waits: its strings and binaries, and something for each value in it, since
  * what a message becomes can be many times its length. Counts no further than `limit`, so that it ends.
  */
-export function weightOf(value: unknown, limit: number): number {
+export function estimateSize(value: unknown, limit: number): number {
   let weight = 0;
   const rest: unknown[] = [value];
   while (rest.length > 0 && weight <= limit) {

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import type { HandOff, Launch, Terms } from '../../interface/codec.ts';
+import type { Deliver, Launch, ProtocolOptions } from '../../interface/codec.ts';
 import { SingletonError } from '../../interface/errors.ts';
 import { encode } from './message.ts';
 
@@ -10,7 +10,10 @@ const READ_AT_ONCE_BYTES = 1024;
  * The client's side of the legacy conversation: it sends one message, the secret before the arguments, and ends; the host
  * ends after it and never sends a byte.
  */
-export function prepare({ args }: Launch<readonly string[]>, { secret, maxMessageBytes }: Terms): HandOff<never> {
+export function outbound(
+  { args }: Launch<readonly string[]>,
+  { secret, maxMessageBytes }: ProtocolOptions,
+): Deliver<never> {
   const bytes = encode(secret === undefined ? args : [Buffer.from(secret).toString(), ...args]);
   if (bytes.length > maxMessageBytes) {
     throw new SingletonError(
@@ -26,14 +29,14 @@ export function prepare({ args }: Launch<readonly string[]>, { secret, maxMessag
  * What a one-way launch can learn of its end. Without a reset, the host took the message (or died with it unread by its
  * program, which nothing on this wire tells apart).
  */
-function send(connection: Duplex, bytes: Uint8Array): ReturnType<HandOff<never>> {
+function send(connection: Duplex, bytes: Uint8Array): ReturnType<Deliver<never>> {
   return new Promise((resolve, reject) => {
     let cause: Error | undefined;
     connection.once('data', () => {
       reject(
         new SingletonError(
           'ERR_SINGLETON_FOREIGN_HOST',
-          'Expected a host, which never sends on this wire; another program holds the place and answered. Choose another.',
+          'Expected a host, which never sends on this wire; another program holds the endpoint and answered. Choose another.',
         ),
       );
       connection.destroy();
@@ -42,12 +45,18 @@ function send(connection: Duplex, bytes: Uint8Array): ReturnType<HandOff<never>>
     connection.once('close', () => {
       if (connection.readableEnded && connection.writableFinished) resolve({ receipt: { outcome: 'unconfirmed' } });
       else if (bytes.length <= READ_AT_ONCE_BYTES) resolve(undefined);
-      else reject(failed(`The host broke the connection off; it may have read some of ${bytes.length} bytes`, cause));
+      else
+        reject(
+          connectionFailedError(
+            `The host broke the connection off; it may have read some of ${bytes.length} bytes`,
+            cause,
+          ),
+        );
     });
     connection.end(bytes);
   });
 }
 
-function failed(what: string, cause?: Error): SingletonError {
+function connectionFailedError(what: string, cause?: Error): SingletonError {
   return new SingletonError('ERR_SINGLETON_CONNECTION_FAILED', `${what}.`, cause && { cause });
 }

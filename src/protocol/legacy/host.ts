@@ -1,9 +1,13 @@
 import type { Duplex } from 'node:stream';
-import type { Receiver, Reception, Terms } from '../../interface/codec.ts';
+import type { LaunchHandler, LaunchResult, ProtocolOptions } from '../../interface/codec.ts';
 import { LegacyDecoder } from './decoder.ts';
 
 /** The host's side of the legacy conversation: it reads to the end, and says nothing. */
-export function receive(connection: Duplex, terms: Terms, receiver: Receiver<readonly string[], never>): undefined {
+export function readLaunch(
+  connection: Duplex,
+  terms: ProtocolOptions,
+  receiver: LaunchHandler<readonly string[], never>,
+): undefined {
   let decoder: LegacyDecoder | undefined;
   let bytes = 0;
   connection.on('data', (chunk: Uint8Array) => {
@@ -13,20 +17,24 @@ export function receive(connection: Duplex, terms: Terms, receiver: Receiver<rea
       decoder.push(chunk);
     } catch (error) {
       connection.pause();
-      receiver.failed(error);
+      receiver.onError(error);
     }
   });
   connection.on('end', () => {
     try {
       const [parts] = (decoder ?? new LegacyDecoder(terms)).end();
-      receiver.received(verify(parts, bytes, terms));
+      receiver.onLaunch(verify(parts, bytes, terms));
     } catch (error) {
-      receiver.failed(error);
+      receiver.onError(error);
     }
   });
 }
 
-function verify(parts: readonly string[], bytes: number, { secret }: Terms): Reception<readonly string[], never> {
+function verify(
+  parts: readonly string[],
+  bytes: number,
+  { secret }: ProtocolOptions,
+): LaunchResult<readonly string[], never> {
   if (secret === undefined) return { verified: true, launch: { args: parts }, bytes };
   const [proof, ...args] = parts;
   if (proof === undefined) return { verified: false, reason: 'missing-secret' };

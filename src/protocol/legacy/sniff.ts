@@ -13,7 +13,7 @@ export function headLength(bytes: Uint8Array): number | undefined {
  * What plainly is another protocol, known by the head of its stream. A web page can make a browser post to any port, and
  * the NULs in its body would read as arguments: so a line of HTTP at the start is never one.
  */
-export function recognizeStranger(head: Uint8Array): string | undefined {
+export function sniffForeignProtocol(head: Uint8Array): string | undefined {
   if (head[0] === 0x16 && head[1] === 0x03) return 'TLS';
   if (head[0] === 0xf5) return 'a structured codec of this library';
   // A method, or SSH: what almost every message has not costs nothing more.

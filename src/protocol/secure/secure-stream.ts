@@ -17,7 +17,7 @@ type Part = 'length' | 'ciphertext' | 'tag';
  *
  * An empty record is the sender's end; a stream that ends without one was cut off.
  */
-export class SecureChannel extends Duplex {
+export class SecureStream extends Duplex {
   readonly #connection: Duplex;
   readonly #session: Session;
   readonly #waiting = new GrowingBuffer();
@@ -33,11 +33,11 @@ export class SecureChannel extends Duplex {
     this.#session = session;
     connection
       .on('data', (chunk: Uint8Array) => this.#receive(chunk))
-      .once('end', () => this.#requireEnd())
+      .once('end', () => this.#assertEnded())
       .once('close', () => this.#closed())
       .once('error', (error: Error) => this.destroy(error))
       .pause();
-    if (connection.destroyed) this.destroy(cutShort());
+    if (connection.destroyed) this.destroy(prematureCloseError());
   }
 
   override _read(): void {
@@ -64,7 +64,7 @@ export class SecureChannel extends Duplex {
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     this.#waiting.clear();
     this.#connection.destroy();
-    this.#settle(error ?? cutShort());
+    this.#settle(error ?? prematureCloseError());
     done(error);
   }
 
@@ -143,7 +143,7 @@ export class SecureChannel extends Duplex {
     }
   }
 
-  #requireEnd(): void {
+  #assertEnded(): void {
     if (this.#hasEnded) return;
     this.#fail(
       'ERR_SINGLETON_TRUNCATED_MESSAGE',
@@ -152,9 +152,9 @@ export class SecureChannel extends Duplex {
   }
 
   #closed(): void {
-    this.#requireEnd();
+    this.#assertEnded();
     if (this.writableFinished) this.destroy();
-    else this.destroy(cutShort());
+    else this.destroy(prematureCloseError());
   }
 
   #fail(code: SingletonErrorCode, message: string): void {
@@ -162,6 +162,6 @@ export class SecureChannel extends Duplex {
   }
 }
 
-function cutShort(): SingletonError {
+function prematureCloseError(): SingletonError {
   return new SingletonError('ERR_SINGLETON_CONNECTION_FAILED', 'The channel was closed before all was written.');
 }

@@ -1,0 +1,192 @@
+import { inspect } from 'node:util';
+import { Packr } from 'msgpackr/pack';
+import { describe, expect, it, test } from 'vitest';
+import { scan } from '../../src/codecs/msgpack-decode.ts';
+import { codeOf, MARKER } from '../helpers/codec-compliance.ts';
+
+const MALFORMED = 'ERR_SINGLETON_MALFORMED_MESSAGE';
+const PROTO = hex(Buffer.from('__proto__'));
+
+/** Each is one value. */
+const one = `
+  c0 c2 c3 00 7f e0 ff
+  cc80 cd0100 ce00010000 cf0001000000000000 d080 d18000 d280000000 d38000000000000000 ca7fc00000 cb7ff0000000000000
+  a0 a161 bf${'61'.repeat(31)} d900 d90161 da000161 db0000000161 a4f09f9880 a3efbfbf a9${PROTO}
+  c400 c401ff c50001ff c600000001ff
+  90 91c0 9f${'c0'.repeat(15)} dc0000 dc0001c0 dd00000001c0
+  80 81a161c0 8f${'a161c0'.repeat(15)} de0000 de0001a161c0 df00000001a161c0
+  81a0c0 81d90161c0 81da000161c0 81db0000000161c0 81a161a9${PROTO} 81a85f5f70726f746f5fc0
+  9381a16191a1629080 82a16181a162c0a16380 81ab636f6e7374727563746f72c0`
+  .trim()
+  .split(/\s+/);
+
+describe.each(one)('%s', (text) => {
+  const bytes = Buffer.from(text, 'hex');
+
+  it('passes alone, wherever it lies in its buffer', () => {
+    scan(bytes);
+    scan(Buffer.concat([Buffer.of(0xc1), bytes, Buffer.of(0xc1)]).subarray(1, -1));
+  });
+
+  it('is refused cut off at every byte, and with anything behind it', () => {
+    for (const at of bytes.keys()) expect(codeOf(() => scan(bytes.subarray(0, at)))).toBe(MALFORMED);
+    for (const more of [0xc0, 0xc1, 0x00, 0x90]) {
+      expect(codeOf(() => scan(Buffer.concat([bytes, Buffer.of(more)])))).toBe(MALFORMED);
+    }
+  });
+
+  it('passes as the value of a list and of a map', () => {
+    for (const start of ['91', 'dc0001', '81a161', '9181a161']) scan(Buffer.from(start + text, 'hex'));
+  });
+
+  it('passes as a key only where it is a string that is not "__proto__"', () => {
+    const isKey = /^([ab].|d[9ab])/.test(text) && !text.includes(PROTO);
+    expect(codeOf(() => scan(Buffer.from(`81${text}c0`, 'hex')))).toBe(isKey ? undefined : MALFORMED);
+  });
+});
+
+const shared = shareReferences();
+
+const extensions = [
+  'c70169ff',
+  'c8000169ff',
+  'c90000000169ff',
+  'd469ff',
+  'd569ffff',
+  `d669${'ff'.repeat(4)}`,
+  `d7ff${'00'.repeat(8)}`,
+  `d870${'ff'.repeat(16)}`,
+];
+
+const hostile: readonly (readonly [string, string | Uint8Array])[] = [
+  ['nothing', ''],
+  ['the byte that is never used', 'c1'],
+  ['the byte that is never used, inside', '92c0c1'],
+  ...extensions.map((bytes) => [`an extension, ${bytes}`, bytes] as const),
+  ['an extension inside', '91d46900'],
+  ['an extension as a key', '81d46900c0'],
+  ['an empty extension', 'c70069'],
+  ...['c4', 'c5', 'c6', 'd9', 'da', 'db', 'dc', 'dd', 'de', 'df', 'c9', 'bf', '9f', '8f'].flatMap((type) => [
+    [`a length that is not there, ${type}ffffffff`, `${type}ffffffff`] as const,
+    [`a length that is not there inside, ${type}ffffffff`, `92${type}ffffffffc0c0`] as const,
+    [`a length that is not there in a key, ${type}ffffffff`, `81${type}ffffffffc0`] as const,
+  ]),
+  ['a list in a list that claims what its parent has', '92dd0000000391c0'],
+  ...[`a9${PROTO}`, `d909${PROTO}`, `da0009${PROTO}`, `db00000009${PROTO}`].flatMap((key) => [
+    [`__proto__ as a key, ${key}`, `81${key}80`] as const,
+    [`__proto__ as the second key, ${key}`, `82a161c0${key}80`] as const,
+    [`__proto__ as a key deep inside, ${key}`, `9181a161de0001${key}80`] as const,
+  ]),
+  ...['ff', '80', 'c3', 'c328', 'c080', 'eda080', 'f4908080', 'f09f98', '616161ff', 'fe'].flatMap((text) => [
+    [`a value that is not UTF-8, ${text}`, (0xa0 + text.length / 2).toString(16) + text] as const,
+    [`a key that is not UTF-8, ${text}`, `81${(0xa0 + text.length / 2).toString(16)}${text}c0`] as const,
+  ]),
+  ['a character that is cut by the end of its string', '92a1c3a1a9'],
+  ['shared references', shared],
+  ['a record of msgpackr', new Packr({ useRecords: true }).pack({ a: 1, b: 2 })],
+  ['a Date of msgpackr', new Packr().pack([new Date(0)])],
+  ['a Set of msgpackr', new Packr({ moreTypes: true }).pack(new Set([1]))],
+  ['a RegExp of msgpackr', new Packr({ moreTypes: true }).pack(/a/)],
+  ['an Error of msgpackr', new Packr({ moreTypes: true }).pack(new Error('a'))],
+  ['lists 100,000 deep', '91'.repeat(100_000)],
+  ['maps 100,000 deep', '81a161'.repeat(100_000)],
+  ['lists 33 deep', `${'91'.repeat(33)}c0`],
+  ['lists of a million values', Buffer.concat([Buffer.from('dd000f4240', 'hex'), Buffer.alloc(1_000_000)])],
+];
+
+test.each(hostile)('%s is refused at once', (_, message) => {
+  const bytes = typeof message === 'string' ? Buffer.from(message, 'hex') : message;
+  expect(codeOf(() => scan(bytes))).toBe(MALFORMED);
+  expect(best(() => codeOf(() => scan(bytes)))).toBeLessThan(10);
+});
+
+test('486 bytes of shared references are what they are called', () => {
+  expect(shared.length).toBeLessThanOrEqual(486);
+  expect(hex(shared)).toMatch(/d[4-8]69/);
+});
+
+test('lists and maps pass 32 deep and not 33 deep', () => {
+  for (const open of ['91', 'dc0001', 'dd00000001', '81a161', 'de0001a161']) {
+    scan(Buffer.from(`${open.repeat(32)}c0`, 'hex'));
+    for (const inner of ['c0', '90', '80']) {
+      expect(codeOf(() => scan(Buffer.from(open.repeat(33) + inner, 'hex')))).toBe(MALFORMED);
+    }
+  }
+});
+
+test('depth is that of what is open: 100 lists of 31 levels, one after the other, pass', () => {
+  scan(Buffer.from(`dc0064${`${'91'.repeat(31)}c0`.repeat(100)}`, 'hex'));
+  scan(Buffer.from(`dc0064${`${'91'.repeat(30)}90`.repeat(100)}`, 'hex'));
+});
+
+const list = (size: number): Uint8Array => Buffer.from(`dd${u32(size)}${'c0'.repeat(size)}`, 'hex');
+const map = (size: number): Uint8Array => Buffer.from(`df${u32(size)}${'a161c0'.repeat(size)}`, 'hex');
+
+test('65,536 values pass and one more does not; keys are not counted', () => {
+  for (const make of [list, map]) {
+    scan(make(65_535));
+    expect(codeOf(() => scan(make(65_536)))).toBe(MALFORMED);
+  }
+});
+
+test('an error of the scan holds nothing of the message', () => {
+  const marker = Buffer.from(MARKER);
+  const text = Buffer.concat([Buffer.of(0xa0 + marker.length), marker]);
+  const ends = ['c1', 'd46900', 'a1ff', 'dbffffffff', '8100c0', `81a9${PROTO}c0`, ''];
+  for (const end of ends) {
+    const bytes = Buffer.concat([Buffer.of(0x92), text, Buffer.from(end, 'hex')]);
+    expect(codeOf(() => scan(bytes))).toBe(MALFORMED);
+    expect(inspect(thrownBy(() => scan(bytes)))).not.toContain(MARKER);
+  }
+});
+
+const KIB = 1024;
+
+test.each<[string, (size: number) => Buffer]>([
+  ['of ASCII', (size) => oneString(size, 'a')],
+  ['of other characters', (size) => oneString(size, '😀')],
+  ['of strings', (size) => Buffer.from(`dd${u32(size / 16)}${`aec3a9${'61'.repeat(12)}`.repeat(size / 16)}`, 'hex')],
+  ['of properties', (size) => Buffer.from(`df${u32(size / 16)}${`ae${'61'.repeat(14)}00`.repeat(size / 16)}`, 'hex')],
+  ['of numbers', (size) => Buffer.from(`dd${u32(size / 16)}${'cb3ff0000000000000'.repeat(size / 16)}`, 'hex')],
+])('the time for a message %s grows as its length does', (_, message) => {
+  const [short, long] = [message(32 * KIB), message(512 * KIB)];
+  // 16 times as long: 16 in theory, 256 where the time grew by the square.
+  expect(best(() => scan(long)) / best(() => scan(short))).toBeLessThan(64);
+});
+
+function oneString(size: number, of: string): Buffer {
+  return Buffer.concat([Buffer.from(`db${u32(size)}`, 'hex'), Buffer.alloc(size, of)]);
+}
+
+/** The fewest milliseconds of twenty runs. */
+function best(run: () => unknown): number {
+  const times = Array.from({ length: 20 }, () => {
+    const start = performance.now();
+    run();
+    return performance.now() - start;
+  });
+  return Math.min(...times);
+}
+
+/** Objects that refer to each other, as msgpackr alone writes them. */
+function shareReferences(): Uint8Array {
+  let value: unknown = [];
+  for (let level = 0; level < 25; level += 1) value = [value, value];
+  return new Packr({ structuredClone: true }).pack(value);
+}
+
+function thrownBy(call: () => unknown): unknown {
+  try {
+    return call();
+  } catch (error) {
+    return error;
+  }
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex');
+}
+
+function u32(value: number): string {
+  return value.toString(16).padStart(8, '0');
+}

@@ -1,0 +1,104 @@
+import { EventEmitter, once } from 'node:events';
+import { createConnection, type Socket } from 'node:net';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { json } from '../../../src/codecs/json.ts';
+import { type Schema, Singleton, type SingletonOptions } from '../../../src/index.ts';
+import { encodeClientHello } from '../../../src/protocol/hello.ts';
+import { readUpTo } from '../../../src/protocol/read.ts';
+import { portOf } from '../../helpers/host.ts';
+
+const codec = json<readonly string[]>();
+const PREFACE = encodeClientHello({ isSecured: false, codec: Buffer.from('json'), application: new Uint8Array() });
+const HELLO_BYTES = 12;
+/** A refusal whose reason is "not taken": the launch may be handed to the next host. */
+const NOT_TAKEN = '000000020305';
+
+describe('a release', () => {
+  it('tells a client in the middle of its launch, after a second, that it was not taken', async () => {
+    const app = await start();
+    const client = await greeted(app);
+    client.write(Buffer.from('0000002a01000000', 'hex'));
+
+    const released = app.release();
+
+    expect(Buffer.from(await readUpTo(client, 6)).toString('hex')).toBe(NOT_TAKEN);
+    client.end();
+    await released;
+  });
+
+  it('hands the launch that a slow schema held up to the next host', async () => {
+    const events = new EventEmitter();
+    const asked = once(events, 'asked');
+    const slow: Schema<readonly string[]> = {
+      '~standard': {
+        version: 1,
+        vendor: 'test',
+        validate: () => {
+          events.emit('asked');
+          return new Promise(() => {});
+        },
+      },
+    };
+    const app = new Singleton<readonly string[]>({ port: 0, codec, args: [], schema: slow });
+    onTestFinished(() => app.release());
+    await app.acquire();
+    const port = portOf(app);
+    const second = Singleton.acquire({ port, codec, args: ['late'], strict: false });
+    await asked;
+
+    const released = app.release();
+    const next = await Singleton.acquire({ port, codec, args: [], strict: false });
+    onTestFinished(() => next.release());
+    const [args] = await once(next, 'args');
+
+    expect(args).toEqual(['late']);
+    await expect(second).rejects.toMatchObject({ receipt: { outcome: 'delivered' } });
+    await released;
+  });
+});
+
+it('connections that have their answer and stay make room before a launch that is on its way', async () => {
+  const app = await start({ maxConnections: 4 });
+  const honest = await greeted(app);
+  const other = encodeClientHello({ isSecured: false, codec: Buffer.from('other'), application: new Uint8Array() });
+  const strangers: Socket[] = [];
+  for (let count = 0; count < 20; count += 1) {
+    const stranger = await dial(app);
+    strangers.push(stranger);
+    stranger.write(other);
+    await readUpTo(stranger, HELLO_BYTES);
+  }
+
+  await Promise.all(strangers.slice(0, -3).map(closed));
+
+  expect(honest.closed).toBe(false);
+  honest.write(Buffer.from('0000000d01000000000000005b2261225d', 'hex'));
+  const [args] = await once(app, 'args');
+  expect(args).toEqual(['a']);
+});
+
+async function start(options: SingletonOptions = {}): Promise<Singleton> {
+  const app = new Singleton({ port: 0, codec, args: [], ...options });
+  onTestFinished(() => app.release());
+  return app.acquire();
+}
+
+async function dial(app: Singleton): Promise<Socket> {
+  const socket = createConnection({ host: '127.0.0.1', port: portOf(app), allowHalfOpen: true });
+  onTestFinished(() => void socket.destroy());
+  socket.on('error', () => {}).on('end', () => socket.end());
+  await once(socket, 'connect');
+  return socket;
+}
+
+async function closed(socket: Socket): Promise<void> {
+  if (!socket.closed) await once(socket.resume(), 'close');
+}
+
+/** A client that has the host's hello and has sent nothing of its launch. */
+async function greeted(app: Singleton): Promise<Socket> {
+  const socket = await dial(app);
+  socket.write(PREFACE);
+  await readUpTo(socket, HELLO_BYTES);
+  return socket;
+}

@@ -1,0 +1,168 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { RateLimit } from '../../../src/core/host/warnings.ts';
+import type { SingletonError, VerifyFailure } from '../../../src/index.ts';
+import { launch, speak, startHost } from '../../helpers/host.ts';
+
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+describe('a limit', () => {
+  let passed = 0;
+  let summaries: number[] = [];
+  let limit: RateLimit;
+
+  const pass = (times: number): void => {
+    for (let count = 0; count < times; count += 1) limit.pass(() => (passed += 1));
+  };
+
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    passed = 0;
+    summaries = [];
+    limit = new RateLimit((leftOut) => summaries.push(leftOut));
+  });
+
+  it('lets 100 through, and sets no timer for them', () => {
+    pass(100);
+    vi.advanceTimersByTime(60_000);
+    expect(passed).toBe(100);
+    expect(summaries).toEqual([]);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('tells once, 10 seconds after the first, how many more came', () => {
+    pass(100);
+    vi.advanceTimersByTime(9000);
+    pass(7);
+    expect(vi.getTimerCount()).toBe(1);
+    vi.advanceTimersByTime(999);
+    expect(summaries).toEqual([]);
+    vi.advanceTimersByTime(1);
+    expect({ passed, summaries }).toEqual({ passed: 100, summaries: [7] });
+    vi.advanceTimersByTime(60_000);
+    expect(summaries).toEqual([7]);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('lets 100 through again when the 10 seconds are over', () => {
+    pass(101);
+    vi.advanceTimersByTime(9999);
+    pass(1);
+    expect(passed).toBe(100);
+    vi.advanceTimersByTime(1);
+    pass(101);
+    expect({ passed, summaries }).toEqual({ passed: 200, summaries: [2] });
+    vi.advanceTimersByTime(10_000);
+    expect(summaries).toEqual([2, 1]);
+  });
+
+  it('lets every one through that comes slowly enough', () => {
+    for (let count = 0; count < 1000; count += 1) {
+      pass(1);
+      vi.advanceTimersByTime(100);
+    }
+    expect({ passed, summaries }).toEqual({ passed: 1000, summaries: [] });
+  });
+
+  it('tells what was left out so far when it ends, once, and leaves no timer', () => {
+    pass(103);
+    limit.end();
+    limit.end();
+    vi.advanceTimersByTime(60_000);
+    expect(summaries).toEqual([3]);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('tells nothing when it ends and nothing was left out', () => {
+    limit.end();
+    pass(100);
+    limit.end();
+    expect(summaries).toEqual([]);
+  });
+
+  it('counts what passes while it tells, in the next 10 seconds', () => {
+    const nested: number[] = [];
+    limit = new RateLimit((leftOut) => {
+      nested.push(leftOut);
+      limit.pass(() => (passed += 1));
+    });
+    pass(105);
+    vi.advanceTimersByTime(10_000);
+    expect({ passed, nested }).toEqual({ passed: 101, nested: [5] });
+  });
+});
+
+describe('on a host', () => {
+  let printed: string[] = [];
+
+  beforeEach(() => {
+    printed = [];
+    vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
+      printed.push(String(text));
+      return true;
+    });
+  });
+
+  it('1,000 bad connections are 100 warnings and a summary, in events and in print; a launch is still served', async () => {
+    const app = await startHost({ verbose: true });
+    const warnings: SingletonError[] = [];
+    app.on('warning', (warning) => warnings.push(warning));
+    await many(1000, () => speak(app, 'cut off'));
+    await launch(app, ['a']);
+    expect(app.arguments).toEqual([['a']]);
+    expect(warnings).toHaveLength(100);
+    await app.release();
+    expect(warnings).toHaveLength(101);
+    expect(new Set(warnings.slice(0, 100).map(({ code }) => code))).toEqual(
+      new Set(['ERR_SINGLETON_TRUNCATED_MESSAGE']),
+    );
+    expect(warnings.at(-1)).toMatchObject({
+      code: 'ERR_SINGLETON_BUSY',
+      message: 'Too much came at once: 900 more warnings were not emitted.',
+    });
+    expect(printed).toHaveLength(101);
+    expect(printed.at(-1)).toContain('900 more warnings');
+  });
+
+  it('every failed verification is an event, and about 100 are printed', async () => {
+    const app = await startHost({ verbose: true, secret: 'sesame' });
+    const failures: VerifyFailure[] = [];
+    const warnings: SingletonError[] = [];
+    app.on('verifyFailed', (failure) => failures.push(failure));
+    app.on('warning', (warning) => warnings.push(warning));
+    await many(400, () => speak(app, 'guess\0'));
+    expect(failures).toHaveLength(400);
+    expect(printed).toHaveLength(100);
+    expect(warnings).toEqual([]);
+    await app.release();
+    expect(warnings).toMatchObject([{ code: 'ERR_SINGLETON_BUSY' }]);
+    expect(warnings[0]?.message).toBe('Too much came at once: 300 more refused clients were not printed.');
+    expect(printed).toHaveLength(101);
+  });
+
+  it('a host that is not verbose prints nothing and tells no summary of what it did not print', async () => {
+    const app = await startHost({ secret: 'sesame' });
+    const warnings: SingletonError[] = [];
+    app.on('warning', (warning) => warnings.push(warning));
+    await many(120, () => speak(app, 'guess\0'));
+    await app.release();
+    expect({ printed, warnings }).toEqual({ printed: [], warnings: [] });
+  });
+
+  it('a flood leaves a timer, and none after the release', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const app = await startHost({ verbose: true, secret: 'sesame' });
+    await many(120, () => speak(app, 'guess\0'));
+    await many(120, () => speak(app, 'cut off'));
+    expect(vi.getTimerCount()).toBe(2);
+    await app.release();
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
+/** So many, a few at a time. */
+async function many(count: number, act: () => Promise<unknown>): Promise<void> {
+  for (let done = 0; done < count; done += 20) await Promise.all(Array.from({ length: 20 }, act));
+}

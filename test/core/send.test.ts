@@ -1,0 +1,204 @@
+import { getEventListeners } from 'node:events';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { Deadline } from '../../src/core/deadline.ts';
+import type { DeliveryOptions, ResolvedOptions } from '../../src/core/options.ts';
+import { resolveOptions } from '../../src/core/resolve-options.ts';
+import { attempt, prepare, send } from '../../src/core/send.ts';
+import { SingletonError } from '../../src/interface/errors.ts';
+import { at, type ConnectAnswer, ScriptedTransport } from '../helpers/scripted-transport.ts';
+
+type Strings = readonly string[];
+
+function optionsFor(
+  transport: ScriptedTransport,
+  options: DeliveryOptions<Strings> & { args?: Strings } = {},
+): ResolvedOptions<Strings> {
+  return resolveOptions<Strings>({ transport, args: ['a'], ...options });
+}
+
+const endpoint = (connect: ConnectAnswer): ScriptedTransport => new ScriptedTransport({ connect: [connect] });
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+describe('send', () => {
+  it('hands over and never claims the endpoint', async () => {
+    const transport = endpoint('host');
+    expect(await send(optionsFor(transport))).toEqual({ outcome: 'unconfirmed' });
+    expect(transport.steps).toEqual(['connect', 'hand-off']);
+    expect(transport.connections).toMatchObject([{ received: 'a\0' }]);
+  });
+
+  it('sends the secret before the arguments', async () => {
+    const transport = endpoint('host');
+    await send(optionsFor(transport, { secret: 's', args: [] }));
+    expect(transport.connections).toMatchObject([{ received: 's\0' }]);
+  });
+
+  it('an endpoint with nobody is NO_HOST, after one try', async () => {
+    const transport = endpoint('nobody');
+    await expect(send(optionsFor(transport))).rejects.toMatchObject({
+      code: 'ERR_SINGLETON_NO_HOST',
+      message: expect.stringContaining('scripted://endpoint'),
+    });
+    expect(transport.steps.filter((step) => step === 'connect')).toHaveLength(1);
+  });
+
+  it('a host that resets is tried again, until it takes the launch', async () => {
+    const transport = new ScriptedTransport({ connect: ['reset', 'reset', 'host'] });
+    expect(await send(optionsFor(transport))).toEqual({ outcome: 'unconfirmed' });
+    expect(transport.steps.filter((step) => step === 'connect')).toHaveLength(3);
+  });
+
+  it('a host that resets until the deadline is HOST_UNRESPONSIVE', async () => {
+    const transport = endpoint('reset');
+    await expect(send(optionsFor(transport, { deliveryTimeout: 100 }))).rejects.toMatchObject({
+      code: 'ERR_SINGLETON_HOST_UNRESPONSIVE',
+    });
+  });
+
+  it.each(['silent', 'hanging'] as const)(
+    'a host that is %s until the deadline is HOST_UNRESPONSIVE',
+    async (answer) => {
+      const transport = endpoint(answer);
+      await expect(send(optionsFor(transport, { deliveryTimeout: 10 }))).rejects.toMatchObject({
+        code: 'ERR_SINGLETON_HOST_UNRESPONSIVE',
+      });
+      expect(transport.connections.every(({ wasReset }) => wasReset)).toBe(true);
+    },
+  );
+
+  it('a host that answers on a one-way wire is FOREIGN_HOST', async () => {
+    await expect(send(optionsFor(endpoint('foreign')))).rejects.toMatchObject({ code: 'ERR_SINGLETON_FOREIGN_HOST' });
+  });
+
+  it('arguments that cannot be encoded are refused before it connects', async () => {
+    const transport = endpoint('host');
+    await expect(send(optionsFor(transport, { args: ['\0'] }))).rejects.toMatchObject({
+      code: 'ERR_SINGLETON_UNENCODABLE',
+    });
+    expect(transport.steps).toEqual([]);
+  });
+
+  it('a signal that is aborted beforehand is RELEASED, and nothing is tried', async () => {
+    const transport = endpoint('host');
+    const signal = AbortSignal.abort('enough');
+    await expect(send(optionsFor(transport, { signal }))).rejects.toMatchObject({
+      code: 'ERR_SINGLETON_RELEASED',
+      cause: 'enough',
+    });
+    expect(transport.steps).toEqual([]);
+  });
+
+  it.each([
+    ['connect', 'hanging'],
+    ['hand-off', 'silent'],
+  ] as const)('an abort at the %s is RELEASED with the reason as the cause', async (step, answer) => {
+    const controller = new AbortController();
+    const onStep = at(step, () => controller.abort('enough'));
+    const transport = new ScriptedTransport({ connect: [answer], onStep });
+    await expect(send(optionsFor(transport, { signal: controller.signal }))).rejects.toMatchObject({
+      code: 'ERR_SINGLETON_RELEASED',
+      cause: 'enough',
+    });
+    expect(transport.connections.every(({ wasReset }) => wasReset)).toBe(true);
+    expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0);
+  });
+
+  it.each(['host', 'nobody', 'foreign'] as const)('no timer and no listener is left after %s', async (answer) => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const { signal } = new AbortController();
+    await send(optionsFor(endpoint(answer), { signal })).catch(() => {});
+    expect(vi.getTimerCount()).toBe(0);
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0);
+  });
+});
+
+/** Never over by itself. */
+function deadlineOf(signal?: AbortSignal): Deadline {
+  return new Deadline(Infinity, () => new SingletonError('ERR_SINGLETON_NO_HOST', 'Infinity is over.'), signal);
+}
+
+describe('deliver', () => {
+  const deadline = deadlineOf();
+
+  it.each([
+    ['nobody', 'nobody'],
+    ['reset', 'cut-off'],
+  ] as const)('resolves to why it may be tried again: %s is %s', async (answer, why) => {
+    const transport = endpoint(answer);
+    expect(await attempt(transport, await prepare(optionsFor(transport), deadline), deadline)).toBe(why);
+  });
+
+  it('closes a connection that the hand-off left open', async () => {
+    const transport = endpoint('silent');
+    const delivery = { receipt: { outcome: 'delivered' } } as const;
+    expect(await attempt(transport, async () => delivery, deadline)).toBe(delivery);
+    expect(transport.connections).toMatchObject([{ destroyed: true }]);
+  });
+
+  it('closes the connection of a hand-off that fails, and passes its error on', async () => {
+    const transport = endpoint('silent');
+    const boom = new Error('boom');
+    await expect(attempt(transport, () => Promise.reject(boom), deadline)).rejects.toBe(boom);
+    expect(transport.connections).toMatchObject([{ destroyed: true }]);
+  });
+
+  it('an error of the connection after the hand-off is nobody’s exception', async () => {
+    const transport = endpoint('silent');
+    await attempt(transport, async () => undefined, deadline);
+    const [connection] = transport.connections;
+    expect(connection?.emit('error', new Error('late'))).toBe(true);
+  });
+
+  it('rejects with the reason of an abort, whatever the hand-off makes of its connection being cut', async () => {
+    const transport = endpoint('silent');
+    const controller = new AbortController();
+    const delivery = attempt(
+      transport,
+      (connection) => {
+        queueMicrotask(() => controller.abort('enough'));
+        return new Promise<never>((_, reject) => connection.once('close', () => reject(new Error('cut'))));
+      },
+      deadlineOf(controller.signal),
+    );
+    await expect(delivery).rejects.toMatchObject({ code: 'ERR_SINGLETON_RELEASED', cause: 'enough' });
+  });
+
+  it('an abort as the connection is made ends it, although the transport did not see the abort', async () => {
+    const transport = endpoint('silent');
+    const controller = new AbortController();
+    const connect = transport.connect.bind(transport);
+    vi.spyOn(transport, 'connect').mockImplementation(async (options) => {
+      const connection = await connect(options);
+      controller.abort('enough');
+      return connection;
+    });
+    const delivery = attempt(transport, await prepare(optionsFor(transport), deadline), deadlineOf(controller.signal));
+    await expect(delivery).rejects.toMatchObject({ code: 'ERR_SINGLETON_RELEASED', cause: 'enough' });
+    expect(transport.connections).toMatchObject([{ destroyed: true }]);
+  }, 2000);
+
+  it('leaves no callback behind', async () => {
+    const transport = endpoint('host');
+    const over = new AbortController();
+    const own = deadlineOf(over.signal);
+    await attempt(transport, await prepare(optionsFor(transport), own), own);
+    const [connection] = transport.connections;
+    over.abort();
+    expect(connection?.wasReset).toBe(false);
+  });
+});
+
+describe('prepare', () => {
+  it('hands the codec the arguments, the directory and the process', async () => {
+    const options = optionsFor(endpoint('host'));
+    const spy = vi.spyOn(options.codec.protocol, 'outbound');
+    await prepare(options, deadlineOf());
+    expect(spy).toHaveBeenCalledExactlyOnceWith(
+      { args: ['a'], cwd: process.cwd(), pid: process.pid, wait: false },
+      options,
+    );
+  });
+});

@@ -1,0 +1,287 @@
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { createConnection, createServer, type Server, type Socket } from 'node:net';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { isDeepStrictEqual } from 'node:util';
+import { onTestFinished } from 'vitest';
+import type { AppConfig } from '../fixtures/app.js';
+
+/** What a program printed: one JSON object a line. */
+export type Line = Readonly<Record<string, unknown>>;
+
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** Milliseconds until a wait gives up and says what was seen. */
+const DEADLINE = 15_000;
+
+/** Starts `test/fixtures/app.js`. Its arguments are those of the launch. */
+export function launch(config: AppConfig, ...args: readonly string[]): Program {
+  return run(process.execPath, [fixture('app.js'), ...args], { APP: JSON.stringify(config) });
+}
+
+/** Starts a host of `options` and returns it when it has the endpoint. */
+export async function hostOf(options: AppConfig['options'], config: Partial<AppConfig> = {}): Promise<Program> {
+  const host = launch({ options, ...config });
+  await host.line('host');
+  return host;
+}
+
+/** The arguments of all launches that a host published, in order, up to one more that this process hands over. */
+export async function published(host: Program, { port, secret }: Endpoint): Promise<unknown[]> {
+  const last = `the last of ${randomUUID()}`;
+  const socket = await dial(port);
+  socket.end([...(secret === undefined ? [] : [secret]), last, ''].join('\0'));
+  await host.line('args', ({ args }) => isDeepStrictEqual(args, [last]));
+  return host
+    .all('args')
+    .map(({ args }) => args)
+    .slice(0, -1);
+}
+
+/** Where a host is, and what it wants to hear. */
+export interface Endpoint {
+  readonly port: number;
+  readonly secret?: string;
+}
+
+/** Starts a program; it ends with the test at the latest. */
+export function run(command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Program {
+  const program = new Program(spawn(command, args, { env: { ...inherited(), ...env } }));
+  onTestFinished(async () => void (await program.kill()));
+  return program;
+}
+
+export function fixture(name: string): string {
+  return fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));
+}
+
+/** This process's environment but for what costs each start of Node 20 tens of milliseconds. */
+export function inherited(): NodeJS.ProcessEnv {
+  const { NODE_EXTRA_CA_CERTS: _, ...env } = process.env;
+  return env;
+}
+
+/** A running program and what it printed so far. */
+export class Program {
+  readonly lines: Line[] = [];
+  readonly #child: ChildProcessWithoutNullStreams;
+  readonly #waits = new Set<() => void>();
+  #stdout = '';
+  #stderr = '';
+  #exit: Exit | undefined;
+
+  constructor(child: ChildProcessWithoutNullStreams) {
+    this.#child = child;
+    createInterface({ input: child.stdout }).on('line', (line) => this.#read(line));
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (this.#stderr += text));
+    // It may be gone before it has read its input.
+    child.stdin.on('error', () => {});
+    child.once('error', (error) => (this.#stderr += String(error)));
+    child.once('close', (code, signal) => {
+      this.#exit = { code, signal };
+      this.#changed();
+    });
+  }
+
+  get stderr(): string {
+    return this.#stderr;
+  }
+
+  get hasExited(): boolean {
+    return this.#exit !== undefined;
+  }
+
+  /** The lines of one event. */
+  all(event: string): Line[] {
+    return this.lines.filter((line) => line['event'] === event);
+  }
+
+  /** The first line of an event that meets the condition, printed or yet to come. */
+  line(event: string, condition: (line: Line) => boolean = () => true): Promise<Line> {
+    return this.#until(`a line "${event}"`, () => this.all(event).find(condition));
+  }
+
+  /** How it ended, all that it printed being read. */
+  exited(): Promise<Exit> {
+    return this.#until('an exit', () => this.#exit);
+  }
+
+  /** Writes a line to its stdin. */
+  tell(line = ''): void {
+    this.#child.stdin.write(`${line}\n`);
+  }
+
+  /** Leaves what it prints to stderr unread. */
+  async closeStderr(): Promise<void> {
+    this.#child.stderr.destroy();
+    await once(this.#child.stderr, 'close');
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.#child.kill(name);
+  }
+
+  /** Stops it, and returns when it is stopped; SIGCONT lets it go on. Not on Windows, which has no such signal. */
+  async freeze(): Promise<void> {
+    this.signal('SIGSTOP');
+    // Elsewhere nothing tells; a launch takes longer to start than a signal to arrive.
+    if (process.platform !== 'linux') return;
+    await until('the process to be stopped', async () =>
+      /^\d+ \(.*\) T /.test(await readFile(`/proc/${this.pid}/stat`, 'utf8')),
+    );
+  }
+
+  async kill(): Promise<Exit> {
+    // A program that could not be started has no id, and closes by itself.
+    if (!this.#exit && this.#child.pid !== undefined) this.#child.kill('SIGKILL');
+    return this.exited();
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
+  #read(text: string): void {
+    this.#stdout += `${text}\n`;
+    const line = parse(text);
+    if (line) this.lines.push(line);
+    this.#changed();
+  }
+
+  #changed(): void {
+    for (const look of this.#waits) look();
+  }
+
+  #until<Found>(what: string, find: () => Found | undefined): Promise<Found> {
+    // Made here, so that its stack shows who waits.
+    const failure = new Error();
+    return new Promise((resolve, reject) => {
+      const settle = (): void => {
+        clearTimeout(timer);
+        this.#waits.delete(look);
+      };
+      const giveUp = (how: string): void => {
+        settle();
+        failure.message = `Expected ${what}; ${how}. ${this.#seen()}`;
+        reject(failure);
+      };
+      const look = (): void => {
+        const found = find();
+        if (found !== undefined) {
+          settle();
+          resolve(found);
+        } else if (this.#exit) giveUp('the program ended');
+      };
+      const timer = setTimeout(() => giveUp(`it did not come within ${DEADLINE} ms`), DEADLINE);
+      this.#waits.add(look);
+      look();
+    });
+  }
+
+  #seen(): string {
+    return `Exit: ${JSON.stringify(this.#exit)}\nstdout:\n${this.#stdout}stderr:\n${this.#stderr}`;
+  }
+}
+
+function parse(text: string): Line | undefined {
+  if (!text.startsWith('{')) return undefined;
+  const value: unknown = JSON.parse(text);
+  return isLine(value) ? value : undefined;
+}
+
+function isLine(value: unknown): value is Line {
+  return typeof value === 'object' && value !== null;
+}
+
+/** A free port below the ranges from which systems lend ports to outgoing connections, so that none takes it. */
+export async function freePort(address = '127.0.0.1'): Promise<number> {
+  for (;;) {
+    const port = 10_000 + Math.floor(Math.random() * 22_768);
+    if (await isFree(port, address)) return port;
+  }
+}
+
+/** Whether a port can be had. Rejects where nobody could have it. */
+export async function isFree(port: number, address = '127.0.0.1'): Promise<boolean> {
+  const server = createServer().listen({ host: address, port, exclusive: true });
+  try {
+    await once(server, 'listening');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') return false;
+    throw error;
+  }
+  await new Promise((resolve) => server.close(resolve));
+  return true;
+}
+
+/** Looks again and again at what tells nobody when it changes. */
+export async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
+  const end = performance.now() + DEADLINE;
+  while (!(await isSo())) {
+    if (performance.now() > end) throw new Error(`Expected ${what}; it was not so within ${DEADLINE} ms.`);
+  }
+}
+
+/** A server that is none of ours, in this process. */
+export interface Stranger {
+  readonly port: number;
+  /** All that came, in order. */
+  readonly connections: readonly Socket[];
+  /** The first one. */
+  readonly connected: Promise<Socket>;
+}
+
+export async function stranger(onConnection: (socket: Socket) => void): Promise<Stranger> {
+  const connections: Socket[] = [];
+  const server = createServer({ allowHalfOpen: true });
+  const connected = new Promise<Socket>((resolve) => server.once('connection', resolve));
+  server.on('connection', (socket: Socket) => {
+    connections.push(socket.on('error', () => {}));
+    onConnection(socket);
+  });
+  onTestFinished(() => {
+    for (const socket of connections) socket.destroy();
+    server.close();
+  });
+  server.listen({ host: '127.0.0.1', port: 0, exclusive: true });
+  await once(server, 'listening');
+  return { port: portOf(server), connections, connected };
+}
+
+/** A connection from this process, open until the test ends. */
+export async function dial(port: number): Promise<Socket> {
+  const socket = createConnection({ host: '127.0.0.1', port, allowHalfOpen: true });
+  onTestFinished(() => void socket.destroy());
+  await once(socket, 'connect');
+  // What the host does to it is seen by `gone`.
+  return socket.on('error', () => {});
+}
+
+/** Resolves when a connection is closed; fails where it stays open. */
+export function gone(socket: Socket): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(
+      () => reject(new Error(`Expected the connection to be closed; it is open after ${DEADLINE} ms.`)),
+      DEADLINE,
+    );
+    const done = (): void => {
+      clearTimeout(timer);
+      resolve();
+    };
+    if (socket.closed) done();
+    else socket.resume().once('close', done);
+  });
+}
+
+/** The port of a server that listens. */
+export function portOf(server: Server): number {
+  const address = server.address();
+  if (typeof address !== 'object' || address === null) throw new Error(`Expected a port, got ${String(address)}.`);
+  return address.port;
+}

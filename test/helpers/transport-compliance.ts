@@ -1,0 +1,45 @@
+import { EventEmitter } from 'node:events';
+import { onTestFinished, test } from 'vitest';
+import type { Connection, ListenOptions, Transport } from '../../src/interface/transport.ts';
+import { type Listening, never, options, readAll, unexpected } from '../../src/transports/compliance-context.ts';
+import { guarantees, type TransportUnderTest } from '../../src/transports/compliance.ts';
+
+/** What every transport has to keep to. */
+export function testTransport(subject: TransportUnderTest): void {
+  for (const { title, check } of guarantees(subject)) test(title, check);
+}
+
+export { never, options, readAll, unexpected };
+
+/** Takes an endpoint until the test is over. */
+export async function listen(transport: Transport, given: Partial<ListenOptions> = {}): Promise<Listening> {
+  const accepted: Connection[] = [];
+  const arrivals = new EventEmitter<{ connection: [Connection] }>();
+  const listener = await transport.listen(
+    (connection) => {
+      accepted.push(watched(connection));
+      arrivals.emit('connection', connection);
+    },
+    { ...options(), ...given },
+  );
+  if (!listener) throw new Error(`${transport.endpoint} is taken`);
+  onTestFinished(() => listener.close());
+  return {
+    listener,
+    accepted,
+    nextAccepted: () => new Promise((resolve) => void arrivals.once('connection', resolve)),
+  };
+}
+
+/** Connects until the test is over. */
+export async function open(transport: Transport, signal: AbortSignal = never()): Promise<Connection> {
+  const connection = await transport.connect({ signal });
+  if (!connection) throw new Error(`nobody is at ${transport.endpoint}`);
+  return watched(connection);
+}
+
+function watched(connection: Connection): Connection {
+  connection.on('error', () => {});
+  onTestFinished(() => void connection.destroy());
+  return connection;
+}

@@ -1,0 +1,280 @@
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHash,
+  createHmac,
+  createPublicKey,
+  diffieHellman,
+  generateKeyPairSync,
+  hkdfSync,
+} from 'node:crypto';
+import { once } from 'node:events';
+import { createConnection, createServer, type Socket } from 'node:net';
+import { expect, onTestFinished } from 'vitest';
+import { portOf } from './program.ts';
+
+// The document in code, with nothing of src.
+
+export const MAGIC = Buffer.from('f5 53 53 4c 0d 0a 1a 0a'.replaceAll(' ', ''), 'hex');
+export const NOTHING = Buffer.alloc(0);
+
+export interface Opening {
+  readonly flags?: number;
+  readonly codec?: string;
+  readonly application?: string;
+}
+
+export function opening({ flags = 0, codec = 'json', application = 'notes' }: Opening): Buffer {
+  const head = Buffer.of(1, flags, codec.length, application.length);
+  return Buffer.concat([MAGIC, head, Buffer.from(codec + application)]);
+}
+
+export function u32(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(value);
+  return bytes;
+}
+
+export function frame(kind: number, body: Uint8Array): Buffer {
+  return Buffer.concat([u32(1 + body.length), Buffer.of(kind), body]);
+}
+
+/** A launch that tells no process id and no working directory; with the flag 1 it waits. */
+export function packed(args: string, flags = 0): Buffer {
+  return frame(1, Buffer.concat([Buffer.of(flags), Buffer.alloc(6), Buffer.from(args)]));
+}
+
+export interface Answer {
+  readonly kind: number;
+  readonly body: Buffer;
+}
+
+/** What bytes are taken from: a connection, or what was encrypted on it. */
+export interface Taken {
+  take(size: number): Promise<Buffer>;
+}
+
+export async function takeFrame(wire: Taken): Promise<Answer> {
+  const length = (await wire.take(4)).readUInt32BE();
+  const bytes = await wire.take(length);
+  return { kind: bytes.readUInt8(), body: bytes.subarray(1) };
+}
+
+/** A connection, read by sizes. */
+export class Wire {
+  static async to({ endpoint }: { readonly endpoint: string }): Promise<Wire> {
+    const socket = createConnection({ host: '127.0.0.1', port: Number(new URL(endpoint).port), allowHalfOpen: true });
+    onTestFinished(() => void socket.destroy());
+    const wire = new Wire(socket);
+    // One that is reset at once is seen by its reader.
+    await once(socket, 'connect').catch(() => {});
+    return wire;
+  }
+
+  readonly #socket: Socket;
+  readonly #closed: Promise<void>;
+  #bytes = NOTHING;
+  #isOver = false;
+  isReset = false;
+  #changed = (): void => {};
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    this.#closed = new Promise((resolve) => socket.once('close', () => resolve()));
+    const over = (): void => {
+      this.#isOver = true;
+      this.#changed();
+    };
+    socket.on('data', (chunk) => {
+      this.#bytes = Buffer.concat([this.#bytes, chunk]);
+      this.#changed();
+    });
+    socket.once('end', over).once('close', over);
+    socket.on('error', () => (this.isReset = true));
+  }
+
+  write(bytes: Uint8Array): void {
+    this.#socket.write(bytes);
+  }
+
+  end(bytes: Uint8Array = NOTHING): void {
+    this.#socket.end(bytes);
+  }
+
+  reset(): void {
+    this.#socket.resetAndDestroy();
+  }
+
+  async take(size: number): Promise<Buffer> {
+    while (this.#bytes.length < size) {
+      if (this.#isOver) throw new Error(`wanted ${size} bytes, got ${this.#bytes.length} and the end`);
+      await new Promise<void>((resolve) => (this.#changed = resolve));
+    }
+    const taken = this.#bytes.subarray(0, size);
+    this.#bytes = this.#bytes.subarray(size);
+    return taken;
+  }
+
+  /** What comes until the other side ends; then this side does. */
+  async rest(): Promise<Buffer> {
+    while (!this.#isOver) await new Promise<void>((resolve) => (this.#changed = resolve));
+    this.#socket.end();
+    await this.#closed;
+    return this.#bytes;
+  }
+
+  /** A conversation without a secret, to the host's answer. */
+  async launch(launch: Uint8Array): Promise<Answer> {
+    this.write(opening({}));
+    const hello = await this.take(12);
+    if (!hello.equals(Buffer.concat([MAGIC, Buffer.of(1, 0, 0, 0)]))) throw new Error('the hello is not ok');
+    this.write(launch);
+    return takeFrame(this);
+  }
+
+  /** A conversation without a secret, whole: resolves to the host's answer. */
+  async converse(launch: Uint8Array): Promise<Answer> {
+    const answer = await this.launch(launch);
+    this.end();
+    expect(await this.rest()).toHaveLength(0);
+    return answer;
+  }
+}
+
+export interface Stage {
+  readonly port: number;
+  readonly played: readonly Promise<void>[];
+}
+
+/** A host that knows nothing but the document: what it does with its connections, in turn. */
+export async function play(scenes: readonly ((wire: Wire) => Promise<void>)[]): Promise<Stage> {
+  const played: Promise<void>[] = [];
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    const scene = scenes[played.length];
+    if (scene) played.push(perform(scene, new Wire(socket)));
+    else socket.destroy();
+  });
+  onTestFinished(() => void server.close());
+  server.listen({ port: 0, host: '127.0.0.1', exclusive: true });
+  await once(server, 'listening');
+  return { port: portOf(server), played };
+}
+
+function perform(scene: (wire: Wire) => Promise<void>, wire: Wire): Promise<void> {
+  const playing = scene(wire).catch((error: unknown) => {
+    wire.reset();
+    throw error;
+  });
+  // Who awaits it is told.
+  playing.catch(() => {});
+  return playing;
+}
+
+/** What follows the handshake, in records. */
+export class SecuredWire {
+  /** The handshake, by the specification's names. */
+  static async open(wire: Wire, prologue: Buffer, secret: string): Promise<SecuredWire> {
+    const psk = Buffer.from(hkdfSync('sha256', secret, 'socket-singleton/1', 'psk', 32));
+    const name = Buffer.from('Noise_NNpsk0_25519_AESGCM_SHA256');
+    let h = sha256(name, prologue);
+    const { privateKey, publicKey } = generateKeyPairSync('x25519');
+    const e = Buffer.from(publicKey.export({ format: 'jwk' }).x ?? '', 'base64url');
+
+    // -> psk, e
+    const [ck1, temporary] = noiseHkdf(name, psk);
+    h = sha256(sha256(h, temporary), e);
+    const [ck2, k1] = noiseHkdf(ck1, e);
+    const tag = encrypt(k1, 0, NOTHING, h);
+    h = sha256(h, tag);
+    wire.write(Buffer.concat([prologue, e, tag]));
+
+    const hello = await wire.take(12);
+    const status = hello.readUInt8(9);
+    if (status !== 0) throw new Error(`status ${status}`);
+
+    // <- e, ee
+    const answer = await wire.take(48);
+    const re = answer.subarray(0, 32);
+    h = sha256(h, re);
+    const [ck3] = noiseHkdf(ck2, re);
+    const jwk = { kty: 'OKP', crv: 'X25519', x: re.toString('base64url') };
+    const shared = diffieHellman({ privateKey, publicKey: createPublicKey({ key: jwk, format: 'jwk' }) });
+    const [ck4, k2] = noiseHkdf(ck3, shared);
+    decrypt(k2, 0, answer.subarray(32), h);
+
+    const [toHost, toClient] = noiseHkdf(ck4, NOTHING);
+    return new SecuredWire(wire, toHost, toClient);
+  }
+
+  readonly #wire: Wire;
+  readonly #toHost: Buffer;
+  readonly #toClient: Buffer;
+  #sent = 0;
+  #received = 0;
+  #bytes = NOTHING;
+
+  private constructor(wire: Wire, toHost: Buffer, toClient: Buffer) {
+    this.#wire = wire;
+    this.#toHost = toHost;
+    this.#toClient = toClient;
+  }
+
+  write(bytes: Buffer): void {
+    for (let at = 0; at < bytes.length; at += 65_519) this.#send(bytes.subarray(at, at + 65_519));
+  }
+
+  end(): void {
+    this.#send(NOTHING);
+    this.#wire.end();
+  }
+
+  /** One record. */
+  async read(): Promise<Buffer> {
+    const length = (await this.#wire.take(2)).readUInt16BE();
+    return decrypt(this.#toClient, this.#received++, await this.#wire.take(length), NOTHING);
+  }
+
+  /** Bytes of the stream, wherever its records begin. */
+  async take(size: number): Promise<Buffer> {
+    while (this.#bytes.length < size) this.#bytes = Buffer.concat([this.#bytes, await this.read()]);
+    const taken = this.#bytes.subarray(0, size);
+    this.#bytes = this.#bytes.subarray(size);
+    return taken;
+  }
+
+  #send(part: Buffer): void {
+    const record = encrypt(this.#toHost, this.#sent++, part, NOTHING);
+    this.#wire.write(Buffer.concat([u32(record.length).subarray(2), record]));
+  }
+}
+
+function sha256(...parts: readonly Buffer[]): Buffer {
+  return createHash('sha256').update(Buffer.concat(parts)).digest();
+}
+
+function hmac(key: Buffer, ...parts: readonly Buffer[]): Buffer {
+  return createHmac('sha256', key).update(Buffer.concat(parts)).digest();
+}
+
+/** The first two outputs. The third, a key, is never used here: one is mixed again before the first payload. */
+function noiseHkdf(chainingKey: Buffer, material: Buffer): readonly [Buffer, Buffer] {
+  const temporary = hmac(chainingKey, material);
+  const first = hmac(temporary, Buffer.of(1));
+  return [first, hmac(temporary, first, Buffer.of(2))];
+}
+
+function nonce(number: number): Buffer {
+  return Buffer.concat([Buffer.alloc(8), u32(number)]);
+}
+
+function encrypt(key: Buffer, number: number, plaintext: Buffer, ad: Buffer): Buffer {
+  const cipher = createCipheriv('aes-256-gcm', key, nonce(number)).setAAD(ad);
+  return Buffer.concat([cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
+}
+
+function decrypt(key: Buffer, number: number, record: Buffer, ad: Buffer): Buffer {
+  const end = record.length - 16;
+  const decipher = createDecipheriv('aes-256-gcm', key, nonce(number), { authTagLength: 16 });
+  decipher.setAAD(ad).setAuthTag(record.subarray(end));
+  return Buffer.concat([decipher.update(record.subarray(0, end)), decipher.final()]);
+}

@@ -1,0 +1,189 @@
+import type { Duplex } from 'node:stream';
+import { describe, expect, test } from 'vitest';
+import { SingletonError, type SingletonErrorCode } from '../../src/interface/errors.ts';
+import {
+  encodeClientHello,
+  encodeHostHello,
+  readClientHello,
+  readExactly,
+  readHostHello,
+  STATUS,
+} from '../../src/protocol/hello.ts';
+import { duplexPair } from '../helpers/duplex-pair.ts';
+
+const MAGIC = 'f553534c0d0a1a0a';
+const PREFACE = hex(`${MAGIC} 01 01 04 06 6a736f6e 656469746f72`);
+const PLAIN = hex(`${MAGIC} 01 00 01 00 78`);
+const HELLO = hex(`${MAGIC} 01 00 0000`);
+
+type Outcome = SingletonErrorCode | object | undefined;
+
+describe('the preface', () => {
+  test.each([
+    ['secured', PREFACE, { isSecured: true, codec: Buffer.from('json'), application: Buffer.from('editor') }],
+    ['plain', PLAIN, { isSecured: false, codec: Buffer.from('x'), application: Buffer.alloc(0) }],
+  ])('is of these bytes where it is %s, and read again with them', async (_, bytes, preface) => {
+    expect(Buffer.from(encodeClientHello(preface))).toStrictEqual(bytes);
+    expect(await outcome(readClientHello, bytes)).toEqual({ ...preface, bytes });
+  });
+
+  test('can have a codec and an application of 255 bytes each', async () => {
+    const [codec, application] = [Buffer.alloc(255, 'c'), Buffer.alloc(255, 'a')];
+    const bytes = encodeClientHello({ isSecured: false, codec, application });
+    expect(bytes).toHaveLength(522);
+    expect(await outcome(readClientHello, bytes)).toMatchObject({ codec, application });
+  });
+
+  test('is read the same where it comes byte by byte', async () => {
+    for (const bytes of [PREFACE, PLAIN]) {
+      expect(await arriving(readClientHello, bytes)).toEqual(await outcome(readClientHello, bytes));
+    }
+  });
+
+  test('leaves what follows it in the stream', async () => {
+    const [wire, connection] = duplexPair();
+    wire.write(Buffer.concat([PREFACE, Buffer.from('launch')]));
+    await readClientHello(connection);
+    expect(String(await readExactly(connection, 6))).toBe('launch');
+  });
+
+  test('is truncated wherever it breaks off', async () => {
+    for (const end of PREFACE.keys()) {
+      expect(await outcome(readClientHello, PREFACE.subarray(0, end))).toBe('ERR_SINGLETON_TRUNCATED_MESSAGE');
+    }
+  });
+
+  test('is truncated where the connection is closed in the middle', async () => {
+    const [wire, connection] = duplexPair();
+    const reading = settled(readClientHello(connection));
+    wire.write(PREFACE.subarray(0, 10));
+    await turn();
+    connection.destroy();
+    expect(await reading).toBe('ERR_SINGLETON_TRUNCATED_MESSAGE');
+  });
+
+  test('is refused, or is another one, where a bit of it is another', async () => {
+    const outcomes = await eachBit(readClientHello, PREFACE);
+    for (const bits of outcomes.slice(0, 8))
+      expect(bits).toStrictEqual(Array(8).fill('ERR_SINGLETON_MALFORMED_MESSAGE'));
+    expect(outcomes[8]).toStrictEqual(Array(8).fill(undefined));
+    expect(outcomes[9]?.[0]).toMatchObject({ isSecured: false });
+    expect(outcomes[9]?.slice(1)).toStrictEqual(Array(7).fill('ERR_SINGLETON_MALFORMED_MESSAGE'));
+    expect(outcomes[10]?.slice(3)).toStrictEqual(Array(5).fill('ERR_SINGLETON_TRUNCATED_MESSAGE'));
+    expect(outcomes[10]?.[2]).toMatchObject({ codec: Buffer.alloc(0), application: Buffer.from('jsoned') });
+    for (const bits of outcomes.slice(12)) for (const other of bits) expect(other).toHaveProperty('isSecured', true);
+  });
+
+  test.each(['GET / HTTP/1.1\r\n', 'argument\0', '\0', '\u{16}\u{3}'])(
+    '%j is none, known by its first byte',
+    async (text) => {
+      expect(await whileOpen(readClientHello, Buffer.from(text).subarray(0, 1))).toBe(
+        'ERR_SINGLETON_MALFORMED_MESSAGE',
+      );
+    },
+  );
+
+  test('of another version is known as such before more of it comes', async () => {
+    expect(await whileOpen(readClientHello, hex(`${MAGIC} 02`))).toBeUndefined();
+  });
+});
+
+describe('the hello', () => {
+  test.each(Object.entries(STATUS))('is of 12 bytes with the status %s as %i', async (_, status) => {
+    const bytes = hex(`${MAGIC} 01 0${status} 0000`);
+    expect(Buffer.from(encodeHostHello(status))).toStrictEqual(bytes);
+    expect(await outcome(readHostHello, bytes)).toStrictEqual({ version: 1, status });
+    expect(await arriving(readHostHello, bytes)).toStrictEqual({ version: 1, status });
+  });
+
+  test('numbers what is wrong from 0 to 6', () => {
+    expect(Object.values(STATUS)).toStrictEqual([0, 1, 2, 3, 4, 5, 6]);
+  });
+
+  test('leaves what follows it in the stream', async () => {
+    const [wire, connection] = duplexPair();
+    wire.write(Buffer.concat([HELLO, Buffer.from('handshake')]));
+    await readHostHello(connection);
+    expect(String(await readExactly(connection, 9))).toBe('handshake');
+  });
+
+  test('is nothing where the connection ends before it is whole', async () => {
+    for (const end of HELLO.keys()) expect(await outcome(readHostHello, HELLO.subarray(0, end))).toBeUndefined();
+  });
+
+  test('is foreign where a bit of it is another, but for its version and its status', async () => {
+    const outcomes = await eachBit(readHostHello, HELLO);
+    const values = [1, 2, 4, 8, 16, 32, 64, 128];
+    expect(outcomes[8]).toStrictEqual(values.map((bit) => ({ version: 1 ^ bit, status: 0 })));
+    expect(outcomes[9]).toStrictEqual(values.map((bit) => ({ version: 1, status: bit })));
+    for (const bits of [...outcomes.slice(0, 8), ...outcomes.slice(10)]) {
+      expect(bits).toStrictEqual(Array(8).fill('ERR_SINGLETON_FOREIGN_HOST'));
+    }
+  });
+
+  test.each(['220 welcome\r\n', 'HTTP/1.1 400 Bad Request\r\n', '\0', '\u{16}\u{3}'])(
+    '%j is none, known by its first byte',
+    async (text) => {
+      expect(await whileOpen(readHostHello, Buffer.from(text).subarray(0, 1))).toBe('ERR_SINGLETON_FOREIGN_HOST');
+    },
+  );
+
+  test('is not the preface that an echo sends back', async () => {
+    for (const bytes of [PREFACE, PLAIN]) {
+      expect(await whileOpen(readHostHello, bytes)).toBe('ERR_SINGLETON_FOREIGN_HOST');
+    }
+  });
+});
+
+type Read = (stream: Duplex) => Promise<object | undefined>;
+
+/** What comes of bytes that come at once, and then no more. */
+function outcome(read: Read, bytes: Uint8Array): Promise<Outcome> {
+  const [wire, connection] = duplexPair();
+  wire.end(bytes);
+  return settled(read(connection));
+}
+
+/** What comes of bytes behind which others may follow. */
+function whileOpen(read: Read, bytes: Uint8Array): Promise<Outcome> {
+  const [wire, connection] = duplexPair();
+  wire.write(bytes);
+  return settled(read(connection));
+}
+
+/** What comes of bytes that come one by one. */
+async function arriving(read: Read, bytes: Uint8Array): Promise<Outcome> {
+  const [wire, connection] = duplexPair();
+  const reading = settled(read(connection));
+  for (const byte of bytes) {
+    wire.write(Buffer.of(byte));
+    await turn();
+  }
+  return reading;
+}
+
+/** What comes of the bytes where each bit, lowest first, of each byte is another. */
+function eachBit(read: Read, bytes: Uint8Array): Promise<readonly (readonly Outcome[])[]> {
+  const changed = Array.from(bytes, (byte, at) =>
+    [1, 2, 4, 8, 16, 32, 64, 128].map((bit) => Buffer.from(bytes).fill(byte ^ bit, at, at + 1)),
+  );
+  return Promise.all(changed.map((others) => Promise.all(others.map((other) => outcome(read, other)))));
+}
+
+/** A value, or the code of a SingletonError; any other error fails the test. */
+async function settled(reading: Promise<object | undefined>): Promise<Outcome> {
+  try {
+    return await reading;
+  } catch (error) {
+    if (error instanceof SingletonError) return error.code;
+    throw error;
+  }
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+function hex(text: string): Buffer {
+  return Buffer.from(text.replaceAll(' ', ''), 'hex');
+}
