@@ -10,8 +10,10 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     setupFiles: ['test/property/seed.ts'],
     env: { FC_SEED: seed },
-    testTimeout: 20_000,
-    // One more: who waits for processes leaves a core idle.
+    // No machine is that slow: only a test that hangs fails by its time.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    // One more than the cores: a worker that waits for processes leaves its core idle.
     maxWorkers: availableParallelism() + 1,
     coverage: {
       include: ['src/**'],

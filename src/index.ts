@@ -1,13 +1,10 @@
 export { Singleton } from './core/singleton.ts';
 export { MultipleSingletonsError, SingletonError, type SingletonErrorCode } from './interface/errors.ts';
-export type { Arrival, Client, ReleaseReason, SingletonEvents, VerifyFailure } from './core/events.ts';
-export { generateSecret } from './core/secret.ts';
-export type { Schema } from './core/schema.ts';
 export type { HostInfo, Outcome, Receipt } from './interface/receipt.ts';
-export type { Observer } from './core/host/observers.ts';
+export type { Arrival, Client, Observer, ReleaseReason, SingletonEvents, VerifyFailure } from './core/events.ts';
 export type {
   ArgsOption,
-  DeliveryOptions as HandOffOptions,
+  DeliveryOptions,
   HostOptions,
   NoSchema,
   SchemaOption,
@@ -16,28 +13,9 @@ export type {
   ValidatedOptions,
   ValidatedSendOptions,
 } from './core/options.ts';
+export type { Schema } from './core/schema.ts';
+export { generateSecret } from './core/secret.ts';
 export { legacy } from './codecs/legacy.ts';
-export type {
-  Responder as Answer,
-  Attended,
-  Codec,
-  CodecOptions,
-  ReceiptData as Confirmation,
-  ReceiptOutcome as ConfirmedOutcome,
-  DecodeLimits,
-  DeliveryResult as Delivery,
-  Session as Dialogue,
-  Deliver as HandOff,
-  Launch,
-  Protocol,
-  ReadLaunch as Receive,
-  LaunchHandler as Receiver,
-  LaunchResult as Reception,
-  RefusalCode,
-  Stdio as Streams,
-  ProtocolOptions as Terms,
-  VerifiedLaunch as Verified,
-  VerifyFailureReason,
-} from './interface/codec.ts';
+export type { Codec, VerifyFailureReason } from './interface/codec.ts';
 export { tcp, type TcpOptions } from './transports/tcp.ts';
 export type { Connection, ConnectOptions, Listener, ListenOptions, Transport } from './interface/transport.ts';

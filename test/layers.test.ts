@@ -15,6 +15,8 @@ interface Import {
   readonly to: string;
   /** Whether it is an `import()` or an import of types alone, so that the file is not loaded with its importer. */
   readonly isLazy: boolean;
+  /** Whether it imports types alone, as a part does that holds its owner. */
+  readonly isType: boolean;
 }
 
 const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' })
@@ -29,17 +31,17 @@ describe('src', () => {
     expect(imports.filter(isUpwards)).toEqual([]);
   });
 
-  test('has each file in a layer', () => {
+  test('assigns each file to a layer', () => {
     expect(files.filter((file) => !LAYERS.flat().includes(layerOf(file)))).toEqual([]);
   });
 
-  test('has no circle of imports', () => {
+  test('has no circle of imports, but for the types of owners in the same folder', () => {
     const done = new Set<string>();
     const circles: string[] = [];
     const visit = (file: string, path: readonly string[]): void => {
       if (path.includes(file)) circles.push([...path.slice(path.indexOf(file)), file].join(' → '));
       if (path.includes(file) || done.has(file)) return;
-      for (const { to } of imports.filter(({ from }) => from === file)) visit(to, [...path, file]);
+      for (const { to } of imports.filter((one) => one.from === file && !isOwnerType(one))) visit(to, [...path, file]);
       done.add(file);
     };
     for (const file of files) visit(file, []);
@@ -56,11 +58,23 @@ describe('src', () => {
     const sizeOf = (folder: string): number => folders.filter((other) => other === folder).length;
     expect(folders.filter((folder) => sizeOf(folder) > MAX_FILES)).toEqual([]);
   });
+
+  test('has no file of more than 250 lines', () => {
+    expect(files.map((file) => [file, linesOf(file)]).filter(([, lines]) => Number(lines) > 250)).toEqual([]);
+  });
 });
+
+function linesOf(file: string): number {
+  return readFileSync(join(SRC, file), 'utf8').trimEnd().split('\n').length;
+}
 
 function isUpwards({ from, to }: Import): boolean {
   const [above, below] = [from, to].map((file) => LAYERS.findIndex((layer) => layer.includes(layerOf(file))));
   return layerOf(from) !== layerOf(to) && !(Number(above) > Number(below));
+}
+
+function isOwnerType({ from, to, isType }: Import): boolean {
+  return isType && dirname(from) === dirname(to);
 }
 
 function isLoadedLater(file: string): boolean {
@@ -74,15 +88,16 @@ function layerOf(file: string): string {
 function importsOf(from: string): readonly Import[] {
   const found: Import[] = [];
   const source = ts.createSourceFile(from, readFileSync(join(SRC, from), 'utf8'), ts.ScriptTarget.Latest, true);
-  const add = (specifier: ts.Node | undefined, isLazy: boolean): void => {
+  const add = (specifier: ts.Node | undefined, isLazy: boolean, isType: boolean): void => {
     if (!specifier || !ts.isStringLiteral(specifier) || !specifier.text.startsWith('.')) return;
-    found.push({ from, to: posix.join(posix.dirname(from), specifier.text), isLazy });
+    found.push({ from, to: posix.join(posix.dirname(from), specifier.text), isLazy, isType });
   };
   const visit = (node: ts.Node): void => {
-    if (ts.isImportDeclaration(node)) add(node.moduleSpecifier, hasOnlyTypes(node.importClause));
-    else if (ts.isExportDeclaration(node)) add(node.moduleSpecifier, node.isTypeOnly);
+    if (ts.isImportDeclaration(node))
+      add(node.moduleSpecifier, hasOnlyTypes(node.importClause), hasOnlyTypes(node.importClause));
+    else if (ts.isExportDeclaration(node)) add(node.moduleSpecifier, node.isTypeOnly, node.isTypeOnly);
     else if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword)
-      add(node.arguments[0], true);
+      add(node.arguments[0], true, false);
     ts.forEachChild(node, visit);
   };
   visit(source);

@@ -5,8 +5,8 @@ import { lengthPrefixed } from './length-prefixed.ts';
 import { MAX_DEPTH, MAX_NODES, assertSerializable } from './serializable.ts';
 
 /**
- * Arguments and replies as JSON: what arrives is what was sent, or it fails (-0 arrives as 0). `T`, of arguments, and `R`, of
- * replies, are the caller's word; a `schema` makes sure of `T`.
+ * Arguments and replies as JSON. A value arrives as it was sent, or is rejected (-0 arrives as 0). The types `T` of
+ * the arguments and `R` of replies are not checked; use a `schema` to check `T`.
  */
 export function json<T = unknown, R = unknown>(): Codec<T, R> {
   return lengthPrefixed<T, R>({ name: 'json', ...serializer, reply: serializer });
@@ -15,37 +15,37 @@ export function json<T = unknown, R = unknown>(): Codec<T, R> {
 const serializer = { serialize, deserialize };
 
 function serialize(value: unknown): Uint8Array {
-  assertSerializable(value, 'JSON', isLeaf);
+  assertSerializable(value, 'JSON', isScalar);
   return Buffer.from(JSON.stringify(value));
 }
 
-function isLeaf(value: unknown): boolean {
+function isScalar(value: unknown): boolean {
   return value === null || typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value);
 }
 
 /** `any`, as from `JSON.parse`. */
 function deserialize(bytes: Uint8Array): any {
   const text = tryDecode(bytes);
-  if (text === undefined) throw refused('UTF-8; what came is not');
+  if (text === undefined) throw invalidValueError('it is not UTF-8');
   scan(bytes);
   try {
-    // Only where it can matter: it takes several times as long.
+    // A reviver makes parsing several times slower.
     return /__proto__|\\u/.test(text) ? JSON.parse(text, refuseProto) : JSON.parse(text);
   } catch (error) {
-    // What the parser says quotes the client.
-    throw error instanceof SingletonError ? error : refused('JSON; what came is not');
+    // Without the cause, which quotes the peer.
+    throw error instanceof SingletonError ? error : invalidValueError('it is not JSON');
   }
 }
 
 function refuseProto(key: string, value: unknown): unknown {
-  if (key === '__proto__') throw refused('no key "__proto__"; one came');
+  if (key === '__proto__') throw invalidValueError('it has a key "__proto__"');
   return value;
 }
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
-/** Counts depth and values before anything is made of them. What is not JSON at all is left to the parser. */
+/** Bounds depth and number of values before parsing. Invalid JSON is left to the parser. */
 function scan(bytes: Uint8Array): void {
   let depth = 0;
   let nodes = 1;
@@ -58,7 +58,7 @@ function scan(bytes: Uint8Array): void {
       case 0x5b: // [
       case 0x7b: // {
         depth += 1;
-        if (depth > MAX_DEPTH) throw refused(`at most ${MAX_DEPTH} levels; more came`);
+        if (depth > MAX_DEPTH) throw invalidValueError(`it is nested deeper than ${MAX_DEPTH} levels`);
         if (bytes[at + 1] !== 0x5d && bytes[at + 1] !== 0x7d) nodes += 1;
         break;
       case 0x5d: // ]
@@ -69,10 +69,13 @@ function scan(bytes: Uint8Array): void {
         nodes += 1;
         break;
     }
-    if (nodes > MAX_NODES) throw refused(`at most ${MAX_NODES} values; more came`);
+    if (nodes > MAX_NODES) throw invalidValueError(`it holds more than ${MAX_NODES} values`);
   }
 }
 
-function refused(expected: string): SingletonError {
-  return new SingletonError('ERR_SINGLETON_MALFORMED_MESSAGE', `Expected a value in JSON: ${expected}.`);
+function invalidValueError(problem: string): SingletonError {
+  return new SingletonError(
+    'ERR_SINGLETON_MALFORMED_MESSAGE',
+    `Could not decode a value as JSON: ${problem}. The peer may run another version of the program.`,
+  );
 }

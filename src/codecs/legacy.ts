@@ -5,11 +5,12 @@ import { sniffForeignProtocol } from '../protocol/legacy/sniff.ts';
 import { tryDecode } from '../protocol/utf8.ts';
 
 /**
- * The wire of the Python package Socket_Singleton, byte for byte, and so the one that talks to it:
+ * The wire format of the Python package Socket_Singleton, byte for byte; interoperates with it.
  *
- *     [secret NUL] argument NUL argument NUL …      UTF-8; complete at end of stream; no answer
+ *     [secret NUL] argument NUL argument NUL …      UTF-8, complete at the end of the stream, no answer
  *
- * No arguments and no secret is a single NUL, and so is one empty argument: it arrives as no arguments.
+ * Without arguments and secret the message is a single NUL. So is one empty argument, which therefore arrives as no
+ * arguments.
  */
 export function legacy(): Codec<readonly string[], never> {
   return {
@@ -20,7 +21,7 @@ export function legacy(): Codec<readonly string[], never> {
     },
     check({ args, secret, name, wait }) {
       if (!Array.isArray(args) || !Array.from(args).every((arg) => typeof arg === 'string')) {
-        throw invalidOptionError('args', 'an array of strings, which is what the legacy codec carries', args);
+        throw invalidOptionError('args', 'an array of strings (the legacy codec has no other values)', args);
       }
       if (
         secret !== undefined &&
@@ -29,11 +30,11 @@ export function legacy(): Codec<readonly string[], never> {
         throw new SingletonError(
           'ERR_SINGLETON_INVALID_OPTION',
           'Option "secret": expected UTF-8 without NUL that does not start like HTTP, TLS or SSH; the legacy codec ' +
-            'carries no other.',
+            'cannot send another.',
         );
       }
-      if (name !== '') throw invalidOptionError('name', 'nothing beside the legacy codec, which cannot carry it', name);
-      if (wait) throw invalidOptionError('wait', 'false beside the legacy codec, on which no host can answer', wait);
+      if (name !== '') throw invalidOptionError('name', 'no name with the legacy codec, which cannot send it', name);
+      if (wait) throw invalidOptionError('wait', 'false with the legacy codec, with which a host cannot answer', wait);
       return undefined;
     },
   };

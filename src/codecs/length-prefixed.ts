@@ -7,26 +7,26 @@ import type { Serializer } from '../protocol/serializer.ts';
 
 export type { Serializer };
 
-/** How arguments and replies are made bytes. */
+/** How arguments and replies become bytes. */
 export interface LengthPrefixedOptions<T, R> extends Serializer<T> {
-  /** The format's name, 1 to 255 bytes of UTF-8. Hosts and launches of another name are refused. */
+  /** The name of the format, 1 to 255 bytes of UTF-8. A host rejects launches with another name. */
   readonly name: string;
-  /** The same for what a host replies; without it, a host cannot `reply`. */
+  /** The serializer of replies. Without it, a host cannot `reply`. */
   readonly reply?: Serializer<R> | undefined;
 }
 
-/** A shorter one can be guessed off line by a program that has got hold of a handshake. */
+/** A program that recorded a handshake can guess a shorter secret offline. */
 const MIN_SECRET_BYTES = 16;
 
 /**
- * A codec of any serializer. Its launches are confirmed by a receipt, and a secret is proven by both sides without being
- * sent; then all that they say is encrypted.
+ * A codec with any serializer. A receipt confirms each launch. With a secret, both sides prove that they know it
+ * without sending it, and the rest of the connection is encrypted.
  * @throws SingletonError `ERR_SINGLETON_INVALID_OPTION`
  */
 export function lengthPrefixed<T, R = never>(options: LengthPrefixedOptions<T, R>): Codec<T, R> {
   const { name, reply = NO_REPLY } = options;
   if (typeof name !== 'string' || name === '' || !fits(name)) {
-    throw invalidOptionError('name', `the serializer's name, of 1 to ${MAX_NAME_BYTES} bytes`, name);
+    throw invalidOptionError('name', `a name for the serializer, of 1 to ${MAX_NAME_BYTES} bytes`, name);
   }
   return {
     name,
@@ -36,8 +36,8 @@ export function lengthPrefixed<T, R = never>(options: LengthPrefixedOptions<T, R
       if (!secret || secret.length >= MIN_SECRET_BYTES) return undefined;
       return new SingletonError(
         'ERR_SINGLETON_INVALID_OPTION',
-        `Option "secret": expected ${MIN_SECRET_BYTES} bytes or more, got ${secret.length}; a short one can be guessed. ` +
-          'generateSecret() makes one.',
+        `Option "secret": expected ${MIN_SECRET_BYTES} bytes or more, got ${secret.length}; it could be guessed. ` +
+          'Use generateSecret().',
       );
     },
   };
@@ -46,7 +46,7 @@ export function lengthPrefixed<T, R = never>(options: LengthPrefixedOptions<T, R
 const NO_REPLY: Serializer<never> = { serialize: refuseReply, deserialize: refuseReply };
 
 function refuseReply(): never {
-  throw new Error('lengthPrefixed() was given no serializer for replies (reply)');
+  throw new Error('Expected lengthPrefixed() to have a serializer for replies. Pass one as "reply".');
 }
 
 function fits(name: string): boolean {

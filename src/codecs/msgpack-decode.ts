@@ -2,9 +2,19 @@ import { isUtf8 } from 'node:buffer';
 import type { Unpackr } from 'msgpackr/pack';
 import { SingletonError } from '../interface/errors.ts';
 import { MAX_BYTES_WITH_BOM, MAX_DEPTH, MAX_NODES } from './serializable.ts';
+
+/** Decodes MessagePack of an untrusted peer. Returns `any`, as `unpack` does. */
+export function decoderOf(unpackr: Unpackr): (bytes: Uint8Array) => any {
+  return (bytes) => {
+    // Hostile bytes can make `unpack` run for seconds or build a function, so check them first.
+    scan(bytes);
+    return unpackr.unpack(bytes);
+  };
+}
+
 /**
- * Looks at a MessagePack message before anything is made of it: one value and nothing behind it, no extension types, keys
- * that are strings and not `__proto__`, valid UTF-8, lengths that fit, and bounds on depth and number.
+ * Checks a MessagePack message before it is decoded: one value and no bytes after it, no extension types, only keys
+ * that are strings and not `__proto__`, valid UTF-8, lengths that fit, and bounds on depth and number of values.
  * The format: https://github.com/msgpack/msgpack/blob/master/spec.md
  * @throws SingletonError `ERR_SINGLETON_MALFORMED_MESSAGE`
  */
@@ -13,7 +23,7 @@ export function scan(bytes: Uint8Array): void {
 }
 
 const PROTO = Buffer.from('__proto__');
-/** A shorter string is looked at here: the call would take longer. */
+/** For shorter strings, the native check is slower than the loop here. */
 const NATIVE_UTF8_THRESHOLD = 96;
 
 const BOM = Buffer.from('\u{feff}');
@@ -29,13 +39,13 @@ class Scan {
 
   run(): void {
     this.#value(0);
-    if (this.#at < this.#bytes.length) throw refused('one value; more came behind it');
+    if (this.#at < this.#bytes.length) throw invalidValueError('more bytes follow it');
   }
 
-  /** Calls itself, but no deeper than `MAX_DEPTH`. */
+  /** Recursive, but no deeper than `MAX_DEPTH`. */
   #value(depth: number): void {
     this.#nodes += 1;
-    if (this.#nodes > MAX_NODES) throw refused(`at most ${MAX_NODES} values; more came`);
+    if (this.#nodes > MAX_NODES) throw invalidValueError(`it holds more than ${MAX_NODES} values`);
     const type = this.#byte();
     if (type <= 0x7f || type >= 0xe0) return;
     if (type <= 0x8f) return this.#map(type & 0x0f, depth);
@@ -74,7 +84,7 @@ class Scan {
       case 0xdf:
         return this.#map(this.#length(type - 0xdd), depth);
       default:
-        throw refused('nil, booleans, numbers, strings, binaries, arrays and maps; another type came');
+        throw invalidValueError('it has a type other than nil, boolean, number, string, binary, array and map');
     }
   }
 
@@ -91,21 +101,21 @@ class Scan {
     }
   }
 
-  /** An item takes a byte at least, so a length that cannot be true is known at once. */
+  /** Each item takes at least one byte, so a length that cannot be true is rejected at once. */
   #enter(items: number, depth: number): void {
-    if (items > this.#bytes.length - this.#at) throw cutOff();
-    if (depth === MAX_DEPTH) throw refused(`at most ${MAX_DEPTH} levels; more came`);
+    if (items > this.#bytes.length - this.#at) throw truncatedError();
+    if (depth === MAX_DEPTH) throw invalidValueError(`it is nested deeper than ${MAX_DEPTH} levels`);
   }
 
   #key(): void {
     const type = this.#byte();
     let length = type & 0x1f;
     if (type >= 0xd9 && type <= 0xdb) length = this.#length(type - 0xd9);
-    else if (type < 0xa0 || type > 0xbf) throw refused('keys that are strings; another came');
+    else if (type < 0xa0 || type > 0xbf) throw invalidValueError('a key is not a string');
     const start = this.#at;
     this.#text(length);
     if (length === PROTO.length && PROTO.every((byte, index) => byte === this.#bytes[start + index])) {
-      throw refused('no key "__proto__"; one came');
+      throw invalidValueError('it has a key "__proto__"');
     }
   }
 
@@ -114,35 +124,35 @@ class Scan {
     this.#skip(length);
     const end = this.#at;
     if (length > MAX_BYTES_WITH_BOM && BOM.every((byte, index) => byte === this.#bytes[at + index])) {
-      throw refused('no long string that begins with a byte order mark; one came');
+      throw invalidValueError('a long string begins with a byte order mark');
     }
     if (length >= NATIVE_UTF8_THRESHOLD) {
-      if (!isUtf8(this.#bytes.subarray(at, end))) throw notUtf8();
+      if (!isUtf8(this.#bytes.subarray(at, end))) throw notUtf8Error();
     } else {
       while (at < end) at = (this.#bytes[at] ?? 0) < 0x80 ? at + 1 : this.#character(at, end);
     }
   }
 
-  /** Where the character ends that begins here and is not ASCII. The ranges: RFC 3629, section 4. */
+  /** The end of the character that begins at `start` and is not ASCII. Ranges: RFC 3629, section 4. */
   #character(start: number, end: number): number {
     const first = this.#bytes[start] ?? 0;
     const second = this.#bytes[start + 1] ?? 0;
     const after = start + (first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4);
-    if (first < 0xc2 || first > 0xf4 || after > end) throw notUtf8();
-    if (second < (first === 0xe0 ? 0xa0 : first === 0xf0 ? 0x90 : 0x80)) throw notUtf8();
-    if (second > (first === 0xed ? 0x9f : first === 0xf4 ? 0x8f : 0xbf)) throw notUtf8();
-    for (let at = start + 2; at < after; at += 1) if (((this.#bytes[at] ?? 0) & 0xc0) !== 0x80) throw notUtf8();
+    if (first < 0xc2 || first > 0xf4 || after > end) throw notUtf8Error();
+    if (second < (first === 0xe0 ? 0xa0 : first === 0xf0 ? 0x90 : 0x80)) throw notUtf8Error();
+    if (second > (first === 0xed ? 0x9f : first === 0xf4 ? 0x8f : 0xbf)) throw notUtf8Error();
+    for (let at = start + 2; at < after; at += 1) if (((this.#bytes[at] ?? 0) & 0xc0) !== 0x80) throw notUtf8Error();
     return after;
   }
 
   #byte(): number {
     const byte = this.#bytes[this.#at];
-    if (byte === undefined) throw cutOff();
+    if (byte === undefined) throw truncatedError();
     this.#at += 1;
     return byte;
   }
 
-  /** A number in 1, 2 or 4 bytes: its width is 0, 1 or 2. */
+  /** Reads a number of 1, 2 or 4 bytes, for a width of 0, 1 or 2. */
   #length(width: number): number {
     let length = this.#byte();
     for (let more = (1 << width) - 1; more > 0; more -= 1) length = length * 0x100 + this.#byte();
@@ -150,28 +160,22 @@ class Scan {
   }
 
   #skip(size: number): void {
-    if (size > this.#bytes.length - this.#at) throw cutOff();
+    if (size > this.#bytes.length - this.#at) throw truncatedError();
     this.#at += size;
   }
 }
 
-function notUtf8(): SingletonError {
-  return refused('strings in UTF-8; one is not');
+function notUtf8Error(): SingletonError {
+  return invalidValueError('a string is not UTF-8');
 }
 
-function cutOff(): SingletonError {
-  return refused('a whole value; the message ends in the middle of it');
+function truncatedError(): SingletonError {
+  return invalidValueError('it is incomplete');
 }
 
-function refused(expected: string): SingletonError {
-  return new SingletonError('ERR_SINGLETON_MALFORMED_MESSAGE', `Expected a value in MessagePack: ${expected}.`);
-}
-
-/** Makes values of MessagePack that anybody may have sent. `any`, as from `unpack`. */
-export function decoderOf(unpackr: Unpackr): (bytes: Uint8Array) => any {
-  return (bytes) => {
-    // First: alone, `unpack` can be made to take seconds, or to build a function.
-    scan(bytes);
-    return unpackr.unpack(bytes);
-  };
+function invalidValueError(problem: string): SingletonError {
+  return new SingletonError(
+    'ERR_SINGLETON_MALFORMED_MESSAGE',
+    `Could not decode a value as MessagePack: ${problem}. The peer may run another version of the program.`,
+  );
 }

@@ -9,26 +9,29 @@ import {
 } from './serializable.ts';
 
 /**
- * A value as MessagePack, each part in its smallest form. The format:
+ * Encodes a value as MessagePack, each part in its smallest form. The format:
  * https://github.com/msgpack/msgpack/blob/master/spec.md
- * @throws SingletonError `ERR_SINGLETON_UNENCODABLE`, with the path of what would not arrive as it was sent
+ * @throws SingletonError `ERR_SINGLETON_UNENCODABLE`, with the path of the value that would not arrive as it was sent
  */
 export function encode(value: unknown): Uint8Array {
   const encoder = new Encoder();
   if (encoder.tryWrite(value, 0)) return encoder.bytes;
-  // Where and why is only looked for when it is asked.
-  assertSerializable(value, 'MessagePack', isLeaf);
-  throw new SingletonError('ERR_SINGLETON_UNENCODABLE', 'Cannot send this value: it changed while it was read.');
+  // The encoder does not track the path: a second walk finds it.
+  assertSerializable(value, 'MessagePack', isScalar);
+  throw new SingletonError(
+    'ERR_SINGLETON_UNENCODABLE',
+    'Cannot send this value: it changed while it was serialized. Send a value without getters that change it.',
+  );
 }
 
 const MIN_INT64 = -(2n ** 63n);
 const MAX_INT64 = 2n ** 63n - 1n;
 const MAX_UINT64 = 2n ** 64n - 1n;
 
-function isLeaf(value: unknown): boolean {
+function isScalar(value: unknown): boolean {
   switch (typeof value) {
     case 'string':
-      return value.isWellFormed() && !losesItsMark(value);
+      return value.isWellFormed() && !dropsBom(value);
     case 'number':
     case 'boolean':
       return true;
@@ -44,21 +47,20 @@ function isUint8Array(value: unknown): value is Uint8Array {
   return ArrayBuffer.isView(value) && Reflect.get(Uint8Array.prototype, Symbol.toStringTag, value) === 'Uint8Array';
 }
 
-/** Whether msgpackr would decode it without the byte order mark that it begins with. */
-function losesItsMark(text: string, size = Buffer.byteLength(text)): boolean {
+/** Whether msgpackr would drop the byte order mark of this text when it decodes it. */
+function dropsBom(text: string, size = Buffer.byteLength(text)): boolean {
   return size > MAX_BYTES_WITH_BOM && text.startsWith('\u{feff}');
 }
 
-/** A message is begun in so many bytes. */
-const FIRST_BYTES = 1024;
-/** Bytes that it grows by at most, where no more are needed. */
-const MAX_STEP = 2 ** 26;
-/** A longer text is written by a call, which for a shorter one would take longer. */
-const SHORT = 64;
+const INITIAL_BYTES = 1024;
+/** Growth of the buffer at most, unless more is needed. */
+const MAX_GROWTH_BYTES = 2 ** 26;
+/** For shorter strings, the native write is slower than the loop here. */
+const NATIVE_WRITE_THRESHOLD = 64;
 
-/** Checks and writes in one walk. What may be refused tells whether it was written. */
+/** Checks and writes in one pass. The `try…` methods return `false` for a value that cannot be sent. */
 class Encoder {
-  #buffer = Buffer.allocUnsafe(FIRST_BYTES);
+  #buffer = Buffer.allocUnsafe(INITIAL_BYTES);
   #at = 0;
   #nodes = 0;
 
@@ -90,7 +92,7 @@ class Encoder {
 
   #tryList(list: readonly unknown[], depth: number): boolean {
     if (!isPlainList(list)) return false;
-    // A getter inside may change it: what is missing then is refused.
+    // A getter of an item may change the list; a missing item is `undefined`, which is rejected.
     const { length } = list;
     this.#head(length, 0x90, 0xdc);
     for (let index = 0; index < length; index += 1) if (!this.tryWrite(list[index], depth)) return false;
@@ -114,10 +116,10 @@ class Encoder {
   }
 
   #tryText(text: string): boolean {
-    if (text.length < SHORT && this.#tryAscii(text)) return true;
+    if (text.length < NATIVE_WRITE_THRESHOLD && this.#tryAscii(text)) return true;
     const size = Buffer.byteLength(text);
     const isAscii = size === text.length;
-    if (!isAscii && !(text.isWellFormed() && !losesItsMark(text, size))) return false;
+    if (!isAscii && !(text.isWellFormed() && !dropsBom(text, size))) return false;
     if (size < 32) this.#byte(0xa0 + size);
     else this.#sized(0xd9, size);
     this.#room(size);
@@ -126,7 +128,7 @@ class Encoder {
   }
 
   #tryAscii(text: string): boolean {
-    this.#room(2 + SHORT);
+    this.#room(2 + NATIVE_WRITE_THRESHOLD);
     const buffer = this.#buffer;
     let at = this.#at;
     if (text.length < 32) buffer[at++] = 0xa0 + text.length;
@@ -165,7 +167,7 @@ class Encoder {
     return true;
   }
 
-  /** Always in 8 bytes: what is read from fewer is a number. */
+  /** Always 8 bytes: msgpackr decodes fewer to a number. */
   #tryBigint(value: bigint): boolean {
     if (value < MIN_INT64 || value > MAX_UINT64) return false;
     this.#byte(value > MAX_INT64 ? 0xcf : 0xd3);
@@ -182,13 +184,13 @@ class Encoder {
     return true;
   }
 
-  /** The head of a list or a map: who holds more than 65,535 values is refused further on. */
+  /** The head of a list or a map. More than 65,535 items exceed `MAX_NODES` and are rejected later. */
   #head(size: number, short: number, long: number): void {
     if (size < 16) this.#byte(short + size);
     else this.#typed16(long, size);
   }
 
-  /** A number in 1, 2 or 4 bytes, behind the type for so many. */
+  /** A number of 1, 2 or 4 bytes, after the type byte for its width. */
   #sized(type: number, value: number): true {
     if (value > 0xffff) {
       this.#byte(type + 2);
@@ -216,12 +218,12 @@ class Encoder {
     return true;
   }
 
-  /** In steps that are large: most of what is not written never becomes memory. */
+  /** Grows in large steps: pages that are not written do not become resident memory. */
   #room(size: number): void {
     const needed = this.#at + size;
     if (needed <= this.#buffer.length) return;
     const { length } = this.#buffer;
-    const grown = Buffer.allocUnsafe(Math.max(needed, Math.min(4 * length, length + MAX_STEP)));
+    const grown = Buffer.allocUnsafe(Math.max(needed, Math.min(4 * length, length + MAX_GROWTH_BYTES)));
     grown.set(this.bytes);
     this.#buffer = grown;
   }

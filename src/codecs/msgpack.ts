@@ -4,9 +4,10 @@ import { lengthPrefixed, type Serializer } from './length-prefixed.ts';
 import { encode } from './msgpack-encode.ts';
 
 /**
- * Arguments and replies as MessagePack: what JSON has, and `Uint8Array`, `bigint`, `NaN` and the infinities. Whoever decodes
- * needs the package `msgpackr` beside this one: hosts, and launches that get a reply. What arrives is what was sent (-0 as 0),
- * or it fails. `T`, of arguments, and `R`, of replies, are the caller's word; a `schema` makes sure of `T`.
+ * Arguments and replies as MessagePack: the values of JSON, and `Uint8Array`, `bigint`, `NaN` and the infinities.
+ * Decoding needs the package `msgpackr`: install it for hosts and for launches that wait. A value arrives as it was
+ * sent, or is rejected (-0 arrives as 0). The types `T` of the arguments and `R` of replies are not checked; use a
+ * `schema` to check `T`.
  */
 export function msgpack<T = unknown, R = unknown>(): Codec<T, R> {
   const serializer = createSerializer();
@@ -19,7 +20,7 @@ function createSerializer(): Serializer<any> {
   return {
     serialize: encode,
     async load() {
-      // Not above: it is as long as all that a launch loads besides, and one that only sends has no use for it.
+      // Loaded here, because it is as large as all other modules of a launch, and one that only sends does not need it.
       const [{ Unpackr }, { decoderOf }] = await Promise.all([
         import('msgpackr/pack').catch(notInstalledError),
         import('./msgpack-decode.ts').catch(moduleNotLoadedError),
@@ -36,7 +37,7 @@ function createSerializer(): Serializer<any> {
 function notInstalledError(cause: unknown): never {
   throw new SingletonError(
     'ERR_SINGLETON_INVALID_OPTION',
-    'Option "codec": msgpack() decodes by the package msgpackr, which could not be loaded. Install it beside this one.',
+    'Option "codec": msgpack() could not load the package msgpackr, which it needs to decode. Install it.',
     { cause },
   );
 }

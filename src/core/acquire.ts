@@ -1,46 +1,65 @@
-import type { DeliveryResult, Deliver } from '../interface/codec.ts';
+import type { Deliver, DeliveryResult } from '../interface/codec.ts';
 import { SingletonError } from '../interface/errors.ts';
-import { Deadline, type LazyAbortController, now } from './deadline.ts';
+import type { Receipt } from '../interface/receipt.ts';
+import { Deadline, followSignal, LazyAbortController, now } from './deadline.ts';
 import type { ResolvedOptions } from './options.ts';
-import { attempt, prepare, schemaTimeoutError, unresponsiveError } from './send.ts';
-import type { ServedHost, Server } from './server.ts';
+import { attempt, noHostError, prepare, schemaTimeoutError, unresponsiveError, waitForResult } from './send.ts';
+
+/** Binds the endpoint; `false` if it is in use. */
+type Listen = (deadline: Deadline) => Promise<boolean>;
+
+/** Delivers to a host that is running, and waits for the result if the launch waits. */
+export async function send<T, R>(options: ResolvedOptions<T, R>): Promise<Receipt<R>> {
+  const lifetime = new LazyAbortController();
+  const unfollow = followSignal(lifetime, options.signal);
+  try {
+    const delivery = await acquire(undefined, options, lifetime);
+    if (!delivery) throw noHostError(options);
+    return await waitForResult(delivery, options, lifetime);
+  } finally {
+    unfollow();
+  }
+}
 
 /**
- * Host or client? Resolves to `undefined` when `hold` got the endpoint, else to the delivery of the launch. Of any number
- * of launches one gets the endpoint; who finds it taken, and then nobody there, tries again until the deadline.
+ * Host or client? Resolves to `undefined` if `listen` bound the endpoint, else to the delivery of the launch. If the endpoint
+ * is in use but nobody accepts the launch, it tries again until the deadline. Without `listen` it never becomes host, and
+ * rejects as soon as nobody is there.
  */
 export async function acquire<T, R>(
-  hold: Server<ServedHost>,
+  listen: Listen | undefined,
   options: ResolvedOptions<T, R>,
-  over: LazyAbortController | AbortSignal,
+  lifetime: LazyAbortController,
 ): Promise<DeliveryResult<R> | undefined> {
-  let handOff: Deliver<R> | undefined;
-  /** Since when somebody has been there: connected, or a connect that hangs. */
-  let hostSeenAt = Infinity;
+  let deliver: Deliver<R> | undefined;
+  /** When the first connect to a host began that is not known to have failed; `-Infinity` once one succeeded. */
+  let hostSeenAt = listen ? Infinity : -Infinity;
   let isPreparing = false;
   let resets = 0;
   const timeoutError = (): SingletonError => {
     if (isPreparing) return schemaTimeoutError(options);
     return now() - hostSeenAt >= CONNECT_HANG_MS ? unresponsiveError(options) : unavailableError(options);
   };
-  const deadline = new Deadline(options.deliveryTimeout, timeoutError, over);
+  const deadline = new Deadline(options.deliveryTimeout, timeoutError, lifetime);
   try {
     for (;;) {
       deadline.throwIfAborted();
-      if (await hold.listen(deadline)) return undefined;
+      if (await listen?.(deadline)) return undefined;
       if (!options.client) return { receipt: { outcome: 'skipped' } };
       isPreparing = true;
-      handOff ??= await prepare(options, deadline);
+      deliver ??= await prepare(options, deadline);
       isPreparing = false;
       hostSeenAt = Math.min(hostSeenAt, now());
       try {
-        const result = await attempt(options.transport, handOff, deadline, () => (hostSeenAt = -Infinity));
+        const result = await attempt(options.transport, deliver, deadline, () => (hostSeenAt = -Infinity));
         if (typeof result === 'object') return result;
-        resets = result === 'nobody' ? 0 : resets + 1;
-        if (result === 'nobody') hostSeenAt = Infinity;
+        if (result === 'no-host' && !listen) throw noHostError(options);
+        if (result === 'no-host') hostSeenAt = Infinity;
+        resets = result === 'no-host' ? 0 : resets + 1;
       } catch (error) {
-        // Nothing is sent twice; but where the host died, this launch may follow it. Its connections go before its endpoint.
-        if (isConnectionFailed(error) && (await deadline.backoff()) && (await hold.listen(deadline))) return undefined;
+        // Never resend. But if the host died, this process may become the host: its connections close before its endpoint is free.
+        if (listen && isConnectionFailed(error) && (await deadline.backoff()) && (await listen(deadline)))
+          return undefined;
         throw error;
       }
       if (!(await deadline.backoff(resets))) throw timeoutError();
@@ -50,7 +69,7 @@ export async function acquire<T, R>(
   }
 }
 
-/** Milliseconds that a connect to an endpoint that nobody holds takes at most, on a busy machine too. */
+/** Milliseconds that a connect to a free endpoint takes at most, on a busy machine too. */
 const CONNECT_HANG_MS = 50;
 
 function isConnectionFailed(error: unknown): boolean {
@@ -60,7 +79,7 @@ function isConnectionFailed(error: unknown): boolean {
 function unavailableError<T, R>({ transport, deliveryTimeout }: ResolvedOptions<T, R>): SingletonError {
   return new SingletonError(
     'ERR_SINGLETON_ENDPOINT_UNAVAILABLE',
-    `Expected ${transport.endpoint} to be free, or a host there to take the launch, within ${deliveryTimeout} ms ` +
-      '(deliveryTimeout); neither was so. An outgoing connection may hold the port: choose one from 10000 to 32767.',
+    `Could not bind ${transport.endpoint} or reach a host there within ${deliveryTimeout} ms (deliveryTimeout). ` +
+      'Another socket may be using the port: choose one from 10000 to 32767.',
   );
 }

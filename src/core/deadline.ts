@@ -1,25 +1,26 @@
 import { SingletonError } from '../interface/errors.ts';
-import type { ConnectOptions } from '../interface/transport.ts';
-/**
- * Milliseconds on a clock that never goes back. `performance.now()` says the same, and loads a part of Node that each launch
- * would pay for.
- */
-export function now(): number {
-  return process.uptime() * 1000;
-}
+import { type ConnectOptions, onAbort } from '../interface/transport.ts';
 
-/** Is over at most once, and then for a reason. An `AbortSignal`, but one is made only where it is asked for: it takes its time. */
+/** Milliseconds between two attempts, with jitter so that launches do not retry in lockstep. */
+const MIN_BACKOFF = 5;
+const MAX_BACKOFF = 40;
+/** After resets, back off further: each attempt makes the host emit a warning. */
+const MAX_BACKOFF_AFTER_RESETS = 1000;
+
+/**
+ * Like `AbortController`, but creates its `AbortSignal` on first access: the first one of a process costs 1 to 4 ms, each
+ * further one a tenth of a delivery.
+ */
 export class LazyAbortController {
   readonly #callbacks = new Set<() => void>();
   #reason: SingletonError | undefined;
   #controller: AbortController | undefined;
 
-  /** `undefined` while it is not over. */
+  /** `undefined` until it is aborted. */
   get reason(): SingletonError | undefined {
     return this.#reason;
   }
 
-  /** Aborts when it is over. */
   get signal(): AbortSignal {
     if (!this.#controller) {
       this.#controller = new AbortController();
@@ -28,7 +29,7 @@ export class LazyAbortController {
     return this.#controller.signal;
   }
 
-  /** Calls back when it is over, at once where it is, and gives what takes that back. */
+  /** Calls back on abort, immediately if it is aborted already. Returns a function that unsubscribes. */
   readonly onAbort = (callback: () => void): (() => void) => {
     if (this.#reason) callback();
     else this.#callbacks.add(callback);
@@ -39,7 +40,7 @@ export class LazyAbortController {
     if (this.#reason) throw this.#reason;
   }
 
-  /** The first reason counts. */
+  /** Only the first reason counts. */
   abort(reason: SingletonError): void {
     if (this.#reason) return;
     this.#reason = reason;
@@ -48,35 +49,24 @@ export class LazyAbortController {
   }
 }
 
-/** What the promise settles to, unless it is over before: then rejects with the reason. */
-export function raceAbort<T>(promise: Promise<T>, ending: LazyAbortController): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const forget = ending.onAbort(() => reject(ending.reason));
-    promise.then(resolve, reject).finally(forget);
-  });
-}
-
-/** Milliseconds between two tries: too short to be felt, and uneven, so that launches do not march in step. */
-const MIN_BACKOFF = 5;
-const MAX_BACKOFF = 40;
-/** Who cuts launches off has a reason, and each try costs it a warning. */
-const MAX_BACKOFF_AFTER_RESETS = 1000;
-
-/** Is over after a time, or as soon as what it is a part of is. */
+/** Aborts after a time, or with its parent. */
 export class Deadline extends LazyAbortController {
   readonly #expiresAt: number;
   readonly #timer: NodeJS.Timeout | undefined;
-  readonly #removeListener: () => void;
+  readonly #removeListener: (() => void) | undefined;
 
-  /** `expired` is asked for the reason when the time is over. Milliseconds; `Infinity` is never. */
-  constructor(after: number, expired: () => SingletonError, parent: LazyAbortController | AbortSignal | undefined) {
+  /** `ms` may be `Infinity`. `timeoutError` is called when the time has expired. */
+  constructor(ms: number, timeoutError: () => SingletonError, parent: LazyAbortController) {
     super();
-    this.#expiresAt = now() + after;
-    if (after < Infinity) this.#timer = setTimeout(() => this.abort(expired()), after);
-    this.#removeListener = parent ? onParentAbort(parent, (reason) => this.abort(reason)) : () => {};
+    this.#expiresAt = now() + ms;
+    if (ms < Infinity) this.#timer = setTimeout(() => this.abort(timeoutError()), ms);
+    this.#removeListener = parent.onAbort(() => parent.reason && this.abort(parent.reason));
   }
 
-  /** For a transport. A copy has the signal, which is made then, and not `onAbort`: who replaces the signal means that one. */
+  /**
+   * Options for a transport's `connect`. The signal is created when it is read. `onAbort` is not enumerable, so that a copy
+   * with another signal does not have it.
+   */
   connectOptions(): ConnectOptions {
     const signal = (): AbortSignal => this.signal;
     const options = {
@@ -84,43 +74,60 @@ export class Deadline extends LazyAbortController {
         return signal();
       },
     };
-    return Object.defineProperty(options, 'onAbort', { value: this.onAbort });
+    return Object.defineProperty(options, onAbort, { value: this.onAbort });
   }
 
   /**
-   * Waits a moment before the next try, twice as long for each time that somebody was there and `cutOff` the last ones.
-   * Resolves to `false`, at once, where the deadline would cut that try short: it could not tell a silent host from nobody.
+   * Waits before the next attempt, twice as long for each of the last `resets`. Resolves to `false` at once if too little
+   * time would be left for that attempt: it could not tell a silent host from a free endpoint.
    */
-  async backoff(cutOff = 0): Promise<boolean> {
-    const longest = Math.min(MAX_BACKOFF * 2 ** cutOff, MAX_BACKOFF_AFTER_RESETS);
+  async backoff(resets = 0): Promise<boolean> {
+    const longest = Math.min(MAX_BACKOFF * 2 ** resets, MAX_BACKOFF_AFTER_RESETS);
     const pause = MIN_BACKOFF + Math.random() * (longest - MIN_BACKOFF);
     if (this.#expiresAt - now() < pause + MIN_BACKOFF) return false;
     await new Promise((resolve) => setTimeout(resolve, pause));
     return true;
   }
 
-  /** The wait is over: lets go of the timer and of what it is a part of. */
+  /** Ends the timer and the subscription to the parent. */
   clear(): void {
     clearTimeout(this.#timer);
-    this.#removeListener();
+    this.#removeListener?.();
   }
 }
 
-/** Calls back when it is over, at once where it is, and gives what takes that back. */
-function onParentAbort(
-  parent: LazyAbortController | AbortSignal,
-  callback: (reason: SingletonError) => void,
-): () => void {
-  if (parent instanceof LazyAbortController) return parent.onAbort(() => parent.reason && callback(parent.reason));
-  const onAbort = (): void => {
-    const reason: unknown = parent.reason;
-    callback(reason instanceof SingletonError ? reason : abortedError(reason));
+/** Settles as the promise does, or rejects with the reason if the controller aborts before. */
+export function raceAbort<T>(promise: Promise<T>, controller: LazyAbortController): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const removeListener = controller.onAbort(() => reject(controller.reason));
+    promise.then(resolve, reject).finally(removeListener);
+  });
+}
+
+/** Aborts the controller when a user's signal aborts. Returns a function that stops this. */
+export function followSignal(controller: LazyAbortController, signal: AbortSignal | undefined): () => void {
+  const abort = (): void => {
+    const reason: unknown = signal?.reason;
+    controller.abort(reason instanceof SingletonError ? reason : abortedError(reason));
   };
-  if (parent.aborted) onAbort();
-  else parent.addEventListener('abort', onAbort, { once: true });
-  return () => parent.removeEventListener('abort', onAbort);
+  if (signal?.aborted) abort();
+  else signal?.addEventListener('abort', abort, { once: true });
+  return () => signal?.removeEventListener('abort', abort);
+}
+
+/** Milliseconds on a monotonic clock. `performance.now()` is the same, but loads a part of Node that every launch would pay for. */
+export function now(): number {
+  return process.uptime() * 1000;
 }
 
 function abortedError(cause: unknown): SingletonError {
-  return new SingletonError('ERR_SINGLETON_RELEASED', 'The signal aborted before the launch was through.', { cause });
+  const message = 'The signal aborted before the launch was delivered and answered.';
+  return new SingletonError('ERR_SINGLETON_RELEASED', message, { cause });
+}
+
+/** Why a Singleton that was released, or aborted by its signal, does not acquire again. */
+export function releasedError(endpoint: string, signal: AbortSignal | undefined): SingletonError {
+  const how = signal?.aborted ? 'aborted by its signal' : 'released';
+  const message = `This Singleton was ${how}; create a new one to acquire ${endpoint}.`;
+  return new SingletonError('ERR_SINGLETON_RELEASED', message, signal?.aborted ? { cause: signal.reason } : undefined);
 }

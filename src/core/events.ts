@@ -1,89 +1,96 @@
-import { EventEmitter } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
-import type * as Typed from 'typed-emitter';
 import type { VerifyFailureReason } from '../interface/codec.ts';
 import type { SingletonError } from '../interface/errors.ts';
-/** Its types say less than `typed-emitter`, which has no code of its own, says of the same class. */
-const untyped: any = EventEmitter;
 
-/** Node's `EventEmitter`, with the types of `typed-emitter`. */
-export const TypedEmitter: new <Events extends Typed.EventMap>() => Typed.default<Events> = untyped;
-
-/** What a host emits. There is no `error` event: a forgotten listener must not bring a host down. */
+/** The events of a host. There is no `error` event: a missing listener must not end the host. */
 export type SingletonEvents<T = readonly string[], R = unknown> = {
   /**
-   * A launch was admitted and carries arguments; an empty list emits only `client`, unless the launch waits. A promise is
-   * waited for, see `Client`.
+   * A launch was dispatched. A launch without arguments is not, unless it waits. If the listener returns a promise, the
+   * session of a waiting launch stays open until that settles.
    */
   args: (args: T, client: Client<R>) => unknown;
-  /** A client was counted; comes before its `args`. A promise is waited for, see `Client`. */
+  /** A client was counted. Emitted before its `args`. A promise is treated as that of an `args` listener. */
   client: (client: Client<R>) => unknown;
-  /** The endpoint is free. Once. */
+  /** The endpoint is free. Emitted once. */
   release: (reason: ReleaseReason) => void;
-  /** The hold time ran out; `release` follows. */
+  /** The hold time (`timeout`) has expired. `release` follows. */
   timeout: () => void;
-  /** Somebody did not prove the secret. */
+  /** A client did not prove the secret. */
   verifyFailed: (failure: VerifyFailure) => void;
-  /** Something failed that is nobody's exception: a connection, bytes that could not be decoded, an observer. */
+  /** A connection failed, sent invalid bytes, or an observer threw. The host goes on. */
   warning: (error: SingletonError) => void;
 };
 
 /**
- * The host's view of one launch. What the codec or the transport cannot tell is `undefined`.
+ * One launch, as the host sees it. A member is `undefined` if the codec or the transport does not carry it.
  *
- * A launch that is `waiting` stays until its last word, the first `reply` or `exit`; where several listeners got it, until
- * all have settled. Where none comes, it ends when all have settled and no stream is in use (piped, or read): with status
- * 0, or with `ERR_SINGLETON_OBSERVER_FAILED` if one of them threw or rejected.
+ * The session of a `waiting` launch ends with its result, the first `reply` or `exit`: at once if one listener was called,
+ * else when all listeners have settled. Without a result it ends when all have settled and no stream is in use (piped or
+ * read), with status 0, or with `ERR_SINGLETON_OBSERVER_FAILED` if a listener threw or rejected.
  */
 export interface Client<R = unknown> {
   /** 1 for the first client that was counted. */
   readonly number: number;
-  /** The working directory of the launch. */
+  /** The working directory of the client. */
   readonly cwd: string | undefined;
-  /** The process id of the launch. */
+  /** The process id of the client. */
   readonly pid: number | undefined;
-  /** The address it came from. */
+  /** The address of the client. */
   readonly remoteAddress: string | undefined;
-  /** Whether the launch stays for an answer (`wait`). Else what is said to it goes nowhere. */
+  /** Whether the client waits for a result (`wait`). If not, output and results are discarded. */
   readonly waiting: boolean;
-  /** Aborts when a waiting launch is gone, so that work for nobody can stop. */
+  /** Aborts when a waiting client has disconnected, so that work for it can stop. */
   readonly signal: AbortSignal;
-  /** Arrives on the launch's stdout, in order; a slow reader there is felt here. An error of it hurts nobody else. */
+  /** The client's stdout. Written in order; a slow reader there slows the writer here. Its errors need no listener. */
   readonly stdout: Writable;
-  /** Arrives on the launch's stderr, in order. */
+  /** The client's stderr, as `stdout`. */
   readonly stderr: Writable;
-  /** What is piped into the launch, which reads it when it is read here. Empty where the launch does not wait. */
+  /** The client's stdin, which is requested only when it is read here. Empty if the client does not wait. */
   readonly stdin: Readable;
   /**
-   * The last word: a value; the launch ends with status 0 once all output has arrived. `false` where the last word was said,
-   * or nobody waits for it.
+   * Sets a value as the result. The client exits with status 0 after all output has arrived. Returns `false` if there is a
+   * result already, or the client does not wait.
    * @throws SingletonError `ERR_SINGLETON_UNENCODABLE`, `ERR_SINGLETON_MESSAGE_TOO_LARGE`
    */
   reply(value: R): boolean;
   /**
-   * The last word: the launch ends with this status, 0 to 255, once all output has arrived. `false` where the last word was
-   * said, or nobody waits for it.
+   * Sets an exit status as the result, 0 to 255. The client exits with it after all output has arrived. Returns `false` if
+   * there is a result already, or the client does not wait.
+   * @default 0
    * @throws SingletonError `ERR_SINGLETON_INVALID_OPTION`
    */
   exit(code?: number): boolean;
 }
 
-/** A launch with its client, as `for await` gives them. */
+/** A callback of `trace`: the arguments of one launch, then the values stored with it. */
+export type Observer<T, Stored extends readonly unknown[]> = (args: T, ...stored: Stored) => unknown;
+
+/** The observers of `trace`, each with its stored values. `any`: `trace` accepts only what fits its observer. */
+export type Observers<T> = ReadonlyMap<Observer<T, any[]>, readonly unknown[]>;
+
+/** A launch with its client, as `for await` yields them. */
 export interface Arrival<T, R = unknown> {
-  /** What it handed over. */
+  /** The arguments. */
   readonly args: T;
-  /** Whom it came from. */
+  /** The client that delivered them. */
   readonly client: Client<R>;
 }
 
-/** Why the endpoint is free: `lost` means that somebody else took it away. */
+/**
+ * Why the endpoint is free.
+ * - `manual`: `release()` was called, or a `using` block ended.
+ * - `timeout`: the hold time has expired.
+ * - `threshold`: `releaseThreshold` was reached.
+ * - `aborted`: the signal aborted.
+ * - `lost`: another process removed or replaced the endpoint.
+ */
 export type ReleaseReason = 'manual' | 'timeout' | 'threshold' | 'aborted' | 'lost';
 
-/** Who tried to get in, without a byte of what they sent. */
+/** A client that did not prove the secret. It holds no byte of what the client sent. */
 export interface VerifyFailure {
   /** What was wrong with the proof. */
   readonly reason: VerifyFailureReason;
-  /** The address it came from. */
+  /** The address of the client. */
   readonly remoteAddress: string | undefined;
   /** When it was refused. */
   readonly time: Date;

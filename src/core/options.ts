@@ -4,7 +4,7 @@ import type { SingletonError } from '../interface/errors.ts';
 import type { Transport } from '../interface/transport.ts';
 import type { Schema } from './schema.ts';
 
-/** What both a launch and `Singleton.send` take. */
+/** Options of `Singleton.send`, and of `Singleton`. */
 export interface DeliveryOptions<T, R = unknown> {
   /**
    * The IP address of the endpoint; not together with `transport`.
@@ -17,49 +17,51 @@ export interface DeliveryOptions<T, R = unknown> {
    */
   readonly port?: number | undefined;
   /**
-   * The endpoint, where it is not an address and a port.
+   * The endpoint, if it is not a TCP address and port.
    * @default tcp({ address, port })
    */
   readonly transport?: Transport | undefined;
   /**
-   * How arguments and replies travel; it gives `T` and `R`. Host and client need the same.
+   * How arguments and replies are encoded; `T` and `R` are inferred from it. Host and client need the same.
    * @default legacy()
    */
   readonly codec?: Codec<T, R> | undefined;
   /**
-   * The application's name: with a codec that can tell, a launch of another one on the same endpoint is refused.
+   * The name of the application. A structured codec refuses launches of another application at the same endpoint.
    * @default ''
    */
   readonly name?: string | undefined;
   /**
-   * What both sides prove themselves with; host and client need the same. Not empty; `generateSecret()` makes a good one.
-   * With `legacy()` it travels in the clear.
+   * The secret that both sides prove; host and client need the same. Not empty; `generateSecret()` creates one.
+   * With `legacy()` it is sent in clear text.
    */
   readonly secret?: string | Uint8Array | undefined;
   /**
-   * Milliseconds, 1 to 2147483647: one deadline for all that a launch does until its receipt. A host has as long, and a
-   * second at least, to load what its codec decodes with.
+   * Milliseconds, 1 to 2147483647: one deadline for a launch up to its receipt. A host has as long to load its codec, but
+   * a second at least.
    * @default 10_000
    */
   readonly deliveryTimeout?: number | undefined;
   /**
-   * The largest message that is sent or taken, in bytes.
+   * The largest message that is sent or received, in bytes.
    * @default 1_048_576
    */
   readonly maxMessageBytes?: number | undefined;
   /**
-   * `true`: the launch stays until the host has answered it by `reply` or `exit`, and passes its output and its stdin on; a
-   * number: for so many milliseconds at most, 1 to 2147483647. Not with `legacy()`, on which no host can answer.
+   * `true`: waits until the host has set a result by `reply` or `exit`, and connects stdin, stdout and stderr with the host.
+   * A number: for so many milliseconds at most, 1 to 2147483647. Not with `legacy()`, which cannot carry a result.
    * @default false
+   * @example
+   * const { reply } = await Singleton.send({ port: 21337, codec: json<Job, number>(), args: job, wait: true });
    */
   readonly wait?: boolean | number | undefined;
   /**
-   * With `wait`: gets the host's `client.stdout`. It is not ended.
+   * With `wait`: receives the host's `client.stdout`. It is not ended.
    * @default process.stdout
    */
   readonly stdout?: Writable | undefined;
   /**
-   * With `wait`: gets the host's `client.stderr`. It is not ended.
+   * With `wait`: receives the host's `client.stderr`. It is not ended.
    * @default process.stderr
    */
   readonly stderr?: Writable | undefined;
@@ -68,11 +70,11 @@ export interface DeliveryOptions<T, R = unknown> {
    * @default process.stdin
    */
   readonly stdin?: Readable | undefined;
-  /** Aborts the claim or the hand-off; on a host, releases the endpoint. */
+  /** Aborts the acquisition or the delivery; on a host, releases the endpoint. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What `Singleton` takes but for `args`. */
+/** Options of `Singleton`, except `args`. */
 export interface HostOptions<T, R = unknown> extends DeliveryOptions<T, R> {
   /**
    * `false`: a second launch neither connects nor sends.
@@ -80,23 +82,23 @@ export interface HostOptions<T, R = unknown> extends DeliveryOptions<T, R> {
    */
   readonly client?: boolean | undefined;
   /**
-   * `true`: a second launch exits the process once its hand-off is done, with status 0 or, where it waits, the host's;
-   * `false`: it rejects with `MultipleSingletonsError`.
+   * `true`: a second launch exits the process after its delivery, with status 0, or with the host's status if it waits.
+   * `false`: `acquire()` rejects with `MultipleSingletonsError`.
    * @default true
    */
   readonly strict?: boolean | undefined;
   /**
-   * Milliseconds to hold the endpoint, up to 2147483647; 0 holds on.
+   * Milliseconds to hold the endpoint, up to 2147483647; 0: without a limit.
    * @default 0
    */
   readonly timeout?: number | undefined;
   /**
-   * The client that makes the count reach it releases the endpoint, and its arguments are dropped; 0: never.
+   * The number of clients that releases the endpoint. The arguments of the last one are dropped. 0: never.
    * @default 0
    */
   readonly releaseThreshold?: number | undefined;
   /**
-   * Clients beyond it are counted, their arguments ignored; 0: no limit.
+   * Clients beyond this number are counted, but not dispatched. 0: no limit.
    * @default 0
    */
   readonly maxClients?: number | undefined;
@@ -106,49 +108,49 @@ export interface HostOptions<T, R = unknown> extends DeliveryOptions<T, R> {
    */
   readonly verbose?: boolean | undefined;
   /**
-   * Milliseconds, 1 to 2147483647, that a connection has from its start to its complete launch.
+   * Milliseconds, 1 to 2147483647, within which a connection must deliver a complete launch.
    * @default 5000
    */
   readonly receiveTimeout?: number | undefined;
   /**
-   * Connections that the host serves at a time; beyond it, the oldest whose launch is not complete is reset.
+   * Connections that the host serves at a time. Beyond this number the oldest one without a complete launch is reset.
    * @default 512
    */
   readonly maxConnections?: number | undefined;
   /**
-   * Launches that wait until somebody listens; together, 16 times `maxMessageBytes` at most.
+   * Launches that wait in the queue for a listener; 16 times `maxMessageBytes` at most in total.
    * @default 1024
    */
   readonly maxPending?: number | undefined;
 }
 
-/** `args`, with a default only where `T` is a list of strings. */
+/** `args`, which has a default only if `T` is a list of strings. */
 export type ArgsOption<T, R = unknown> = readonly string[] extends T
   ? {
       /**
-       * What this launch hands over.
+       * The arguments of this launch.
        * @default process.argv.slice(2)
        */
       readonly args?: NoInfer<T> | undefined;
     }
   : {
-      /** What this launch hands over. */
+      /** The arguments of this launch. */
       readonly args: NoInfer<Exclude<T, undefined>>;
-      /** How arguments and replies travel; it gives `T` and `R`. Host and client need the same. */
+      /** How arguments and replies are encoded; `T` and `R` are inferred from it. Host and client need the same. */
       readonly codec: Codec<T, R>;
     };
 
-/** Arguments that are validated: `Input` is what a launch is given, `Output` what a listener gets. */
+/** Arguments that are validated: `Input` is what a client passes, `Output` is what a listener receives. */
 export type SchemaOption<Input, Output, R = unknown> = {
-  /** A Standard Schema (zod, valibot, arktype, …): validates arguments before they are sent, and before they are published. */
+  /** A Standard Schema (zod, valibot, arktype, …): validates arguments before they are sent and before they are dispatched. */
   readonly schema: Schema<Input, Output>;
-  /** What this launch hands over. */
+  /** The arguments of this launch. */
   readonly args: NoInfer<Input>;
-  /** How arguments and replies travel; it gives `R`. Host and client need the same. */
+  /** How arguments and replies are encoded; `R` is inferred from it. Host and client need the same. */
   readonly codec: Codec<unknown, R>;
 };
 
-/** Tells options without a schema from those with one, which have types of their own. */
+/** Distinguishes options without a schema from those with one, which have types of their own. */
 export type NoSchema = {
   /** See `ValidatedOptions`. */
   readonly schema?: undefined;
@@ -166,11 +168,12 @@ export type SendOptions<T = readonly string[], R = unknown> = DeliveryOptions<T,
 /** All options of `Singleton.send` with a `schema`. */
 export type ValidatedSendOptions<Input, R = unknown> = DeliveryOptions<unknown, R> & SchemaOption<Input, unknown, R>;
 
-/** The options as the code uses them: complete, checked, and not the caller's object. */
+/** All options, checked and with defaults. Not the caller's object. */
 export interface ResolvedOptions<T, R = unknown> {
   readonly transport: Transport;
   readonly codec: Codec<T, R>;
   readonly args: T;
+  readonly schema: Schema<unknown, T> | undefined;
   readonly client: boolean;
   readonly strict: boolean;
   readonly timeout: number;
@@ -178,11 +181,11 @@ export interface ResolvedOptions<T, R = unknown> {
   readonly maxClients: number;
   readonly verbose: boolean;
   readonly name: string;
-  /** What is allowed but unwise. */
+  /** A problem that is not an error; the host emits it as a warning. */
   readonly optionWarning: SingletonError | undefined;
   /** As bytes: UTF-8 of a string. */
   readonly secret: Uint8Array | undefined;
-  /** Milliseconds that a launch waits for its answer: 0 not at all, `Infinity` for as long as it takes. */
+  /** Milliseconds to wait for the result: 0 not at all, `Infinity` without a limit. */
   readonly wait: number;
   /** As given. */
   readonly stdio: { readonly [Name in keyof Stdio]: Stdio[Name] | undefined };
@@ -194,7 +197,7 @@ export interface ResolvedOptions<T, R = unknown> {
   readonly signal: AbortSignal | undefined;
 }
 
-/** What any caller may give. */
+/** What the implementations of the overloads accept. */
 export type AnyOptions<T, R> = HostOptions<T, R> & {
   readonly args?: T | undefined;
   readonly schema?: Schema<unknown, T> | undefined;

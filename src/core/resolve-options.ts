@@ -4,7 +4,6 @@ import { invalidOptionError, SingletonError } from '../interface/errors.ts';
 import type { Transport } from '../interface/transport.ts';
 import { tcp } from '../transports/tcp.ts';
 import type { AnyOptions, DeliveryOptions, ResolvedOptions } from './options.ts';
-import { validated } from './validated.ts';
 
 /** @throws SingletonError `ERR_SINGLETON_INVALID_OPTION` */
 export function resolveOptions<T, R = unknown>(given: AnyOptions<T, R> = {}): ResolvedOptions<T, R> {
@@ -21,7 +20,8 @@ export function resolveOptions<T, R = unknown>(given: AnyOptions<T, R> = {}): Re
   const optionWarning = codec.check?.({ args, secret, name, wait: wait > 0 });
   return {
     transport: resolveTransport(given),
-    codec: schema === undefined ? codec : validated(codec, schema),
+    codec,
+    schema,
     args,
     name,
     optionWarning,

@@ -1,11 +1,26 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { SingletonError } from '../interface/errors.ts';
 
-/** Any schema of the Standard Schema specification: of zod, valibot, arktype and others. */
+/** Any schema of the Standard Schema specification: of zod, valibot, arktype and others. https://standardschema.dev */
 export type Schema<Input = unknown, Output = Input> = StandardSchemaV1<Input, Output>;
 
-/** @throws SingletonError `ERR_SINGLETON_INVALID_ARGS`, where the schema throws */
-export async function validate<T>(
+/** Client: checks the arguments before anything is sent. @throws SingletonError `ERR_SINGLETON_INVALID_ARGS` */
+export async function checkArgs(schema: Schema, args: unknown): Promise<void> {
+  const result = await validate(schema, args, 'The arguments could not be validated: the schema threw.');
+  if (result.issues)
+    throw invalidArgsError(`The schema does not allow the arguments: ${describe(result.issues)}.`, result);
+}
+
+/** Host: what the schema makes of a launch's arguments. @throws SingletonError `ERR_SINGLETON_INVALID_ARGS` */
+export async function parseArgs<T>(schema: Schema<unknown, T>, args: unknown): Promise<T> {
+  const result = await validate(schema, args, 'A launch was refused: the schema threw.');
+  if (!result.issues) return result.value;
+  // The issues may quote the client. They are in `cause.issues`, which is not printed with the error.
+  const cause = Object.defineProperty({}, 'issues', { value: result.issues });
+  throw invalidArgsError('A launch was refused: the schema does not allow its arguments.', cause);
+}
+
+async function validate<T>(
   schema: Schema<unknown, T>,
   args: unknown,
   whenItThrows: string,
@@ -19,6 +34,18 @@ export async function validate<T>(
   throw invalidArgsError('Expected a result of the schema; it gave none.', undefined);
 }
 
-export function invalidArgsError(message: string, cause: unknown): SingletonError {
+function invalidArgsError(message: string, cause: unknown): SingletonError {
   return new SingletonError('ERR_SINGLETON_INVALID_ARGS', message, { cause });
+}
+
+/** The first three issues with their paths. The list is typed, but a schema may return anything. */
+function describe(issues: unknown): string {
+  if (!Array.isArray(issues) || issues.length === 0) return 'it gave no reason';
+  const lines = issues.slice(0, 3).map((issue: unknown) => {
+    const { path, message } = Object(issue);
+    const keys = Array.isArray(path) ? path.map((segment: unknown) => String(Object(segment).key ?? segment)) : [];
+    return `${['args', ...keys].join('.')}: ${String(message)}`;
+  });
+  if (issues.length > lines.length) lines.push(`and ${issues.length - lines.length} more`);
+  return lines.join('; ');
 }

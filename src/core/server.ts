@@ -1,45 +1,38 @@
 import { SingletonError } from '../interface/errors.ts';
-import { resetConnection, type Connection, type Listener } from '../interface/transport.ts';
+import { type Connection, type Listener, resetConnection } from '../interface/transport.ts';
 import { type LazyAbortController, raceAbort } from './deadline.ts';
 import type { ResolvedOptions } from './options.ts';
 
-/** What a hold knows of its host. */
+export type ServerOptions = Pick<ResolvedOptions<never>, 'transport' | 'client' | 'maxConnections'>;
+
+/** The host, as far as a server needs it, which is loaded later. */
 export interface ServedHost {
   accept(connection: Connection): void;
-  /** So many had to make room before. */
-  dropped(count: number): void;
-  /** Resolves when the last connection is closed. */
+  /** So many connections were reset before the host was loaded. */
+  onDropped(count: number): void;
+  /** Resolves when the last connection has closed. */
   drain(): Promise<void>;
 }
 
-/** What a hold asks of its owner. */
-export interface ServerOwner<Host> {
-  /** Loads and makes the host of an endpoint that was got at `since`, in milliseconds since 1970. */
-  readonly open: (since: number) => Promise<Host>;
-  readonly warn: (warning: SingletonError) => void;
-  /** Somebody took the endpoint away. */
-  readonly lost: () => void;
-}
-
-export type ServerOptions = Pick<ResolvedOptions<never>, 'transport' | 'client' | 'maxConnections'>;
-
-/** The endpoint, from the claim on, and the host that serves it while this process has it. */
-export class Server<Host extends ServedHost> {
+/** The bound endpoint, and the connections that arrive before the host is loaded. */
+export class Server {
   readonly #options: ServerOptions;
-  readonly #owner: ServerOwner<Host>;
-  /** Who came to this claim before there was a host; `undefined` where nobody is let in. */
+  readonly #onWarning: (warning: SingletonError) => void;
+  readonly #onLost: () => void;
+  /** Connections accepted before there is a host. `undefined` if none is accepted. */
   #backlog: Connection[] | undefined;
-  /** How many of them had to make room. */
   #dropped = 0;
-  #host: Host | undefined;
+  #host: ServedHost | undefined;
   #listener: Listener | undefined;
   #since = 0;
   #isRef: boolean | undefined;
   #endpoint: string;
 
-  constructor(options: ServerOptions, owner: ServerOwner<Host>) {
+  /** `onLost` is called when another process has taken the endpoint. */
+  constructor(options: ServerOptions, onWarning: (warning: SingletonError) => void, onLost: () => void) {
     this.#options = options;
-    this.#owner = owner;
+    this.#onWarning = onWarning;
+    this.#onLost = onLost;
     this.#endpoint = options.transport.endpoint;
   }
 
@@ -47,27 +40,28 @@ export class Server<Host extends ServedHost> {
     return this.#endpoint;
   }
 
-  /** There is one from when it was opened, also after the endpoint was given up. */
-  get host(): Host | undefined {
-    return this.#host;
+  /** When the endpoint was bound: milliseconds since 1970. */
+  get since(): number {
+    return this.#since;
   }
 
   get isListening(): boolean {
     return this.#listener !== undefined && this.#host !== undefined;
   }
 
-  /** Takes the endpoint, which is to be opened then; `false` when somebody has it. */
-  async listen(claim: LazyAbortController): Promise<boolean> {
-    const early: Connection[] = [];
-    this.#backlog = early;
+  /** Binds the endpoint; `false` if it is in use. `serve` must follow. */
+  async listen(attempt: LazyAbortController): Promise<boolean> {
+    // Each attempt has its own backlog, so that a listener that arrives after the deadline cannot feed a later attempt.
+    const backlog: Connection[] = [];
+    this.#backlog = backlog;
     this.#dropped = 0;
-    const listening = this.#options.transport.listen((connection) => this.#onConnection(connection, early), {
-      onWarning: this.#owner.warn,
-      onLost: this.#owner.lost,
+    const listening = this.#options.transport.listen((connection) => this.#onConnection(connection, backlog), {
+      onWarning: this.#onWarning,
+      onLost: this.#onLost,
       skipProbe: this.#options.client,
     });
     try {
-      this.#listener = await raceAbort(listening, claim);
+      this.#listener = await raceAbort(listening, attempt);
     } catch (error) {
       listening.then((late) => late && this.#closeListener(late)).catch(() => {});
       this.#resetBacklog();
@@ -82,30 +76,24 @@ export class Server<Host extends ServedHost> {
     return true;
   }
 
-  /** Makes the host and lets in who came meanwhile; gives the endpoint back where it is over before. */
-  async open(limit: LazyAbortController): Promise<void> {
-    try {
-      const host = await raceAbort(this.#owner.open(this.#since), limit);
-      limit.throwIfAborted();
-      this.#host = host;
-    } catch (error) {
-      await this.close();
-      throw error;
-    }
-    if (this.#dropped > 0) this.#host.dropped(this.#dropped);
-    // Whoever hears of it may close.
-    for (let next = this.#backlog?.shift(); next; next = this.#backlog?.shift()) this.#host.accept(next);
+  /** Passes the backlog and all further connections to the host. */
+  serve(host: ServedHost): void {
+    this.#host = host;
+    if (this.#dropped > 0) host.onDropped(this.#dropped);
+    // A listener of the host may close this server in between.
+    for (let next = this.#backlog?.shift(); next; next = this.#backlog?.shift()) host.accept(next);
   }
 
-  setRef(value: boolean): void {
+  /** Whether the server and its connections keep the process alive. */
+  setRef(isRef: boolean): void {
     // Each call goes through all connections.
-    if (value === this.#isRef) return;
-    this.#isRef = value;
-    if (value) this.#listener?.ref();
+    if (isRef === this.#isRef || !this.isListening) return;
+    this.#isRef = isRef;
+    if (isRef) this.#listener?.ref();
     else this.#listener?.unref();
   }
 
-  /** Frees the endpoint at once; resolves when the last connection is closed, soon after a second at the latest. */
+  /** Frees the endpoint at once. Resolves when the last connection has closed, after about 1.2 s at the latest. */
   async close(): Promise<void> {
     const listener = this.#listener;
     this.#listener = undefined;
@@ -119,30 +107,29 @@ export class Server<Host extends ServedHost> {
     try {
       await listener.close();
     } catch (cause) {
-      const message = 'The endpoint could not be freed.';
-      this.#owner.warn(new SingletonError('ERR_SINGLETON_CONNECTION_FAILED', message, { cause }));
+      const message = `The endpoint ${this.#endpoint} could not be released.`;
+      this.#onWarning(new SingletonError('ERR_SINGLETON_CONNECTION_FAILED', message, { cause }));
     }
   }
 
-  /** A listener that comes too late for its claim has an `early` of its own. */
-  #onConnection(connection: Connection, early: Connection[]): void {
-    const isOver = this.#backlog !== early;
-    if (this.#host && !isOver) return this.#host.accept(connection);
-    // An error that nobody listens to would end the process.
+  #onConnection(connection: Connection, backlog: Connection[]): void {
+    const isCurrent = this.#backlog === backlog;
+    if (this.#host && isCurrent) return this.#host.accept(connection);
+    // An 'error' event without a listener would end the process.
     connection.on('error', () => {});
-    if (isOver) return resetConnection(connection);
-    if (early.length >= this.#options.maxConnections) this.#makeRoom(early);
-    early.push(connection);
+    if (!isCurrent) return resetConnection(connection);
+    if (backlog.length >= this.#options.maxConnections) this.#drop(backlog);
+    backlog.push(connection);
   }
 
-  /** Of too many, one that has gone leaves first, then the one that has waited the longest. */
-  #makeRoom(early: Connection[]): void {
-    const gone = early.findIndex(({ destroyed }) => destroyed);
-    for (const connection of early.splice(Math.max(gone, 0), 1)) resetConnection(connection);
+  /** Drops a connection that has gone, else the one that has waited the longest. */
+  #drop(backlog: Connection[]): void {
+    const gone = backlog.findIndex(({ destroyed }) => destroyed);
+    for (const connection of backlog.splice(Math.max(gone, 0), 1)) resetConnection(connection);
     this.#dropped += 1;
   }
 
-  /** Who came to a claim that is given up claims the endpoint itself. */
+  /** Clients that were accepted are reset, so that they try again. */
   #resetBacklog(): void {
     for (const connection of this.#backlog ?? []) resetConnection(connection);
     this.#backlog = undefined;

@@ -1,72 +1,63 @@
-import type { Arrival } from './events.ts';
-import type { ListenerResult } from './host/emit-safely.ts';
-import type { Observer } from './host/observers.ts';
-/** Who listens to launches beside the `args` listeners, from before there is a host. */
+import type { Arrival, Observer } from './events.ts';
+
+/** The observers and iterators of a Singleton. They may be added before it is host. */
 export class Subscribers<T, R> {
-  // What is stored fits its observer: `trace` takes the two together.
+  // `any`: `trace` accepts only what fits its observer.
   readonly observers: Map<Observer<T, any[]>, readonly unknown[]> = new Map();
   readonly iterators: Set<LaunchIterator<Arrival<T, R>>> = new Set();
-  readonly #changed: () => void;
+  /** Called when listeners were added or removed, or an iterator waits for the next launch. */
+  readonly onChange: () => void;
 
-  /** `changed`: a loop waits for the next launch, or was left. */
-  constructor(changed: () => void) {
-    this.#changed = changed;
+  constructor(onChange: () => void) {
+    this.onChange = onChange;
   }
 
   iterate(): LaunchIterator<Arrival<T, R>> {
-    const loop = new LaunchIterator<Arrival<T, R>>({
-      onPull: this.#changed,
-      onReturn: () => {
-        this.iterators.delete(loop);
-        this.#changed();
-      },
+    const iterator = new LaunchIterator<Arrival<T, R>>(this.onChange, () => {
+      this.iterators.delete(iterator);
+      this.onChange();
     });
-    this.iterators.add(loop);
-    this.#changed();
-    return loop;
+    this.iterators.add(iterator);
+    this.onChange();
+    return iterator;
   }
 
-  /** No launch comes any more. */
+  /** No further launch arrives. */
   end(): void {
     this.observers.clear();
-    for (const loop of this.iterators) loop.end();
+    for (const iterator of this.iterators) iterator.end();
   }
-}
-
-/** What an iterator asks of its owner. */
-export interface ArrivalsOwner {
-  /** It waits for the next launch. */
-  readonly onPull: () => void;
-  /** It wants no more. */
-  readonly onReturn: () => void;
 }
 
 type Result<Entry> = IteratorResult<Entry, undefined>;
 
-/** Launches for a `for await` loop, each when it has done with the one before. */
+/** Launches for a `for await` loop, each when the loop has finished with the one before. */
 export class LaunchIterator<Entry> implements AsyncIterableIterator<Entry, undefined> {
-  readonly #owner: ArrivalsOwner;
+  readonly #onPull: () => void;
+  readonly #onReturn: () => void;
   readonly #waiting: ((result: Result<Entry>) => void)[] = [];
-  readonly #unfinished: ((isDone: boolean) => void)[] = [];
+  readonly #unfinished: ((isSuccess: boolean) => void)[] = [];
   #isEnded = false;
 
-  constructor(owner: ArrivalsOwner) {
-    this.#owner = owner;
+  /** `onPull` is called when it waits for the next launch, `onReturn` when the loop was left. */
+  constructor(onPull: () => void, onReturn: () => void) {
+    this.#onPull = onPull;
+    this.#onReturn = onReturn;
   }
 
-  /** Whether it takes a launch now. */
+  /** Whether it waits for a launch. */
   get isReady(): boolean {
     return this.#waiting.length > 0;
   }
 
-  /** Hands a launch to a loop that is ready. What it gives back settles when the loop has done with it. */
-  push(entry: Entry): ListenerResult {
+  /** Gives a launch to an iterator that is ready. Resolves when the loop has finished with it. */
+  push(entry: Entry): Promise<boolean> {
     const take = this.#waiting.shift();
     take?.({ value: entry, done: false });
     return new Promise((resolve) => this.#unfinished.push(resolve));
   }
 
-  /** There are no more. */
+  /** No further launch arrives. */
   end(): void {
     this.#isEnded = true;
     for (const take of this.#waiting.splice(0)) take(DONE);
@@ -77,14 +68,14 @@ export class LaunchIterator<Entry> implements AsyncIterableIterator<Entry, undef
     if (this.#isEnded) return Promise.resolve(DONE);
     return new Promise((resolve) => {
       this.#waiting.push(resolve);
-      this.#owner.onPull();
+      this.#onPull();
     });
   }
 
-  /** The loop was left, by a `break` or an error, which look the same: what it has not answered has failed. */
+  /** The loop was left by a `break` or an error, which look the same: a launch without a result has failed. */
   return(): Promise<Result<Entry>> {
     this.end();
-    this.#owner.onReturn();
+    this.#onReturn();
     this.#finish(false);
     return Promise.resolve(DONE);
   }
@@ -93,8 +84,8 @@ export class LaunchIterator<Entry> implements AsyncIterableIterator<Entry, undef
     return this;
   }
 
-  #finish(isDone: boolean): void {
-    for (const finish of this.#unfinished.splice(0)) finish(isDone);
+  #finish(isSuccess: boolean): void {
+    for (const finish of this.#unfinished.splice(0)) finish(isSuccess);
   }
 }
 

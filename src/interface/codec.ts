@@ -2,76 +2,76 @@ import type { Duplex, Readable, Writable } from 'node:stream';
 import type { SingletonError } from './errors.ts';
 import type { Receipt } from './receipt.ts';
 
-/**
- * How values become bytes, and how a connection that carries them goes. `T` is what a launch hands over, `R` what a host
- * replies.
- */
+/** Turns values into bytes and runs connections. `T` is the type of a launch's `args`, `R` the type of a host's reply. */
 export interface Codec<T, R = unknown> {
-  /** Shows in string forms. A conversation compares the one that its `protocol` was made with. */
+  /** A name for people and logs. A structured protocol has its own copy, which host and client compare. */
   readonly name: string;
-  /** How a connection in this codec goes. */
+  /** Runs the connections of this codec. */
   readonly protocol: Protocol<T, R>;
   /**
-   * Looks at what this codec is to carry, when the options are read. Returns advice, which a host emits as a `warning`.
+   * Checks the options before anything is sent or bound. Returns a warning that is not fatal; a host emits it as `warning`.
    * @throws SingletonError `ERR_SINGLETON_INVALID_OPTION`
    */
   check?(options: CodecOptions): SingletonError | undefined;
 }
 
-/** The options that a codec may look at. */
+/** The options that `Codec.check` receives. */
 export interface CodecOptions {
-  /** What this launch hands over. */
+  /** The arguments of this launch. */
   readonly args: unknown;
-  /** As bytes. */
+  /** The secret as bytes, if one is set. */
   readonly secret: Uint8Array | undefined;
-  /** The application's name. */
+  /** The name of the application, '' by default. */
   readonly name: string;
-  /** Whether this launch stays for an answer. */
+  /** Whether this launch waits for a result. */
   readonly wait: boolean;
 }
 
 /** The wire format of one message. */
 export interface Format<Message> {
-  /** One whole message. @throws SingletonError `ERR_SINGLETON_UNENCODABLE` */
+  /** Encodes one message. @throws SingletonError `ERR_SINGLETON_UNENCODABLE` */
   encode(message: Message): Uint8Array;
-  /** A decoder for one connection. */
+  /** Creates a decoder for one connection. */
   createDecoder(limits: DecodeLimits): Decoder<Message>;
 }
 
 /**
- * Is fed chunks of any size and gives whole messages. It throws only `SingletonError`, and after the first one it throws
- * that one for ever.
+ * Turns chunks of any size into whole messages. It throws `SingletonError` only. After the first error, every call throws
+ * that error.
  */
 export interface Decoder<Message> {
-  /** The messages that this chunk completes. What is wrong behind one of them is thrown by the next call. @throws SingletonError */
+  /**
+   * Returns the messages that this chunk completes. If an error follows a message in the chunk, the next call throws it.
+   * @throws SingletonError
+   */
   push(chunk: Uint8Array): Message[];
-  /** The stream is over: the messages that this completes. @throws SingletonError if it broke off in the middle */
+  /** Ends the stream. Returns the messages that the end completes. @throws SingletonError if a message is incomplete */
   end(): Message[];
 }
 
-/** What a decoder refuses. */
+/** Limits of a decoder. */
 export interface DecodeLimits {
-  /** A longer message is refused before more of it is kept. */
+  /** Bytes. A longer message is rejected before more of it is buffered. */
   readonly maxMessageBytes: number;
 }
 
-/** How a connection goes, from its first byte to its last. A protocol knows neither endpoints nor counts. */
+/** Runs a connection from its first byte to its last, on both sides. It knows nothing of endpoints and client numbers. */
 export interface Protocol<T, R = unknown> {
   /**
-   * Host: loads what reads launches, which a launch has no use for. Called when the endpoint was got.
-   * @throws SingletonError `ERR_SINGLETON_INVALID_OPTION`, where it cannot be loaded; the endpoint is given back then
+   * Host: loads the code that reads launches. Called once the host is listening, because clients do not need that code.
+   * @throws SingletonError `ERR_SINGLETON_INVALID_OPTION` if it cannot be loaded; the endpoint is released then
    */
   inbound(): Promise<ReadLaunch<T, R>>;
   /**
-   * Client: encodes the launch, once, and returns what hands it over, once a connection.
-   * @throws SingletonError when the launch cannot be encoded or is too large; nothing was sent then
+   * Client: encodes the launch once. Returns a function that delivers it over one connection, once for each attempt.
+   * @throws SingletonError if the launch cannot be encoded or is too large; nothing was sent then
    */
-  outbound(launch: Launch<T>, terms: ProtocolOptions): Deliver<R> | Promise<Deliver<R>>;
+  outbound(launch: Launch<T>, options: ProtocolOptions): Deliver<R>;
 }
 
 /**
- * Reads one launch of a connection, and later tells `receiver` of it. Gives what can be said to the client; `undefined` on a
- * wire that has no answer, and there the host itself knows when the connection is closed too early.
+ * Reads one launch from a connection and reports it to `receiver`, never within this call. Returns the way to answer the
+ * client, or `undefined` if the wire format has no answer: then the host itself detects a client that closes too early.
  */
 export type ReadLaunch<T, R = unknown> = (
   connection: Duplex,
@@ -79,116 +79,115 @@ export type ReadLaunch<T, R = unknown> = (
   receiver: LaunchHandler<T, R>,
 ) => Responder | undefined;
 
-/** What host and client agree on beforehand. */
+/** The options that host and client share. */
 export interface ProtocolOptions extends DecodeLimits {
-  /** What both sides prove themselves with, as bytes. */
+  /** The secret as bytes, if one is set. The client proves it; with a structured codec the host does too. */
   readonly secret: Uint8Array | undefined;
-  /** The application's name; '' is one too. */
+  /** The name of the application. Both sides must have the same, '' included. */
   readonly name: string;
 }
 
-/** What a client hands over. */
+/** What a client delivers. */
 export interface Launch<T> {
-  /** Its arguments. */
+  /** The arguments. */
   readonly args: T;
-  /** Its working directory, where the codec carries it. */
+  /** The working directory of the client, if the codec carries it. */
   readonly cwd?: string | undefined;
-  /** Its process id, where the codec carries it. */
+  /** The process id of the client, if the codec carries it. */
   readonly pid?: number | undefined;
-  /** Whether it stays after the receipt, for the host's last word. */
+  /** Whether the client waits for the result after the receipt. */
   readonly wait?: boolean | undefined;
 }
 
-/** Who is told what came over a connection, never within `Receive` itself. The first word counts; later ones are ignored. */
+/** Callbacks for one connection, never called within `ReadLaunch` itself. Only the first call has an effect. */
 export interface LaunchHandler<T, R = unknown> {
-  /** A launch is complete, or was not verified. */
+  /** Called when a launch is complete, or was not verified. */
   onLaunch(reception: LaunchResult<T, R>): void;
-  /** What came is no launch, or the client broke off: a `SingletonError`. */
+  /** Called with a `SingletonError` if the bytes are not a launch, or the client disconnected. */
   onError(fault: unknown): void;
 }
 
-/** What a host received: a launch, complete and verified, or why it was not verified. */
+/** A complete and verified launch, or the reason why it was not verified. */
 export type LaunchResult<T, R = unknown> =
   VerifiedLaunch<T, R> | { readonly verified: false; readonly reason: VerifyFailureReason };
 
-/** A launch that a host may count. */
+/** A complete and verified launch, which the host may count. */
 export interface VerifiedLaunch<T, R = unknown> {
-  /** The secret was proven, or none is set. */
+  /** The client has proven the secret, or none is set. */
   readonly verified: true;
-  /** What the client handed over. */
+  /** What the client delivered. */
   readonly launch: Launch<T>;
-  /** What it took on the wire; bounds what waits until somebody listens. */
+  /** The size of the launch on the wire, in bytes. It bounds the queue of launches that wait for a listener. */
   readonly bytes: number;
-  /** What host and launch say to each other, where the launch stays. */
+  /** The session of a client that waits. */
   readonly session?: Session<R> | undefined;
 }
 
-/** What is said between the receipt and the last word. What a host says before the receipt is sent behind it. */
+/**
+ * The host's side of what follows the receipt of a waiting launch. What a host sends before the receipt arrives after it. The
+ * host decides when the session ends.
+ */
 export interface Session<R> {
-  /** Aborts when the launch is gone, or the host dismissed it: nobody waits any more. */
+  /** Aborts when the client has gone or was rejected: nobody waits for the result. */
   readonly signal: AbortSignal;
-  /** Arrives on the launch's own. */
+  /** Arrives on the client's stdout. */
   readonly stdout: Writable;
-  /** Arrives on the launch's own. */
+  /** Arrives on the client's stderr. */
   readonly stderr: Writable;
-  /** What comes into the launch; only asked for when it is read. */
+  /** The client's stdin, which is requested only when it is read. */
   readonly stdin: Readable;
-  /** Resolves when the last word is said, or nobody waits for it; rejects with a `SingletonError` when the launch broke the rules. */
+  /** Resolves when the result was sent or nobody waits for it; rejects with a `SingletonError` if the client broke the rules. */
   readonly finished: Promise<void>;
+  /** Whether there is a result, or nobody waits for one. */
+  readonly isSettled: boolean;
+  /** Whether a stream is in use: piped, read, or waiting to write more. */
+  readonly isInUse: boolean;
+  /** Whether all output was sent. */
+  readonly isFlushed: boolean;
+  /** Called when one of the three above has changed. */
+  onChange: () => void;
   /**
-   * The last word, after all output: a value. `false` where it is said already, or nobody waits.
-   * @throws SingletonError `ERR_SINGLETON_UNENCODABLE`, `ERR_SINGLETON_MESSAGE_TOO_LARGE`; it is not said then
+   * Sets a value as the result. `false` if there is a result, or nobody waits for one.
+   * @throws SingletonError `ERR_SINGLETON_UNENCODABLE`, `ERR_SINGLETON_MESSAGE_TOO_LARGE`; there is no result then
    */
   reply(value: R): boolean;
-  /** The last word, after all output: a status, 0 to 255. `false` where it is said already, or nobody waits. */
+  /** Sets an exit status as the result, 0 to 255. `false` if there is a result, or nobody waits for one. */
   exit(code: number): boolean;
-  /** Tells who was given the launch, each time that this changes: who is still at work has not said all. */
-  attended(by: Attended): void;
-}
-
-/** Who was given a launch. */
-export interface Attended {
-  /** How many were. */
-  readonly called: number;
-  /** How many of them have not settled. */
-  readonly pending: number;
-  /** Whether one has failed. */
-  readonly hasFailed: boolean;
-  /** Whether nobody else will be. */
-  readonly allCalled: boolean;
-  /** Whether it is handed over right now: some may not have been called. */
-  readonly isCalling: boolean;
+  /** Sets `ERR_SINGLETON_OBSERVER_FAILED` as the result. `false` if there is a result, or nobody waits for one. */
+  fail(): boolean;
+  /** Sends the result after all output and after the receipt. */
+  end(): void;
 }
 
 /**
- * What becomes of a launch, said once: later calls do nothing. The client closes the connection. To one that stays,
- * `dismiss` is the last word too.
+ * Answers a client. Only the first call is sent; after `accept`, `rejectRetryable` still aborts the session of a waiting
+ * client. The client closes the connection.
  */
 export interface Responder {
-  /** Why the launch is not to be run: its client gave up, or broke the rules after it. `undefined` while it is there. */
+  /** Why the launch must not run: its client has disconnected, or broke the protocol. `undefined` as long as it may run. */
   readonly error: SingletonError | undefined;
-  /** The launch was dispatched. */
+  /** Sends the receipt: the launch was dispatched. */
   accept(confirmation: ReceiptData): void;
-  /** The launch will not be dispatched, now or later, and why. */
+  /** Sends a refusal: the launch will not be dispatched, now or later. */
   reject(reason: RefusalCode): void;
-  /** The launch was not taken: the client may hand it to the next host. One that stays gets no answer any more. */
+  /** The launch was not accepted, and the client may deliver it to the next host. An open session is aborted. */
   rejectRetryable(): void;
 }
 
-/** What a host tells a client whose launch it has dispatched. */
+/** The data of a receipt. */
 export interface ReceiptData {
   /** What became of the launch. */
   readonly outcome: ReceiptOutcome;
-  /** The client's number. */
+  /** The number of the client, from 1. */
   readonly client: number;
-  /** When the host took its endpoint: milliseconds since 1970. */
+  /** When the host bound its endpoint: milliseconds since 1970. */
   readonly since: number;
 }
 
-/** The outcomes that a host knows of. */
+/** The outcomes that a host can send. */
 export type ReceiptOutcome = Extract<Receipt['outcome'], 'delivered' | 'throttled' | 'released'>;
 
-/** The errors that a host tells a client. */
+/** The errors that a host can send to a client. */
 export type RefusalCode = Extract<
   SingletonError['code'],
   | 'ERR_SINGLETON_INVALID_ARGS'
@@ -200,31 +199,36 @@ export type RefusalCode = Extract<
 >;
 
 /**
- * What was wrong with the proof. `replayed-handshake`: the greeting was good, and what followed was not made for this
- * connection, so it was recorded earlier or changed on its way.
+ * Why a client failed the verification.
+ *
+ * - `wrong-secret`: the client has another secret.
+ * - `missing-secret`: the host has a secret, the client has none.
+ * - `unexpected-secret`: the client has a secret, the host has none.
+ * - `replayed-handshake`: the handshake was valid, but the launch does not decrypt. The bytes were recorded from an earlier
+ *   connection, or changed on the way.
  */
 export type VerifyFailureReason = 'wrong-secret' | 'missing-secret' | 'unexpected-secret' | 'replayed-handshake';
 
-/** Resolves to `undefined` when the host went away before it could have taken the launch: try again. */
+/** Delivers a launch. Resolves to `undefined` if the host did not accept it, so that it is safe to retry. */
 export type Deliver<R = unknown> = (connection: Duplex) => Promise<DeliveryResult<R> | undefined>;
 
-/** A launch that the host has taken. */
+/** A launch that the host has accepted. */
 export interface DeliveryResult<R = unknown> {
   /** What became of it. */
   readonly receipt: Receipt<R>;
   /**
-   * Where the launch stays, and then to be called: passes output and input on until the host's last word, and closes the
-   * connection. When the signal aborts it rejects.
+   * Present if the client waits, and must be called then. Passes output and input on until the result arrives, closes the
+   * connection and resolves to the final receipt. Rejects if the signal aborts.
    */
-  readonly waitForResult?: (streams: Stdio, signal: AbortSignal) => Promise<Receipt<R>>;
+  readonly runSession?: (streams: Stdio, signal: AbortSignal) => Promise<Receipt<R>>;
 }
 
-/** What a launch that stays is connected with; each is asked for when it is needed. */
+/** The streams of a waiting client. Each is accessed only when it is needed. */
 export interface Stdio {
-  /** Gets the host's output; is not ended. */
+  /** Receives the host's output. It is not ended. */
   readonly stdout: Writable;
-  /** Gets the host's output; is not ended. */
+  /** Receives the host's output. It is not ended. */
   readonly stderr: Writable;
-  /** Is read when the host asks for it. */
+  /** Read when the host requests it. */
   readonly stdin: Readable;
 }

@@ -1,5 +1,28 @@
 import type { Receipt } from './receipt.ts';
-/** Every way in which a claim, a hand-off or a connection can fail; which of them occur is up to the codec. */
+
+/**
+ * Why something failed. A launch rejects with most of these, a host emits some as a `warning`. Which ones can occur depends
+ * on the codec and the transport.
+ *
+ * - `ERR_SINGLETON_INVALID_OPTION`: an option has the wrong type or value, or what it needs could not be loaded.
+ * - `ERR_SINGLETON_ALREADY_RUNNING`: another process is the host, and `strict` is `false`. See `receipt.outcome`.
+ * - `ERR_SINGLETON_NO_HOST`: `Singleton.send` found no host.
+ * - `ERR_SINGLETON_ENDPOINT_UNAVAILABLE`: the endpoint cannot be bound, or it is in use and no host answers there.
+ * - `ERR_SINGLETON_FOREIGN_HOST`: another program has the endpoint, and it answered.
+ * - `ERR_SINGLETON_HOST_UNRESPONSIVE`: the host did not accept the launch in time, or did not end it within `wait`.
+ * - `ERR_SINGLETON_VERIFICATION_FAILED`: one side did not prove the secret, or encrypted bytes were changed on the way.
+ * - `ERR_SINGLETON_WRONG_APPLICATION`: the other side has another `name`.
+ * - `ERR_SINGLETON_UNSUPPORTED_VERSION`: the other side has another codec, or another version of the protocol.
+ * - `ERR_SINGLETON_INVALID_ARGS`: the schema does not allow the arguments.
+ * - `ERR_SINGLETON_MESSAGE_TOO_LARGE`: a message is longer than `maxMessageBytes`, or has too many arguments.
+ * - `ERR_SINGLETON_MALFORMED_MESSAGE`: received bytes could not be decoded, or are of another protocol.
+ * - `ERR_SINGLETON_TRUNCATED_MESSAGE`: a connection ended in the middle of a message, or before it.
+ * - `ERR_SINGLETON_UNENCODABLE`: the codec cannot encode a value. Nothing was sent.
+ * - `ERR_SINGLETON_OBSERVER_FAILED`: a listener or an observer of the host threw or rejected.
+ * - `ERR_SINGLETON_CONNECTION_FAILED`: a connection failed or closed too early, or was not complete in time.
+ * - `ERR_SINGLETON_BUSY`: a limit of the host was reached, such as `maxPending` or `maxConnections`.
+ * - `ERR_SINGLETON_RELEASED`: the endpoint was released, or the launch was aborted by `release()` or `signal`.
+ */
 export type SingletonErrorCode =
   | 'ERR_SINGLETON_INVALID_OPTION'
   | 'ERR_SINGLETON_ALREADY_RUNNING'
@@ -20,13 +43,13 @@ export type SingletonErrorCode =
   | 'ERR_SINGLETON_BUSY'
   | 'ERR_SINGLETON_RELEASED';
 
-/** The one class of what this library throws, rejects with and warns of. Branch on `code`. */
+/** The class of all errors that this library throws, rejects with or emits as a `warning`. Branch on `code`. */
 export class SingletonError extends Error {
   static {
     this.prototype.name = 'SingletonError';
   }
 
-  /** What failed. */
+  /** Why it failed. See `SingletonErrorCode`. */
   readonly code: SingletonErrorCode;
 
   constructor(code: SingletonErrorCode, message: string, options?: ErrorOptions) {
@@ -35,27 +58,27 @@ export class SingletonError extends Error {
   }
 }
 
-/** Another process is the host: a launch with `strict: false` rejects with this once its hand-off is done. */
+/** Another process is the host. With `strict: false`, `acquire` rejects with this error once the launch is delivered. */
 export class MultipleSingletonsError extends SingletonError {
   static {
     this.prototype.name = 'MultipleSingletonsError';
   }
 
-  /** Always the same. */
+  /** Always `ERR_SINGLETON_ALREADY_RUNNING`. */
   declare readonly code: 'ERR_SINGLETON_ALREADY_RUNNING';
-  /** What became of this launch's arguments. */
+  /** What became of this launch. */
   readonly receipt: Receipt;
 
   constructor(endpoint: string, receipt: Receipt) {
     super(
       'ERR_SINGLETON_ALREADY_RUNNING',
-      `Another process holds ${endpoint}; the hand-off of this launch ended as "${receipt.outcome}".`,
+      `Another process is the host at ${endpoint}. The outcome of this launch is "${receipt.outcome}".`,
     );
     this.receipt = receipt;
   }
 }
 
-/** `ERR_SINGLETON_INVALID_OPTION`: names the option, what is allowed and what came. */
+/** `ERR_SINGLETON_INVALID_OPTION`. The message names the option, what is allowed, and the value and its type. */
 export function invalidOptionError(name: string, expected: string, value: unknown): SingletonError {
   return new SingletonError(
     'ERR_SINGLETON_INVALID_OPTION',
@@ -74,11 +97,17 @@ function describe(value: unknown): string {
   return `a value of type ${typeof value}`;
 }
 
-/** For an `import()` of what is loaded later. */
+/** For `.catch()` of an `import()` of this package's own files. */
 export function moduleNotLoadedError(cause: unknown): never {
   throw new SingletonError(
     'ERR_SINGLETON_ENDPOINT_UNAVAILABLE',
-    'A file of this package could not be loaded. Where it was replaced while the program ran, launch it again.',
+    'Could not load a file of this package. If the package was updated or removed while the program was running, restart ' +
+      'the program.',
     { cause },
   );
+}
+
+export function clientGoneError(): SingletonError {
+  const message = 'Launch dropped: the client disconnected before it was dispatched.';
+  return new SingletonError('ERR_SINGLETON_CONNECTION_FAILED', message);
 }

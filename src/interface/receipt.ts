@@ -1,34 +1,32 @@
-/** What became of a launch. With any of these, a strict launch exits with status 0. */
-export type Outcome =
-  /** The host confirmed it. */
-  | 'delivered'
-  /** A one-way codec: all bytes were taken and the connection ended well, but the host cannot say more. */
-  | 'unconfirmed'
-  /** Counted, but beyond `maxClients`: the host ignored its arguments. */
-  | 'throttled'
-  /** This launch made the count reach `releaseThreshold`: the endpoint is free, its arguments were dropped. */
-  | 'released'
-  /** `client: false`: nothing was sent. */
-  | 'skipped';
+/**
+ * What became of a launch. With any of these, a strict launch exits with status 0.
+ *
+ * - `delivered`: the host confirmed that it has the launch.
+ * - `unconfirmed`: the codec has no answer. All bytes were sent and the connection ended without an error.
+ * - `throttled`: the host counted the launch and ignored its arguments, because there were `maxClients` clients before it.
+ * - `released`: the launch reached `releaseThreshold`. The endpoint is free, and its arguments were ignored.
+ * - `skipped`: nothing was sent, because `client` is `false`.
+ */
+export type Outcome = 'delivered' | 'unconfirmed' | 'throttled' | 'released' | 'skipped';
 
-/** What a launch knows of its hand-off. */
+/** What a client knows about its launch after the delivery. */
 export interface Receipt<R = unknown> {
   /** What became of the launch. */
   readonly outcome: Outcome;
-  /** The number that the host gave this launch; only a codec with an answer tells it. */
+  /** The number that the host gave to this client, from 1. Missing if the codec has no answer. */
   readonly client?: number;
-  /** The host that took the launch; only a codec with an answer tells it. */
+  /** The host that accepted the launch. Missing if the codec has no answer. */
   readonly host?: HostInfo;
-  /** What the host replied; only with `wait`, and where it replied. */
+  /** The value with which the host replied. Missing without `wait`, or if it did not reply. */
   readonly reply?: R;
-  /** The status that the host ended the launch with, 0 to 255; only with `wait`, and 0 after a reply. */
+  /** The exit status that the host set, 0 to 255; 0 after a reply. Missing without `wait`. */
   readonly exitCode?: number;
 }
 
-/** What a host says of itself. */
+/** Facts about a host. */
 export interface HostInfo {
-  /** Its process id. */
+  /** The process id of the host. */
   readonly pid: number;
-  /** When it took the endpoint. */
+  /** When the host bound the endpoint. */
   readonly since: Date;
 }

@@ -1,82 +1,88 @@
 import type { Duplex } from 'node:stream';
 import type { SingletonError } from './errors.ts';
 
-/** What can be claimed: a TCP port, a socket file, later a lease. docs/transports.md says what has to hold. */
+/**
+ * An endpoint that can be bound and connected to: a TCP port, a Unix socket, a named pipe. docs/writing-a-transport.md
+ * lists what a transport must guarantee, and the suite in `transports/compliance` checks it.
+ */
 export interface Transport {
-  /** The endpoint as a person would read it, such as `tcp://127.0.0.1:1337`. */
+  /** The name of the endpoint for people, such as `tcp://127.0.0.1:1337`. */
   readonly endpoint: string;
   /**
-   * Takes the endpoint. Resolves to `undefined` when somebody has it.
-   * @throws SingletonError `ERR_SINGLETON_ENDPOINT_UNAVAILABLE` where nobody could have it
+   * Binds the endpoint. Resolves to `undefined` if it is in use.
+   * @throws SingletonError `ERR_SINGLETON_ENDPOINT_UNAVAILABLE` if no process could bind it
    */
   listen(onConnection: (connection: Connection) => void, options: ListenOptions): Promise<Listener | undefined>;
   /**
-   * Connects to the host. Resolves to `undefined` when nobody is there, to a destroyed connection when somebody closed it at
-   * once; rejects with the signal's reason when it aborts.
+   * Connects to the host. Resolves to `undefined` if there is no host, and to a destroyed connection if the host closed it
+   * at once. Rejects with the reason of `signal` if that aborts.
    * @throws SingletonError `ERR_SINGLETON_CONNECTION_FAILED`, or `ERR_SINGLETON_ENDPOINT_UNAVAILABLE` as `listen` does
    */
   connect(options: ConnectOptions): Promise<Connection | undefined>;
 }
 
-/** Whom a listener tells, and what a launch is about to do. */
+/** Options of `Transport.listen`. */
 export interface ListenOptions {
-  /** A connection failed before `onConnection` saw it. */
+  /** Call it with an error if a connection failed before `onConnection` was called. */
   readonly onWarning: (warning: SingletonError) => void;
-  /** The endpoint was taken away from the listener. */
+  /** Call it once if another process has taken the endpoint away, or its file or lease is gone. */
   readonly onLost: () => void;
   /**
-   * Where the endpoint is taken, this launch connects next, so that `listen` need not find out whether somebody is there.
+   * If the endpoint is in use, the caller connects next. So `listen` need not connect to find out whether a host answers.
    * @default false
    */
   readonly skipProbe?: boolean | undefined;
 }
 
-/** What bounds a connect. */
+/** Options of `Transport.connect`. */
 export interface ConnectOptions {
-  /** Ends the attempt. Made when it is first asked for, which takes a tenth of the time of a hand-off. */
+  /** Ends the attempt when it aborts. Created on first access, which takes about a tenth of the time of a delivery. */
   readonly signal: AbortSignal;
-  /**
-   * Instead of the signal, and for less: calls back when the attempt is to end, maybe at once, and gives what takes that
-   * back. Who passes on another `signal` leaves it out.
-   */
-  onAbort?(callback: () => void): () => void;
 }
 
-/** The hold on an endpoint. */
+/** For the transports of this package: the key of a function that subscribes to the abort without creating a signal. */
+export const onAbort: unique symbol = Symbol('onAbort');
+
+export interface AbortableOptions extends ConnectOptions {
+  /** Calls `callback` on abort, at once if it has aborted. Returns a function that unsubscribes. */
+  readonly [onAbort]?: (callback: () => void) => () => void;
+}
+
+/** A bound endpoint. */
 export interface Listener {
-  /** Where it listens, port 0 resolved. */
+  /** The name of the endpoint. Unlike the one of the transport, it has the real port if port 0 was requested. */
   readonly endpoint: string;
-  /** Gives up the endpoint; open connections go on. Resolves when the endpoint is free. */
+  /** Stops listening and keeps open connections. Resolves when the endpoint is free. A second call has no effect. */
   close(): Promise<void>;
-  /** Whether the listener and its connections keep the process alive, as on `net.Server`. A new one does. */
+  /** Makes the listener and its connections keep the process alive, as `net.Server` does. This is the initial state. */
   ref(): void;
   /** The opposite of `ref`. */
   unref(): void;
 }
 
-/** Any `Duplex`; a `net.Socket` is one. Half-open: an end of the one side is not an end of the other. */
+/** A `Duplex` such as `net.Socket`. It is half-open: when one side ends, the other can still send. */
 export interface Connection extends Duplex {
-  /** The other side's address, where it has one. */
+  /** The address of the peer, if the transport has addresses. */
   readonly remoteAddress?: string | undefined;
-  /** Whether the other side has given up, which after its end no event tells. */
+  /** Whether the peer is gone. After the peer has ended no event reports this, so the host asks before it dispatches. */
   isPeerGone?(): boolean;
-  /** Whether the other side came only to see whether somebody is there: it left without a byte. Nobody is warned of it. */
+  /** Whether the peer only checked that a host answers: it disconnected without sending a byte. There is no warning then. */
   isProbe?(): boolean;
-  /** Closes so that the other side can tell it from an end. */
+  /** Closes the connection so that the peer can tell it from an end: a TCP reset, for example. */
   resetAndDestroy?(): unknown;
 }
 
-/** Cuts a connection off. The other side sees a reset where the transport has one, unless this side has ended. */
+/** Resets and destroys a connection. If the transport has no reset, or our side is ending, the peer sees an end. */
 export function resetConnection(connection: Connection): void {
   try {
     if (!isShuttingDown(connection)) connection.resetAndDestroy?.();
   } catch {
-    // A pipe of Node's has the method, and throws.
+    // Node's sockets have the method on pipes too, where it throws.
   }
   connection.destroy();
 }
 
-/** libuv refuses a reset while a shutdown is under way (EINVAL), and the descriptor would leak. */
+/** During a shutdown, libuv rejects a reset with EINVAL, and the file descriptor would leak. */
 function isShuttingDown({ writableEnded, writableFinished, writableLength }: Connection): boolean {
   return writableEnded && !writableFinished && writableLength === 0;
 }

@@ -7,34 +7,34 @@ import { decodeExit, decodeWindowUpdate, decodeRefusal, KIND, malformedError } f
 import { deserialize, type Serializer } from './serializer.ts';
 import { StdinSender } from './stdin-sender.ts';
 
-/** What a launch that waits has of its host. */
+/** The client's side of a session. */
 export interface ClientSession<R> {
   readonly codec: string;
   readonly reply: Serializer<R>;
-  /** Gives what the host says behind the receipt. */
+  /** Reads the frames after the receipt. */
   readonly reader: FrameReader;
-  /** Sends a part of stdin, and calls back when the connection takes more; nothing is its end. */
+  /** Sends a part of stdin and calls back when the connection takes more. No bytes mean the end of stdin. */
   readonly send: (bytes: Uint8Array, sent: () => void) => void;
 }
 
-/** What the host's last word adds to the receipt. */
+/** What the result adds to the receipt. */
 export type Result<R> = Pick<Receipt<R>, 'reply' | 'exitCode'>;
 
-/** The client's side of what follows the receipt: passes on output and input until the host's last word. */
-export async function runSession<R>(line: ClientSession<R>, streams: Stdio, signal: AbortSignal): Promise<Result<R>> {
-  const broken = new AbortController();
-  const ended = new AbortController();
-  const input = new StdinSender(
-    () => streams.stdin,
-    line.send,
-    (error) => broken.abort(error),
+/** Forwards output and stdin until the result arrives. */
+export async function runSession<R>(session: ClientSession<R>, stdio: Stdio, signal: AbortSignal): Promise<Result<R>> {
+  const stdinFailed = new AbortController();
+  const finished = new AbortController();
+  const stdin = new StdinSender(
+    () => stdio.stdin,
+    session.send,
+    (error) => stdinFailed.abort(error),
   );
   try {
-    const over = AbortSignal.any([signal, broken.signal, ended.signal]);
-    return await Promise.race([rejectOnAbort(over), readResult(line, streams, input, over)]);
+    const stopSignal = AbortSignal.any([signal, stdinFailed.signal, finished.signal]);
+    return await Promise.race([rejectOnAbort(stopSignal), readResult(session, stdio, stdin, stopSignal)]);
   } finally {
-    input.end();
-    ended.abort();
+    stdin.end();
+    finished.abort();
   }
 }
 
@@ -47,21 +47,21 @@ function rejectOnAbort(signal: AbortSignal): Promise<never> {
 
 async function readResult<R>(
   { codec, reply, reader }: ClientSession<R>,
-  streams: Stdio,
-  input: StdinSender,
-  over: AbortSignal,
+  stdio: Stdio,
+  stdin: StdinSender,
+  signal: AbortSignal,
 ): Promise<Result<R>> {
   for (;;) {
     const frame = await reader.read();
     switch (frame.kind) {
       case KIND.stdout:
-        await writeOutput(frame.body, streams.stdout, over);
+        await writeOutput(frame.body, stdio.stdout, signal);
         break;
       case KIND.stderr:
-        await writeOutput(frame.body, streams.stderr, over);
+        await writeOutput(frame.body, stdio.stderr, signal);
         break;
-      case KIND.pull:
-        input.grant(decodeWindowUpdate(frame));
+      case KIND.windowUpdate:
+        stdin.grant(decodeWindowUpdate(frame));
         break;
       case KIND.reply:
         return { reply: deserialize(codec, reply, frame.body), exitCode: 0 };
@@ -70,27 +70,27 @@ async function readResult<R>(
       case KIND.refusal:
         throw refusalError(decodeRefusal(frame));
       default:
-        throw malformedError(`output, a pull or a last word, got a frame of kind ${frame.kind}`);
+        throw malformedError(`output, a window update or a result, got a frame of kind ${frame.kind}`);
     }
   }
 }
 
-/** Waits for the output, so that the host waits too; not when all is over. */
-function writeOutput(bytes: Uint8Array, output: Writable, over: AbortSignal): Promise<void> {
+/** Resolves when the bytes are written, so that a slow output slows the host down, or when the signal aborts. */
+function writeOutput(bytes: Uint8Array, output: Writable, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const settle = (error?: Error | null): void => {
       output.off('close', onClose);
-      over.removeEventListener('abort', onOver);
-      // Where the write failed, its event comes behind the callback.
+      signal.removeEventListener('abort', onAbort);
+      // On failure "error" fires after the write callback, so keep the handler.
       if (!error) output.off('error', ignore);
       if (error) reject(outputError(error));
       else resolve();
     };
-    const onClose = (): void => settle(output.errored ?? new Error('it was closed'));
-    // The write is still to call back.
-    const onOver = (): void => resolve();
+    const onClose = (): void => settle(output.errored ?? new Error('The stream was closed.'));
+    // Keep the handlers: the write callback is still pending.
+    const onAbort = (): void => resolve();
     output.on('error', ignore).once('close', onClose);
-    over.addEventListener('abort', onOver, { once: true });
+    signal.addEventListener('abort', onAbort, { once: true });
     try {
       output.write(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), settle);
     } catch (error) {
@@ -104,19 +104,21 @@ function ignore(): void {}
 function outputError(cause: Error): SingletonError {
   return new SingletonError(
     'ERR_SINGLETON_CONNECTION_FAILED',
-    "The host's output could not be written; this launch has left it.",
+    "Could not write the host's output to stdout or stderr, so this launch disconnected. The host may still run it.",
     { cause },
   );
 }
 
 function refusalError(refusal: RefusalCode | 'not-taken'): SingletonError {
   const reason = refusal === 'not-taken' ? undefined : REASONS[refusal];
-  if (refusal === 'not-taken' || reason === undefined) throw malformedError('a last word; got a refusal that is none');
-  return new SingletonError(refusal, `The host took the launch and gave no answer: ${reason}.`);
+  if (refusal === 'not-taken' || reason === undefined)
+    throw malformedError('a result, got a refusal that cannot follow a receipt');
+  return new SingletonError(refusal, `The host accepted the launch but sent no result: ${reason}.`);
 }
 
 const REASONS: Readonly<Partial<Record<RefusalCode, string>>> = {
-  ERR_SINGLETON_OBSERVER_FAILED: 'a listener of it failed. Look at what the host printed',
-  ERR_SINGLETON_RELEASED: 'it gave up its endpoint or ended. Launch again',
-  ERR_SINGLETON_MALFORMED_MESSAGE: 'it could not read what this launch sent. It may be another version of the program',
+  ERR_SINGLETON_OBSERVER_FAILED: 'one of its listeners failed. See the warnings of the host',
+  ERR_SINGLETON_RELEASED: 'it was released or exited. The launch may have run: check before you repeat it',
+  ERR_SINGLETON_MALFORMED_MESSAGE:
+    'it could not decode the stdin that was sent. Run the same version of the program on both sides',
 };

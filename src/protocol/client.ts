@@ -17,27 +17,29 @@ import {
 import { readUpTo } from './read.ts';
 import { type WireFormat, load, requireSize, serialize } from './serializer.ts';
 
-/** The longest answer where nothing follows it: a receipt. */
+/** Bounds the answer to a launch that does not wait: one receipt or refusal. */
 const MAX_ANSWER_BYTES = 64;
 
-/** The client's side of a conversation. Nothing of a launch is sent before the host has shown that it is one. */
-export function outbound<T, R>(carrier: WireFormat<T, R>, launch: Launch<T>, terms: ProtocolOptions): Deliver<R> {
-  const { name: codec, reply, frames } = carrier;
-  const frame = encodeLaunch({ ...launch, args: serialize(codec, carrier.args, launch.args) });
-  requireSize(frame, terms.maxMessageBytes);
+/** The client's side of the structured protocol. Sends nothing of the launch before it has read a host hello. */
+export function outbound<T, R>(wireFormat: WireFormat<T, R>, launch: Launch<T>, options: ProtocolOptions): Deliver<R> {
+  const { name: codec, reply, frames } = wireFormat;
+  const frame = encodeLaunch({ ...launch, args: serialize(codec, wireFormat.args, launch.args) });
+  requireSize(frame, options.maxMessageBytes);
   const message = frames.encode(frame);
-  const preface = encodeClientHello({
-    isSecured: terms.secret !== undefined,
+  const clientHello = encodeClientHello({
+    isSecured: options.secret !== undefined,
     codec: Buffer.from(codec),
-    application: Buffer.from(terms.name),
+    application: Buffer.from(options.name),
   });
-  // What decodes the answer has to be there before anything is asked.
+  // Start loading the reply's decoder now; the launch is not sent before it is loaded.
   const ready = launch.wait && reply.load ? load(codec, reply) : undefined;
   ready?.catch(() => {});
-  const maxMessageBytes = launch.wait ? Math.max(terms.maxMessageBytes, 1 + MAX_RAW_BYTES) : MAX_ANSWER_BYTES;
+  const maxMessageBytes = launch.wait ? Math.max(options.maxMessageBytes, 1 + MAX_RAW_BYTES) : MAX_ANSWER_BYTES;
+
+  const secure = loadSecure(options.secret);
 
   return async (connection) => {
-    const stream = await handshake(connection, preface, terms);
+    const stream = await handshake(connection, clientHello, options, secure);
     if (!stream) return undefined;
     if (ready && !stream.destroyed)
       await Promise.race([ready, new Promise((resolve) => stream.once('close', resolve))]);
@@ -46,7 +48,7 @@ export function outbound<T, R>(carrier: WireFormat<T, R>, launch: Launch<T>, ter
     const reader = new FrameReader(stream, frames.createDecoder({ maxMessageBytes }));
     const receipt = parseReceipt(await reader.read());
     if (!receipt || !launch.wait) {
-      // The host waits for this end, so that it is not the first to close.
+      // The client closes first, so that TIME_WAIT stays on its side.
       await new Promise<void>((resolve) => stream.once('close', resolve).end(resolve));
       connection.destroy();
       return receipt && { receipt };
@@ -56,34 +58,43 @@ export function outbound<T, R>(carrier: WireFormat<T, R>, launch: Launch<T>, ter
     const send = (body: Uint8Array, sent: () => void): void => writer.write({ kind: KIND.stdin, body }, sent);
     return {
       receipt,
-      waitForResult: (streams, signal) =>
+      runSession: (streams, signal) =>
         runSession({ codec, reply, reader, send }, streams, signal)
-          .then((lastWord) => ({ ...receipt, ...lastWord }))
+          .then((result) => ({ ...receipt, ...result }))
           .finally(() => connection.destroy()),
     };
   };
 }
 
-/** Resolves to what the launch is sent through; to `undefined` where the host went away. */
+/** Loaded while the client connects. */
+function loadSecure(secret: Uint8Array | undefined): Promise<typeof import('./secure/handshake.ts')> | undefined {
+  const secure = secret && import('./secure/handshake.ts');
+  secure?.catch(() => {});
+  return secure;
+}
+
+/** Resolves to the stream that carries the frames, or to `undefined` if the host closed the connection. */
 async function handshake(
   connection: Duplex,
-  preface: Uint8Array,
+  clientHello: Uint8Array,
   { secret }: ProtocolOptions,
+  secure: ReturnType<typeof loadSecure>,
 ): Promise<Duplex | undefined> {
-  const initiation = secret && (await import('./secure/handshake.ts')).initiate({ secret, prologue: preface });
-  connection.write(initiation ? Buffer.concat([preface, initiation.message]) : preface);
-  const hello = await readHostHello(connection);
-  if (!hello) return undefined;
-  if (hello.status !== STATUS.ok || hello.version !== VERSION) throw rejectedHelloError(hello);
+  const initiation = secret && (await secure)?.initiate({ secret, prologue: clientHello });
+  connection.write(initiation ? Buffer.concat([clientHello, initiation.message]) : clientHello);
+  const hostHello = await readHostHello(connection);
+  if (!hostHello) return undefined;
+  if (hostHello.status !== STATUS.ok || hostHello.version !== VERSION) throw rejectedHelloError(hostHello);
   if (!initiation) return connection;
   const message = await readUpTo(connection, HANDSHAKE_BYTES);
   if (message.length < HANDSHAKE_BYTES) return undefined;
-  const channel = initiation.tryFinish(connection, message);
-  // What its errors say, its reader tells.
-  if (channel) return channel.on('error', () => {});
+  const secureStream = initiation.tryFinish(connection, message);
+  // Errors surface through the FrameReader.
+  if (secureStream) return secureStream.on('error', () => {});
   throw new SingletonError(
     'ERR_SINGLETON_VERIFICATION_FAILED',
-    'The host did not prove the secret: it has another one, or it is no host. It got neither the secret nor the launch.',
+    'The host did not prove that it knows the secret; the secret and the launch were not sent. ' +
+      'It has a different secret or is another program: set the same secret on both sides.',
   );
 }
 
@@ -91,33 +102,35 @@ function rejectedHelloError({ status, version }: HostHello): SingletonError {
   if (status === STATUS.version || version !== VERSION) {
     return new SingletonError(
       'ERR_SINGLETON_UNSUPPORTED_VERSION',
-      `Expected a host that speaks version ${VERSION} of the conversation; it speaks ${version}. Update the older side.`,
+      `Expected a host with protocol version ${VERSION}, but it has version ${version}. Update the older program.`,
     );
   }
   switch (status) {
     case STATUS.codec:
       return new SingletonError(
         'ERR_SINGLETON_UNSUPPORTED_VERSION',
-        'Expected a host with the codec of this launch; it has another. It may be another version of the program.',
+        'The host uses another codec; it may run another version of the program. Use the same codec on both sides.',
       );
     case STATUS.application:
       return new SingletonError(
         'ERR_SINGLETON_WRONG_APPLICATION',
-        'Expected a host of this application (name); another one holds the endpoint. Choose another endpoint.',
+        'Another application (name) holds the endpoint. Choose another endpoint.',
       );
     case STATUS.secretRequired:
-      return secretMismatchError('it wants a secret, and this launch has none. Set the secret');
+      return secretMismatchError('the host has a secret and this launch has none. Set the same secret on both sides');
     case STATUS.secretNotExpected:
-      return secretMismatchError('it has no secret, and this launch has one. Set the secret on both sides or on none');
+      return secretMismatchError(
+        'the host has no secret and this launch has one. Set the secret on both sides or on neither',
+      );
     case STATUS.verificationFailed:
-      return secretMismatchError('the secrets differ. Set the same on both sides');
+      return secretMismatchError('the secrets differ. Set the same secret on both sides');
     default:
       return malformedError(`a status from 0 to ${STATUS.verificationFailed}, got ${status}`);
   }
 }
 
-function secretMismatchError(why: string): SingletonError {
-  const message = `This launch did not prove the secret to the host: ${why}.`;
+function secretMismatchError(reason: string): SingletonError {
+  const message = `The host rejected this launch: ${reason}.`;
   return new SingletonError('ERR_SINGLETON_VERIFICATION_FAILED', message);
 }
 
@@ -131,13 +144,15 @@ function parseReceipt(frame: Frame): Receipt<never> | undefined {
   if (refusal === 'not-taken') return undefined;
   const reason = REASONS[refusal];
   if (reason === undefined)
-    throw malformedError('a receipt, or why there is none; got the last word of a launch that waited');
-  throw new SingletonError(refusal, `The host did not take the launch: ${reason}.`);
+    throw malformedError('a receipt or a reason for rejecting the launch, got a reason that ends a session');
+  throw new SingletonError(refusal, `The host rejected the launch: ${reason}.`);
 }
 
 const REASONS: Readonly<Partial<Record<RefusalCode, string>>> = {
-  ERR_SINGLETON_INVALID_ARGS: 'its schema does not allow the arguments. It may be another version of the program',
-  ERR_SINGLETON_MESSAGE_TOO_LARGE: 'it is longer than the maxMessageBytes of the host. Raise the limit on both sides',
-  ERR_SINGLETON_MALFORMED_MESSAGE: 'it could not decode it. It may be another version of the program',
-  ERR_SINGLETON_BUSY: 'too many wait there already (maxPending), and nobody listens to "args"',
+  ERR_SINGLETON_INVALID_ARGS:
+    'the arguments do not match its schema. Correct them, or run the same version of the program on both sides',
+  ERR_SINGLETON_MESSAGE_TOO_LARGE:
+    'it is longer than maxMessageBytes of the host. Send a path to the data, or raise the limit on both sides',
+  ERR_SINGLETON_MALFORMED_MESSAGE: 'it could not decode the launch. Run the same version of the program on both sides',
+  ERR_SINGLETON_BUSY: 'its queue is full (maxPending), because nothing there listens for "args" yet. Try again later',
 };

@@ -1,6 +1,8 @@
 const EMPTY = new Uint8Array(0);
 
-/** Bytes that come in chunks, kept in one buffer that doubles: as a list of chunks, single bytes would cost a hundredfold. */
+/**
+ * Collects chunks in one buffer that doubles. In a list of chunks, a single byte would cost a hundred times its size.
+ */
 export class GrowingBuffer {
   #bytes = EMPTY;
   #length = 0;
@@ -9,12 +11,12 @@ export class GrowingBuffer {
     return this.#length;
   }
 
-  /** What was appended: a view, which holds until the next call. */
+  /** The appended bytes, as a view that is valid until the next call. */
   get bytes(): Uint8Array {
     return this.#bytes.subarray(0, this.#length);
   }
 
-  /** `capacity` is what all of it may come to: the buffer never grows beyond. */
+  /** The buffer grows to `capacity` at most. */
   append(chunk: Uint8Array, capacity: number): void {
     const length = this.#length + chunk.length;
     if (length > this.#bytes.length) {
@@ -26,7 +28,7 @@ export class GrowingBuffer {
     this.#length = length;
   }
 
-  /** Hands over what was appended, and starts anew. */
+  /** Returns the appended bytes and clears the buffer. */
   take(): Uint8Array {
     const { bytes } = this;
     this.clear();

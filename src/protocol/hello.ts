@@ -2,21 +2,21 @@ import type { Duplex } from 'node:stream';
 import { SingletonError, type SingletonErrorCode } from '../interface/errors.ts';
 import { readUpTo } from './read.ts';
 
-/** Its first byte starts neither UTF-8 nor HTTP, TLS or SSH; the rest shows whether line ends were changed on the way. */
+/** As in PNG: the first byte starts neither UTF-8, HTTP, TLS nor SSH; the rest reveals a converted line ending. */
 const MAGIC = Uint8Array.of(0xf5, 0x53, 0x53, 0x4c, 0x0d, 0x0a, 0x1a, 0x0a);
 
 export const VERSION = 1;
 
 const SECURED = 1;
 
-/** Either handshake message, which is empty. */
+/** The size of either Noise handshake message; both have an empty payload. */
 export const HANDSHAKE_BYTES = 48;
 
-/** The longest codec or application name, in UTF-8. */
+/** The longest codec or application name, as UTF-8. */
 export const MAX_NAME_BYTES = 255;
 
 /**
- * What a client says first.
+ * The first bytes that a client sends.
  *
  *     magic, 8 bytes | version u8 = 1 | flags u8 (bit 0: secured) | n u8 | m u8 | codec, n bytes | application, m bytes
  */
@@ -32,24 +32,27 @@ export function encodeClientHello({ isSecured, codec, application }: ClientHello
 }
 
 /**
- * Reads what a client says first, and gives its bytes with it. `undefined` where it speaks another version.
- * @throws SingletonError where it is none
+ * Reads the client hello and also returns its bytes. `undefined` if it has another version.
+ * @throws SingletonError if the bytes are no client hello
  */
 export async function readClientHello(
   stream: Duplex,
 ): Promise<(ClientHello & { readonly bytes: Uint8Array }) | undefined> {
   const first = await readUpTo(stream, 1);
-  if (first.length === 0) throw invalidHelloError('ERR_SINGLETON_TRUNCATED_MESSAGE', 'nothing came');
+  if (first.length === 0) throw invalidHelloError('ERR_SINGLETON_TRUNCATED_MESSAGE', 'the client sent nothing');
   if (first[0] !== MAGIC[0])
-    throw invalidHelloError('ERR_SINGLETON_MALFORMED_MESSAGE', 'it is another protocol, or the legacy codec');
+    throw invalidHelloError(
+      'ERR_SINGLETON_MALFORMED_MESSAGE',
+      'the client speaks another protocol or uses the legacy codec. Use one codec on both sides',
+    );
   const magic = Buffer.concat([first, await readExactly(stream, MAGIC.length - 1)]);
-  if (!magic.equals(MAGIC)) throw invalidHelloError('ERR_SINGLETON_MALFORMED_MESSAGE', 'it is another protocol');
+  if (!magic.equals(MAGIC))
+    throw invalidHelloError('ERR_SINGLETON_MALFORMED_MESSAGE', 'the client speaks another protocol');
   const version = await readExactly(stream, 1);
   if (version[0] !== VERSION) return undefined;
   const head = await readExactly(stream, 3);
   const [flags = 0, codecLength = 0, applicationLength = 0] = head;
-  if ((flags & ~SECURED) !== 0)
-    throw invalidHelloError('ERR_SINGLETON_MALFORMED_MESSAGE', 'a flag is set that has no meaning');
+  if ((flags & ~SECURED) !== 0) throw invalidHelloError('ERR_SINGLETON_MALFORMED_MESSAGE', 'an unknown flag is set');
   const names = await readExactly(stream, codecLength + applicationLength);
   return {
     isSecured: flags === SECURED,
@@ -59,19 +62,19 @@ export async function readClientHello(
   };
 }
 
-/** A part of the preface, or of the handshake message behind it. @throws SingletonError where the stream ends before */
+/** Reads a part of the client hello or of the handshake message. @throws SingletonError if the stream ends first */
 export async function readExactly(stream: Duplex, size: number): Promise<Uint8Array> {
   if (size === 0) return new Uint8Array(0);
   const bytes = await readUpTo(stream, size);
-  if (bytes.length < size) throw invalidHelloError('ERR_SINGLETON_TRUNCATED_MESSAGE', 'it ended in the middle');
+  if (bytes.length < size)
+    throw invalidHelloError('ERR_SINGLETON_TRUNCATED_MESSAGE', 'the connection ended in the middle of it');
   return bytes;
 }
 
-function invalidHelloError(code: SingletonErrorCode, what: string): SingletonError {
-  return new SingletonError(code, `Expected the preface of a conversation; ${what}.`);
+function invalidHelloError(code: SingletonErrorCode, problem: string): SingletonError {
+  return new SingletonError(code, `Expected a client hello, but ${problem}.`);
 }
 
-/** What a host answers to a preface. */
 export const STATUS = {
   ok: 0,
   version: 1,
@@ -85,7 +88,7 @@ export const STATUS = {
 export type Status = (typeof STATUS)[keyof typeof STATUS];
 
 /**
- * The host's answer.
+ * The host's answer to a client hello.
  *
  *     magic, 8 bytes | version u8 = 1 | status u8 | 00 00
  */
@@ -94,14 +97,13 @@ export function encodeHostHello(status: Status): Uint8Array {
 }
 
 export interface HostHello {
-  /** The host's. */
   readonly version: number;
   readonly status: number;
 }
 
 /**
- * Reads a host's answer. `undefined` where the connection was closed before it was whole.
- * @throws SingletonError `ERR_SINGLETON_FOREIGN_HOST` as soon as a byte is not a host's: a preface that is echoed is none
+ * Reads the host hello. `undefined` if the connection closes first.
+ * @throws SingletonError `ERR_SINGLETON_FOREIGN_HOST` at the first wrong byte; an echoed client hello is rejected too
  */
 export async function readHostHello(stream: Duplex): Promise<HostHello | undefined> {
   const first = await readUpTo(stream, 1);
@@ -118,7 +120,21 @@ export async function readHostHello(stream: Duplex): Promise<HostHello | undefin
 function foreignHostError(): SingletonError {
   return new SingletonError(
     'ERR_SINGLETON_FOREIGN_HOST',
-    'Expected a host that speaks this conversation; another program holds the endpoint and answered. Choose another endpoint, ' +
-      'or the codec of the host.',
+    'Received an answer that no host sends: another program holds the endpoint. Choose another endpoint.',
   );
+}
+
+/** Why a host rejected a client hello, except for a secret. */
+export function rejectionError(status: Status): SingletonError {
+  if (status === STATUS.application) {
+    return new SingletonError(
+      'ERR_SINGLETON_WRONG_APPLICATION',
+      'Rejected a launch of another application (name). Give each application its own endpoint.',
+    );
+  }
+  const difference =
+    status === STATUS.codec
+      ? 'another codec. Use the same codec on both sides'
+      : 'another protocol version. Update the older program';
+  return new SingletonError('ERR_SINGLETON_UNSUPPORTED_VERSION', `Rejected a launch with ${difference}.`);
 }

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import type { Attended, Decoder, Session, ProtocolOptions } from '../interface/codec.ts';
+import type { Decoder, Session, ProtocolOptions } from '../interface/codec.ts';
 import { SingletonError } from '../interface/errors.ts';
 import { FrameWriter } from './frames.ts';
 import {
@@ -14,86 +14,84 @@ import {
 import { RemoteStdin, RemoteOutput } from './remote-stdio.ts';
 import { type WireFormat, requireSize, serialize } from './serializer.ts';
 
-const NOTHING = new Uint8Array(0);
-/**
- * Milliseconds from when a stream that a listener left in use is used no more, to the end of the conversation: a child
- * process whose output was piped says how it ended a moment later.
- */
-const AUTO_EXIT_DELAY = 200;
+const EMPTY = new Uint8Array(0);
 
-/** The host's side of what follows the receipt of a launch that waits. */
+/** The host's side of a session. */
 export class HostSession<R> implements Session<R> {
   readonly stdout: RemoteOutput;
   readonly stderr: RemoteOutput;
   readonly stdin: RemoteStdin;
   readonly finished: Promise<void>;
-  readonly #carrier: WireFormat<unknown, R>;
+  readonly #wireFormat: WireFormat<unknown, R>;
   readonly #options: ProtocolOptions;
   readonly #writer: FrameWriter;
   readonly #decoder: Decoder<Frame>;
-  readonly #gone = new AbortController();
-  #attended: Attended = { called: 0, pending: 0, hasFailed: false, allCalled: false, isCalling: false };
+  readonly #abortController = new AbortController();
+  onChange: () => void = () => {};
   #result: Frame | undefined;
-  #wasInUse = false;
   #isOpen = false;
   #isEnding = false;
-  #isEnded = false;
-  #autoExitTimer: NodeJS.Timeout | undefined;
-  #end: (fault?: SingletonError) => void = () => {};
+  #isClosing = false;
+  #isClosed = false;
+  #finish: (error?: SingletonError) => void = () => {};
 
-  constructor(carrier: WireFormat<unknown, R>, stream: Duplex, terms: ProtocolOptions) {
-    this.#carrier = carrier;
-    this.#options = terms;
-    this.#writer = new FrameWriter(stream, carrier.frames);
-    this.#decoder = carrier.frames.createDecoder({ maxMessageBytes: 1 + MAX_RAW_BYTES });
-    this.stdout = new RemoteOutput(this.#writer, KIND.stdout, this.#advance);
-    this.stderr = new RemoteOutput(this.#writer, KIND.stderr, this.#advance);
-    this.stdin = new RemoteStdin((bytes) => this.#writer.write(encodeWindowUpdate(bytes)), this.#advance);
+  constructor(wireFormat: WireFormat<unknown, R>, stream: Duplex, options: ProtocolOptions) {
+    this.#wireFormat = wireFormat;
+    this.#options = options;
+    this.#writer = new FrameWriter(stream, wireFormat.frames);
+    this.#decoder = wireFormat.frames.createDecoder({ maxMessageBytes: 1 + MAX_RAW_BYTES });
+    this.stdout = new RemoteOutput(this.#writer, KIND.stdout, this.#changed);
+    this.stderr = new RemoteOutput(this.#writer, KIND.stderr, this.#changed);
+    this.stdin = new RemoteStdin((bytes) => this.#writer.write(encodeWindowUpdate(bytes)), this.#changed);
     this.finished = new Promise((resolve, reject) => {
-      this.#end = (fault) => (fault ? reject(fault) : resolve());
+      this.#finish = (error) => (error ? reject(error) : resolve());
     });
     this.finished.catch(() => {});
   }
 
   get signal(): AbortSignal {
-    return this.#gone.signal;
+    return this.#abortController.signal;
   }
 
   reply(value: R): boolean {
-    if (this.#isSettled) return false;
-    const { name, reply: serializer } = this.#carrier;
-    // A copy: it may wait for the output, and the serializer may have given the value's own bytes.
+    if (this.isSettled) return false;
+    const { name, reply: serializer } = this.#wireFormat;
+    // A copy: the reply may wait for the output, and the serializer may have returned the bytes of the value itself.
     const frame = { kind: KIND.reply, body: new Uint8Array(serialize(name, serializer, value)) };
     requireSize(frame, this.#options.maxMessageBytes);
-    return this.#sendResult(frame);
+    return this.#setResult(frame);
   }
 
   exit(code: number): boolean {
-    return this.#sendResult(encodeExit(code));
+    return this.#setResult(encodeExit(code));
   }
 
-  attended(by: Attended): void {
-    this.#attended = by;
-    this.#advance();
+  fail(): boolean {
+    return this.#setResult(encodeRefusal('ERR_SINGLETON_OBSERVER_FAILED'));
   }
 
-  /** The receipt is written: what was said waits no longer. */
+  end(): void {
+    this.#isEnding = true;
+    this.#sendResult();
+  }
+
+  /** Called after the receipt was written. */
   open(): void {
     this.#isOpen = true;
     this.#writer.uncork();
-    this.#advance();
+    this.#sendResult();
   }
 
-  /** What the launch sends behind its launch. */
+  /** Takes the bytes that follow the launch. */
   push(chunk: Uint8Array): void {
-    if (this.#isEnded) return;
+    if (this.#isClosed) return;
     try {
       for (const { kind, body } of this.#decoder.push(chunk)) {
         if (kind !== KIND.stdin) throw malformedError(`stdin (kind ${KIND.stdin}), got a frame of kind ${kind}`);
         this.stdin.receive(body);
       }
-      // What is wrong behind a whole frame is told by the next call.
-      this.#decoder.push(NOTHING);
+      // Throws the error of the bytes after the last frame, if there is one.
+      this.#decoder.push(EMPTY);
     } catch (error) {
       if (!(error instanceof SingletonError)) throw error;
       this.#writer.write(encodeRefusal('ERR_SINGLETON_MALFORMED_MESSAGE'));
@@ -101,91 +99,73 @@ export class HostSession<R> implements Session<R> {
     }
   }
 
-  /** The launch has gone, by itself or for a fault. */
-  clientGone(fault?: SingletonError): void {
-    if (this.#isEnded) return;
-    if (fault) this.#end(fault);
-    this.#destroy(fault ?? clientGoneError());
+  /** The client disconnected, or broke the protocol. */
+  clientGone(error?: SingletonError): void {
+    if (this.#isClosed) return;
+    if (error) this.#finish(error);
+    this.#destroy(error ?? disconnectedError());
   }
 
-  /** The host has no time for it any more, but for a last word that waits for nothing. */
+  /** Ends at once: sends the result if all output is flushed, otherwise `ERR_SINGLETON_RELEASED`. */
   abort(): void {
-    if (this.#isEnded) return;
+    if (this.#isClosed) return;
     const isFlushed = this.stdout.writableLength + this.stderr.writableLength === 0;
-    const lastWord = isFlushed ? this.#result : undefined;
-    this.#writer.write(lastWord ?? encodeRefusal('ERR_SINGLETON_RELEASED'));
+    const result = isFlushed ? this.#result : undefined;
+    this.#writer.write(result ?? encodeRefusal('ERR_SINGLETON_RELEASED'));
     this.#destroy(releasedError());
   }
 
-  get #isSettled(): boolean {
-    return this.#result !== undefined || this.#isEnded;
+  get isSettled(): boolean {
+    return this.#result !== undefined || this.#isClosed;
   }
 
-  #sendResult(frame: Frame): boolean {
-    if (this.#isSettled) return false;
+  get isInUse(): boolean {
+    return this.stdout.isInUse || this.stderr.isInUse || this.stdin.isInUse;
+  }
+
+  get isFlushed(): boolean {
+    return !this.stdout.isBusy && !this.stderr.isBusy;
+  }
+
+  #setResult(frame: Frame): boolean {
+    if (this.isSettled) return false;
     this.#result = frame;
-    this.#advance();
+    this.#changed();
     return true;
   }
 
-  /**
-   * Ends the conversation when it is time. The last word of an only listener is sent at once; of several, when all have
-   * settled, for the others may still write. Without one: when all have settled and no stream is in use.
-   */
-  readonly #advance = (): void => {
-    if (!this.#isOpen || this.#isEnding || this.#isEnded) return;
-    const { called, pending, hasFailed, allCalled, isCalling } = this.#attended;
-    if (isCalling) return;
-    if (this.#result) {
-      if (pending === 0 || called === 1) this.#endWith(this.#result);
-    } else if (allCalled && pending === 0) {
-      if (hasFailed) this.#sendResult(encodeRefusal('ERR_SINGLETON_OBSERVER_FAILED'));
-      else this.#waitForStreams();
-    }
-  };
+  readonly #changed = (): void => this.onChange();
 
-  #waitForStreams(): void {
-    clearTimeout(this.#autoExitTimer);
-    if (this.#isInUse()) return;
-    // Later, because a callback of a stream that has just ended may say the last word, or use another.
-    this.#autoExitTimer = setTimeout(() => this.#isInUse() || this.exit(0), this.#wasInUse ? AUTO_EXIT_DELAY : 0);
-  }
-
-  #isInUse(): boolean {
-    const isInUse = [this.stdout, this.stderr, this.stdin].some((stream) => stream.isInUse);
-    this.#wasInUse ||= isInUse;
-    return isInUse || this.stdout.isBusy || this.stderr.isBusy;
-  }
-
-  /** The last word goes behind all output. */
-  #endWith(frame: Frame): void {
-    this.#isEnding = true;
+  /** Sends the result, once, after the receipt and all output. */
+  #sendResult(): void {
+    const result = this.#result;
+    if (!result || !this.#isEnding || !this.#isOpen || this.#isClosing || this.#isClosed) return;
+    this.#isClosing = true;
     const outputs = [this.stdout, this.stderr];
     const onClose = (): void => {
-      if (this.#isEnded || !outputs.every(({ closed }) => closed)) return;
-      this.#isEnded = true;
-      clearTimeout(this.#autoExitTimer);
+      if (this.#isClosed || !outputs.every(({ closed }) => closed)) return;
+      this.#isClosed = true;
       this.stdin.destroy();
-      this.#writer.write(frame);
-      this.#end();
+      this.#writer.write(result);
+      this.#finish();
     };
     for (const output of outputs) output.once('close', onClose).end();
     onClose();
   }
 
   #destroy(error: SingletonError): void {
-    this.#isEnded = true;
-    clearTimeout(this.#autoExitTimer);
+    this.#isClosed = true;
+    this.#changed();
     for (const stream of [this.stdout, this.stderr, this.stdin]) stream.destroy(error);
-    this.#end();
-    this.#gone.abort(error);
+    this.#finish();
+    this.#abortController.abort(error);
   }
 }
 
-function clientGoneError(): SingletonError {
-  return new SingletonError('ERR_SINGLETON_CONNECTION_FAILED', 'A launch that waited for its answer has gone.');
+function disconnectedError(): SingletonError {
+  return new SingletonError('ERR_SINGLETON_CONNECTION_FAILED', 'The client disconnected before the session ended.');
 }
 
 function releasedError(): SingletonError {
-  return new SingletonError('ERR_SINGLETON_RELEASED', 'A launch got no answer: the host gave up its endpoint.');
+  return new SingletonError('ERR_SINGLETON_RELEASED', 'The host was released before the session ended.');
 }

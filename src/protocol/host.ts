@@ -10,7 +10,7 @@ import type {
   ProtocolOptions,
   VerifyFailureReason,
 } from '../interface/codec.ts';
-import { SingletonError } from '../interface/errors.ts';
+import { clientGoneError, SingletonError } from '../interface/errors.ts';
 import { resetConnection } from '../interface/transport.ts';
 import {
   encodeHostHello,
@@ -20,6 +20,7 @@ import {
   type Status,
   STATUS,
   readExactly,
+  rejectionError,
 } from './hello.ts';
 import { HostSession } from './host-session.ts';
 import {
@@ -32,41 +33,41 @@ import {
 } from './messages.ts';
 import { type WireFormat, deserialize } from './serializer.ts';
 
-/** The host's side of a conversation. Who says nothing costs no more than this. */
+/** The host's side of the structured protocol. An idle connection costs one object and two listeners. */
 export function readLaunch<T, R>(
-  carrier: WireFormat<T, R>,
+  wireFormat: WireFormat<T, R>,
   connection: Duplex,
-  terms: ProtocolOptions,
-  receiver: LaunchHandler<T, R>,
+  options: ProtocolOptions,
+  handler: LaunchHandler<T, R>,
 ): Responder {
-  const receiving = new LaunchReader(carrier, connection, terms);
+  const reader = new LaunchReader(wireFormat, connection, options);
   const begin = (): void => {
     connection.off('readable', begin).off('close', begin);
-    receiving.read().then(
-      (reception) => receiver.onLaunch(reception),
-      (fault: unknown) => receiver.onError(fault),
+    reader.read().then(
+      (result) => handler.onLaunch(result),
+      (error: unknown) => handler.onError(error),
     );
   };
   connection.on('readable', begin).on('close', begin);
-  return receiving;
+  return reader;
 }
 
-/** From its first byte to the receipt. */
+/** Reads a connection from its first byte to the receipt. */
 class LaunchReader<T, R> implements Responder {
-  readonly #carrier: WireFormat<T, R>;
+  readonly #wireFormat: WireFormat<T, R>;
   readonly #connection: Duplex;
   readonly #options: ProtocolOptions;
-  /** What frames go through, once the client is greeted. */
+  /** Carries the frames; set after the handshake. */
   #stream: Duplex | undefined;
-  /** What follows the receipt, where the launch waits. */
+  /** Only if the launch waits. */
   #session: HostSession<R> | undefined;
   #isSent = false;
   #error: SingletonError | undefined;
 
-  constructor(carrier: WireFormat<T, R>, connection: Duplex, terms: ProtocolOptions) {
-    this.#carrier = carrier;
+  constructor(wireFormat: WireFormat<T, R>, connection: Duplex, options: ProtocolOptions) {
+    this.#wireFormat = wireFormat;
     this.#connection = connection;
-    this.#options = terms;
+    this.#options = options;
   }
 
   async read(): Promise<LaunchResult<T, R>> {
@@ -80,11 +81,11 @@ class LaunchReader<T, R> implements Responder {
     }
     this.#stream = stream;
     try {
-      const whole = await this.#readFrame(stream);
-      if (!whole) return { verified: false, reason: 'replayed-handshake' };
-      const launch = this.#unpack(whole.launch);
-      if (launch.wait) this.#session = new HostSession(this.#carrier, stream, this.#options);
-      return { verified: true, launch, bytes: whole.bytes, session: this.#session };
+      const received = await this.#readLaunchFrame(stream);
+      if (!received) return { verified: false, reason: 'replayed-handshake' };
+      const launch = this.#unpack(received.launch);
+      if (launch.wait) this.#session = new HostSession(this.#wireFormat, stream, this.#options);
+      return { verified: true, launch, bytes: received.bytes, session: this.#session };
     } catch (error) {
       this.#rejectInvalid(error);
       throw error;
@@ -96,8 +97,8 @@ class LaunchReader<T, R> implements Responder {
     return this.#error ?? (destroyed || readableEnded ? clientGoneError() : undefined);
   }
 
-  accept(confirmation: ReceiptData): void {
-    this.#send(encodeReceipt({ ...confirmation, pid: process.pid }));
+  accept(receipt: ReceiptData): void {
+    this.#send(encodeReceipt({ ...receipt, pid: process.pid }));
     this.#session?.open();
   }
 
@@ -108,7 +109,7 @@ class LaunchReader<T, R> implements Responder {
 
   rejectRetryable(): void {
     if (this.#isSent) return this.#session?.abort();
-    // Who was not greeted may speak another protocol, and would take an end for a yes; a client of ours tries again.
+    // Before the handshake the peer may be a legacy client, to which an orderly end means success. Reset instead.
     if (this.#stream) this.#send(encodeRefusal('not-taken'));
     else resetConnection(this.#connection);
     this.#session?.clientGone();
@@ -122,23 +123,23 @@ class LaunchReader<T, R> implements Responder {
   #send(frame: Frame): void {
     if (this.#isSent) return;
     this.#isSent = true;
-    if (this.#stream?.writable) this.#stream.write(this.#carrier.frames.encode(frame));
+    if (this.#stream?.writable) this.#stream.write(this.#wireFormat.frames.encode(frame));
   }
 
-  /** Greets a client whose preface is in order: resolves to what frames go through, else to what is wrong. */
+  /** Resolves to the stream that carries the frames, or to the status to reject the client with. */
   async #handshake(): Promise<Duplex | Status> {
     const { secret } = this.#options;
     const connection = this.#connection;
-    const preface = await readClientHello(connection);
-    const status = preface ? this.#checkHello(preface) : STATUS.version;
-    if (!preface || status !== STATUS.ok) return status;
+    const clientHello = await readClientHello(connection);
+    const status = clientHello ? this.#checkHello(clientHello) : STATUS.version;
+    if (!clientHello || status !== STATUS.ok) return status;
     if (!secret) {
       connection.write(encodeHostHello(STATUS.ok));
       return connection;
     }
     const message = await readExactly(connection, HANDSHAKE_BYTES);
     const { tryRespond } = await import('./secure/handshake.ts');
-    const response = tryRespond({ secret, prologue: preface.bytes }, message);
+    const response = tryRespond({ secret, prologue: clientHello.bytes }, message);
     if (!response) return STATUS.verificationFailed;
     connection.write(Buffer.concat([encodeHostHello(STATUS.ok), response.message]));
     return response.open(connection);
@@ -147,25 +148,25 @@ class LaunchReader<T, R> implements Responder {
   #checkHello({ application, codec, isSecured }: ClientHello): Status {
     const { name, secret } = this.#options;
     if (!Buffer.from(name).equals(application)) return STATUS.application;
-    if (!Buffer.from(this.#carrier.name).equals(codec)) return STATUS.codec;
+    if (!Buffer.from(this.#wireFormat.name).equals(codec)) return STATUS.codec;
     if (secret && !isSecured) return STATUS.secretRequired;
     if (!secret && isSecured) return STATUS.secretNotExpected;
     return STATUS.ok;
   }
 
   /**
-   * A client may take its launch back, or break the rules, until the turn in which it is dispatched. Resolves to
-   * `undefined` where it did not prove the secret after all: its first record does not decrypt.
+   * The client may withdraw its launch, or break the protocol, until the tick in which the launch is dispatched.
+   * Resolves to `undefined` if the first record cannot be decrypted: the handshake did not prove the secret after all.
    */
-  #readFrame(stream: Duplex): Promise<ReceivedLaunch | undefined> {
-    const decoder = this.#carrier.frames.createDecoder(this.#options);
+  #readLaunchFrame(stream: Duplex): Promise<ReceivedLaunch | undefined> {
+    const decoder = this.#wireFormat.frames.createDecoder(this.#options);
     let launch: PackedLaunch | undefined;
     let bytes = 0;
     return new Promise((resolve, reject) => {
-      const fail = (fault: unknown): void => {
-        this.#error ??= fault instanceof SingletonError ? fault : clientGoneError();
-        this.#rejectInvalid(fault);
-        reject(fault);
+      const fail = (error: unknown): void => {
+        this.#error ??= error instanceof SingletonError ? error : clientGoneError();
+        this.#rejectInvalid(error);
+        reject(error);
       };
       stream.on('data', (chunk: Uint8Array) => {
         if (this.#isSent) return this.#session?.push(chunk);
@@ -180,22 +181,22 @@ class LaunchReader<T, R> implements Responder {
         } catch (error) {
           return fail(error);
         }
-        const whole = { launch, bytes };
-        // When a host wakes up, the end of a stream is read a turn after its last bytes.
-        setImmediate(() => setImmediate(() => resolve(whole)));
+        const received = { launch, bytes };
+        // A host that was busy or suspended reads the end of a stream one turn after its last bytes.
+        setImmediate(() => setImmediate(() => resolve(received)));
         return undefined;
       });
-      const gone = (): void => {
+      const onEnd = (): void => {
         if (this.#isSent) this.#session?.clientGone();
         else fail(launch ? clientGoneError() : truncatedError());
       };
-      stream.once('end', gone).once('close', gone);
-      // It went while something was loaded.
-      if (stream.destroyed) gone();
+      stream.once('end', onEnd).once('close', onEnd);
+      // The client may have disconnected while a module was loaded.
+      if (stream.destroyed) onEnd();
       stream.once('error', (error) => {
         const code = error instanceof SingletonError && error.code;
         if (code === 'ERR_SINGLETON_VERIFICATION_FAILED' && bytes === 0) resolve(undefined);
-        if (code === 'ERR_SINGLETON_TRUNCATED_MESSAGE') gone();
+        if (code === 'ERR_SINGLETON_TRUNCATED_MESSAGE') onEnd();
         else if (this.#isSent) this.#session?.clientGone(error instanceof SingletonError ? error : undefined);
         else fail(error);
       });
@@ -203,13 +204,13 @@ class LaunchReader<T, R> implements Responder {
   }
 
   #unpack({ args, ...rest }: PackedLaunch): Launch<T> {
-    return { ...rest, args: deserialize(this.#carrier.name, this.#carrier.args, args) };
+    return { ...rest, args: deserialize(this.#wireFormat.name, this.#wireFormat.args, args) };
   }
 }
 
-const ONE_LAUNCH = 'one launch a connection; more came';
+const ONE_LAUNCH = 'one launch on a connection, but more bytes arrived before the receipt';
 
-/** Whether nothing stands behind the last frame. */
+/** Whether no byte of another frame has arrived. */
 function isAtFrameBoundary(decoder: Decoder<Frame>): boolean {
   try {
     decoder.end();
@@ -221,7 +222,7 @@ function isAtFrameBoundary(decoder: Decoder<Frame>): boolean {
 
 interface ReceivedLaunch {
   readonly launch: PackedLaunch;
-  /** What it took on the wire. */
+  /** Its size on the wire, encryption not included. */
   readonly bytes: number;
 }
 
@@ -231,24 +232,9 @@ const FAILURES: Readonly<Partial<Record<Status, VerifyFailureReason>>> = {
   [STATUS.verificationFailed]: 'wrong-secret',
 };
 
-function rejectionError(status: Status): SingletonError {
-  if (status === STATUS.application) {
-    return new SingletonError('ERR_SINGLETON_WRONG_APPLICATION', 'A launch of another application (name) was refused.');
-  }
-  const what = status === STATUS.codec ? 'with another codec' : 'in another version of the conversation';
-  return new SingletonError('ERR_SINGLETON_UNSUPPORTED_VERSION', `A launch ${what} was refused.`);
-}
-
-function clientGoneError(): SingletonError {
-  return new SingletonError(
-    'ERR_SINGLETON_CONNECTION_FAILED',
-    'A launch was dropped: its client gave up before the host came to it.',
-  );
-}
-
 function truncatedError(): SingletonError {
   return new SingletonError(
     'ERR_SINGLETON_TRUNCATED_MESSAGE',
-    'Expected a launch; the connection ended before it was whole.',
+    'Expected a launch, but the connection ended before it was complete. The client may have exited.',
   );
 }

@@ -2,13 +2,12 @@ import { isUtf8 } from 'node:buffer';
 import type { ReceiptData, ReceiptOutcome, Launch, RefusalCode } from '../interface/codec.ts';
 import { SingletonError } from '../interface/errors.ts';
 
-/** What one frame carries. */
+/** One message of the structured protocol, after the hellos. */
 export interface Frame {
   readonly kind: number;
   readonly body: Uint8Array;
 }
 
-/** The kinds of frames. */
 export const KIND = {
   launch: 1,
   receipt: 2,
@@ -18,31 +17,32 @@ export const KIND = {
   stdout: 6,
   stderr: 7,
   stdin: 8,
-  pull: 9,
+  windowUpdate: 9,
 } as const;
 
-/** The longest body of raw bytes (stdout, stderr, stdin), whatever `maxMessageBytes` is. */
+/** The longest body of raw bytes (stdout, stderr, stdin); independent of `maxMessageBytes`. */
 export const MAX_RAW_BYTES = 65_536;
 
-/** A launch whose arguments are still as the serializer made them. */
+/** A launch whose arguments are still serialized. */
 export type PackedLaunch = Launch<Uint8Array>;
 
 const WAITS = 1;
 const LAUNCH_HEAD = 7;
 
 /**
- *     flags u8 (bit 0: waits) | pid u32 | n u16 | cwd, n bytes of UTF-8 | arguments, in the codec        pid 0, n 0: not told
+ *     flags u8 (bit 0: waits) | pid u32 | n u16 | cwd, n bytes of UTF-8 | arguments, in the codec
+ *     pid 0 or n 0: unknown
  */
 export function encodeLaunch({ args, cwd = '', pid = 0, wait = false }: PackedLaunch): Frame {
   const length = Buffer.byteLength(cwd);
-  // A path that no system has is as good as none.
-  const told = length > 0xffff ? 0 : length;
-  const body = Buffer.allocUnsafe(LAUNCH_HEAD + told + args.length);
+  // Longer than any path can be: sent as unknown.
+  const cwdLength = length > 0xffff ? 0 : length;
+  const body = Buffer.allocUnsafe(LAUNCH_HEAD + cwdLength + args.length);
   body[0] = wait ? WAITS : 0;
   body.writeUInt32BE(pid, 1);
-  body.writeUInt16BE(told, 5);
-  body.write(cwd, LAUNCH_HEAD, told);
-  body.set(args, LAUNCH_HEAD + told);
+  body.writeUInt16BE(cwdLength, 5);
+  body.write(cwd, LAUNCH_HEAD, cwdLength);
+  body.set(args, LAUNCH_HEAD + cwdLength);
   return { kind: KIND.launch, body };
 }
 
@@ -52,7 +52,7 @@ export function decodeLaunch({ kind, body }: Frame): PackedLaunch {
   if (body.length < LAUNCH_HEAD) throw malformedError(`a launch of ${LAUNCH_HEAD} bytes or more, got ${body.length}`);
   const head = new DataView(body.buffer, body.byteOffset, LAUNCH_HEAD);
   const flags = head.getUint8(0);
-  if ((flags & ~WAITS) !== 0) throw malformedError('a launch without unknown flags; one is set');
+  if ((flags & ~WAITS) !== 0) throw malformedError('a launch without unknown flags, but one is set');
   const pid = head.getUint32(1) || undefined;
   const end = LAUNCH_HEAD + head.getUint16(5);
   const cwd = end > LAUNCH_HEAD ? decodePath(body, end) : undefined;
@@ -62,10 +62,10 @@ export function decodeLaunch({ kind, body }: Frame): PackedLaunch {
 function decodePath({ buffer, byteOffset, length }: Uint8Array, end: number): string {
   const path = end <= length && Buffer.from(buffer, byteOffset + LAUNCH_HEAD, end - LAUNCH_HEAD);
   if (path && isUtf8(path)) return path.toString();
-  throw malformedError('a working directory in UTF-8; what came is longer than the launch, or not UTF-8');
+  throw malformedError('a working directory in UTF-8, but it is longer than the launch or not UTF-8');
 }
 
-/** What a host says of a launch that it has dispatched. */
+/** The receipt as it is sent. */
 export interface PackedReceipt extends ReceiptData {
   readonly pid: number;
 }
@@ -74,7 +74,7 @@ const OUTCOMES: Readonly<Record<ReceiptOutcome, number>> = { delivered: 1, throt
 const RECEIPT_BYTES = 17;
 
 /**
- *     outcome u8 (1 delivered, 2 throttled, 3 released) | client u32 | host's pid u32 | since f64, milliseconds since 1970
+ *     outcome u8 (1 delivered, 2 throttled, 3 released) | client u32 | pid of the host u32 | since f64, ms since 1970
  */
 export function encodeReceipt({ outcome, client, pid, since }: PackedReceipt): Frame {
   const body = Buffer.alloc(RECEIPT_BYTES);
@@ -85,7 +85,7 @@ export function encodeReceipt({ outcome, client, pid, since }: PackedReceipt): F
   return { kind: KIND.receipt, body };
 }
 
-/** The furthest from 1970 that a `Date` can tell, in milliseconds. */
+/** The range of a `Date`: milliseconds before and after 1970. */
 const MAX_TIME = 8.64e15;
 
 /** @throws SingletonError `ERR_SINGLETON_MALFORMED_MESSAGE` */
@@ -95,11 +95,11 @@ export function decodeReceipt({ body }: Frame): PackedReceipt {
   if (bytes.length !== RECEIPT_BYTES || !outcome)
     throw malformedError('a receipt of 17 bytes with an outcome from 1 to 3');
   const since = bytes.readDoubleBE(9);
-  if (!(Math.abs(since) <= MAX_TIME)) throw malformedError('a receipt with a time');
+  if (!(Math.abs(since) <= MAX_TIME)) throw malformedError('a receipt with a valid time');
   return { outcome, client: bytes.readUInt32BE(1), pid: bytes.readUInt32BE(5), since };
 }
 
-/** Why a launch was not dispatched: the code of an error, or `not-taken`, after which it may be handed over again. */
+/** Why a launch was rejected: an error code, or `not-taken`, after which the client may deliver it again. */
 export type Refusal = RefusalCode | 'not-taken';
 
 const REFUSALS: Readonly<Record<Refusal, number>> = {
@@ -113,8 +113,8 @@ const REFUSALS: Readonly<Record<Refusal, number>> = {
 };
 
 /**
- *     reason u8 (1 invalid arguments, 2 too large, 3 malformed, 4 busy, 5 not taken; to one that waits, behind the receipt:
- *                3 malformed, 6 the host's listener failed, 7 the host gave its endpoint up)
+ *     reason u8 (1 invalid arguments, 2 too large, 3 malformed, 4 busy, 5 not taken; after the receipt, in a session:
+ *                3 malformed, 6 a listener of the host failed, 7 the host was released)
  */
 export function encodeRefusal(refusal: Refusal): Frame {
   return { kind: KIND.refusal, body: Uint8Array.of(REFUSALS[refusal]) };
@@ -127,9 +127,7 @@ export function decodeRefusal({ body }: Frame): Refusal {
   return refusal;
 }
 
-/**
- *     status u8
- */
+/** Body: status u8. */
 export function encodeExit(code: number): Frame {
   return { kind: KIND.exit, body: Uint8Array.of(code) };
 }
@@ -141,18 +139,16 @@ export function decodeExit({ body }: Frame): number {
   return code;
 }
 
-/**
- *     bytes u32: how much more of its stdin the client may send
- */
+/** Body: bytes u32, how many more bytes of stdin the client may send. */
 export function encodeWindowUpdate(bytes: number): Frame {
   const body = Buffer.alloc(4);
   body.writeUInt32BE(bytes);
-  return { kind: KIND.pull, body };
+  return { kind: KIND.windowUpdate, body };
 }
 
 /** @throws SingletonError `ERR_SINGLETON_MALFORMED_MESSAGE` */
 export function decodeWindowUpdate({ body }: Frame): number {
-  if (body.length !== 4) throw malformedError('a pull of 4 bytes');
+  if (body.length !== 4) throw malformedError('a window update of 4 bytes');
   return Buffer.from(body.buffer, body.byteOffset, body.length).readUInt32BE();
 }
 
@@ -162,5 +158,16 @@ function keyOf<Key extends string>(codes: Readonly<Record<Key, number>>, code: n
 }
 
 export function malformedError(expected: string): SingletonError {
-  return new SingletonError('ERR_SINGLETON_MALFORMED_MESSAGE', `Expected ${expected}.`);
+  return new SingletonError(
+    'ERR_SINGLETON_MALFORMED_MESSAGE',
+    `Expected ${expected}. The peer may run another version.`,
+  );
+}
+
+export function messageTooLargeError(maxMessageBytes: number, length: number): SingletonError {
+  return new SingletonError(
+    'ERR_SINGLETON_MESSAGE_TOO_LARGE',
+    `Expected a message of at most ${maxMessageBytes} bytes (maxMessageBytes), got ${length}. ` +
+      'Send a path to the data, or raise the limit on both sides.',
+  );
 }

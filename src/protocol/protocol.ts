@@ -4,30 +4,31 @@ import { outbound } from './client.ts';
 import { type WireFormat, load } from './serializer.ts';
 
 /**
- * The conversation of the structured codecs. The client speaks first and closes last:
+ * The protocol of the structured codecs. The client sends first:
  *
- *     client → host    preface, and where a secret is set the first handshake message
- *     host → client    hello, and the second handshake message; from here on encrypted, where a secret is set
+ *     client → host    client hello, and with a secret the first handshake message
+ *     host → client    host hello, and with a secret the second handshake message; all that follows is then encrypted
  *     client → host    launch
  *     host → client    receipt or refusal
  *
- * and where the launch waits, behind the receipt:
+ * If the launch waits, a session follows the receipt:
  *
- *     host → client    stdout, stderr, pull        as much as there is
- *     client → host    stdin                       as much as was pulled
- *     host → client    reply, exit or refusal      the last word
+ *     host → client    stdout, stderr, window update   any number
+ *     client → host    stdin                           as many bytes as the window allows
+ *     host → client    reply, exit or refusal          the result, once
  *
- * A client that closes before the receipt has taken its launch back; one that closes before the last word has gone.
+ * A client that closes before the receipt withdraws its launch. One that closes before the result has disconnected.
+ * The client ends the connection first.
  */
-export function structuredProtocol<T, R>(carrier: WireFormat<T, R>): Protocol<T, R> {
+export function structuredProtocol<T, R>(wireFormat: WireFormat<T, R>): Protocol<T, R> {
   return {
     async inbound() {
-      const [{ readLaunch: receive }] = await Promise.all([
+      const [{ readLaunch }] = await Promise.all([
         import('./host.ts').catch(moduleNotLoadedError),
-        load(carrier.name, carrier.args),
+        load(wireFormat.name, wireFormat.args),
       ]);
-      return (connection, terms, receiver) => receive(carrier, connection, terms, receiver);
+      return (connection, options, handler) => readLaunch(wireFormat, connection, options, handler);
     },
-    outbound: (launch, terms) => outbound(carrier, launch, terms),
+    outbound: (launch, options) => outbound(wireFormat, launch, options),
   };
 }

@@ -2,91 +2,92 @@ import { Readable, Writable } from 'node:stream';
 import type { FrameWriter } from './frames.ts';
 import { GrowingBuffer } from './growing-buffer.ts';
 import { malformedError, MAX_RAW_BYTES } from './messages.ts';
-/** How much may be on its way: enough to keep a launch sending, and all that a host that stops reading must hold. */
+
+/** Bytes of stdin in flight: enough to keep the client sending, and the most that a host buffers. */
 const WINDOW = 262_144;
 
-/** What comes into a launch, read by its host: the launch sends what was pulled, and no more. */
+/** The stdin of the client, read on the host under credit-based flow control. */
 export class RemoteStdin extends Readable {
   readonly #sendCredit: (bytes: number) => void;
   readonly #onChange: () => void;
-  /** What came and nobody asked for: as chunks of their own, single bytes would cost three hundred times as much. */
-  readonly #waiting = new GrowingBuffer();
-  #isWanted = false;
+  /** Received but not read yet. In a list of chunks, a single byte would cost 300 times its size. */
+  readonly #buffer = new GrowingBuffer();
+  #isReadPending = false;
   #credit = 0;
-  #hasEnded = false;
+  #isEndReceived = false;
 
-  /** `pull` asks the launch for so many bytes more; `changed` is called when it is in use no more. */
-  constructor(pull: (bytes: number) => void, changed: () => void) {
+  /** `sendCredit` lets the client send more bytes. `onChange` is called when `isInUse` may have changed. */
+  constructor(sendCredit: (bytes: number) => void, onChange: () => void) {
     super({ highWaterMark: 0 });
-    this.#sendCredit = pull;
-    this.#onChange = changed;
+    this.#sendCredit = sendCredit;
+    this.#onChange = onChange;
     this.on('error', () => {})
-      .on('pause', this.#changeSoon)
-      .once('close', changed);
+      .on('pause', this.#scheduleChange)
+      .once('close', onChange);
   }
 
-  /** Whether somebody reads it. */
+  /** Whether a listener reads it. */
   get isInUse(): boolean {
     const readers = this.listenerCount('data') + this.listenerCount('readable');
     return (readers > 0 || this.readableFlowing === true) && !this.readableEnded && !this.destroyed;
   }
 
-  // The event of this name does not come for the last listener of a stream.
-  override removeListener(...which: Parameters<Readable['removeListener']>): this {
-    this.#changeSoon();
-    return super.removeListener(...which);
+  // Overridden, because a stream emits no "removeListener" event for the last listener of an event.
+  override removeListener(...args: Parameters<Readable['removeListener']>): this {
+    this.#scheduleChange();
+    return super.removeListener(...args);
   }
 
-  override removeAllListeners(...which: Parameters<Readable['removeAllListeners']>): this {
-    this.#changeSoon();
-    return super.removeAllListeners(...which);
+  override removeAllListeners(...args: Parameters<Readable['removeAllListeners']>): this {
+    this.#scheduleChange();
+    return super.removeAllListeners(...args);
   }
 
-  override off(...which: Parameters<Readable['off']>): this {
-    return this.removeListener(...which);
+  override off(...args: Parameters<Readable['off']>): this {
+    return this.removeListener(...args);
   }
 
-  /** What came; nothing is the end. @throws SingletonError `ERR_SINGLETON_MALFORMED_MESSAGE` for what was not pulled */
+  /** No bytes mean the end. @throws SingletonError `ERR_SINGLETON_MALFORMED_MESSAGE` beyond the credit or the end */
   receive(bytes: Uint8Array): void {
-    if (this.#hasEnded) throw malformedError('nothing after the end of stdin; more came');
-    if (bytes.length > this.#credit) throw malformedError('no more of stdin than was pulled; more came');
+    if (this.#isEndReceived) throw malformedError('no stdin after its end, but more arrived');
+    if (bytes.length > this.#credit) throw malformedError('no more stdin than the window allows, but more arrived');
     this.#credit -= bytes.length;
-    this.#hasEnded = bytes.length === 0;
+    this.#isEndReceived = bytes.length === 0;
     if (this.destroyed) return;
-    this.#waiting.append(bytes, WINDOW);
+    this.#buffer.append(bytes, WINDOW);
     this.#pushBuffered();
   }
 
   override _read(): void {
-    this.#isWanted = true;
+    this.#isReadPending = true;
     this.#pushBuffered();
-    const bytes = WINDOW - this.#credit - this.#waiting.length;
-    if (this.#hasEnded || bytes < WINDOW / 2) return;
+    const bytes = WINDOW - this.#credit - this.#buffer.length;
+    if (this.#isEndReceived || bytes < WINDOW / 2) return;
     this.#credit += bytes;
     this.#sendCredit(bytes);
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    this.#waiting.clear();
+    this.#buffer.clear();
     done(error);
   }
 
-  /** A tick later, who leaves has left. */
-  readonly #changeSoon = (): void => process.nextTick(this.#onChange);
+  /** On nextTick: the listener is only removed after this call. */
+  readonly #scheduleChange = (): void => process.nextTick(this.#onChange);
 
   #pushBuffered(): void {
-    if (!this.#isWanted) return;
-    if (this.#waiting.length > 0) {
-      this.#isWanted = false;
-      this.push(this.#waiting.take());
-    } else if (this.#hasEnded) {
-      this.#isWanted = false;
+    if (!this.#isReadPending) return;
+    if (this.#buffer.length > 0) {
+      this.#isReadPending = false;
+      this.push(this.#buffer.take());
+    } else if (this.#isEndReceived) {
+      this.#isReadPending = false;
       this.push(null);
     }
   }
 }
 
-/** What a host writes to an output of a launch. A slow reader there slows the writer here. */
+/** An output of the client, written on the host. A slow reader on the client slows the writer on the host. */
 export class RemoteOutput extends Writable {
   readonly #writer: FrameWriter;
   readonly #kind: number;
@@ -94,27 +95,27 @@ export class RemoteOutput extends Writable {
   #sources = 0;
   #settleWrite: ((error?: Error | null) => void) | undefined;
 
-  /** `changed` is called when it may be in use, or busy, no more. */
-  constructor(writer: FrameWriter, kind: number, changed: () => void) {
+  /** `onChange` is called when `isInUse` or `isBusy` may have changed. */
+  constructor(writer: FrameWriter, kind: number, onChange: () => void) {
     super();
     this.#writer = writer;
     this.#kind = kind;
-    this.#onChange = changed;
-    // Who pipes into it hears of an error; who does not must not be hurt by a launch that went away.
+    this.#onChange = onChange;
+    // Without this, a client that disconnects would raise an uncaught exception. A pipe reports the error by itself.
     this.on('error', () => {});
     this.on('pipe', () => (this.#sources += 1)).on('unpipe', () => {
       this.#sources -= 1;
-      this.#changeSoon();
+      this.#scheduleChange();
     });
-    this.once('close', changed);
+    this.once('close', onChange);
   }
 
-  /** Whether something is piped into it, or somebody waits to write more. */
+  /** Whether a stream is piped into it, or a writer waits for "drain". */
   get isInUse(): boolean {
     return !this.writableEnded && (this.#sources > 0 || (this.writableNeedDrain && this.listenerCount('drain') > 0));
   }
 
-  /** Whether something of it is not sent yet, or its end is not told. */
+  /** Whether output is not sent yet, or its end is pending. */
   get isBusy(): boolean {
     return this.writableLength > 0 || (this.writableEnded && !this.closed);
   }
@@ -140,11 +141,11 @@ export class RemoteOutput extends Writable {
     const settle = this.#settleWrite;
     this.#settleWrite = undefined;
     settle?.(error);
-    this.#changeSoon();
+    this.#scheduleChange();
   }
 
-  /** When who has left is gone, and who waited to write more knows. */
-  #changeSoon(): void {
+  /** On nextTick: listeners of "unpipe" and "drain" run first. */
+  #scheduleChange(): void {
     process.nextTick(this.#onChange);
   }
 }

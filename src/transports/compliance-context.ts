@@ -1,7 +1,7 @@
 import { EventEmitter, once } from 'node:events';
 import type { Connection, Listener, ListenOptions, Transport } from '../interface/transport.ts';
 
-/** Makes two transports to one endpoint that nobody has. */
+/** Creates two transports to one endpoint that nothing else uses. */
 export type Create = () => readonly [Transport, Transport] | Promise<readonly [Transport, Transport]>;
 
 export interface Listening {
@@ -16,43 +16,48 @@ export interface Connected extends Listening {
   readonly client: Connection;
 }
 
-/** What one guarantee is looked at on: all that is opened on it is closed at its end. */
+/** What the check of one guarantee has opened. `cleanUp` closes all of it. */
 export class TestContext {
   readonly create: Create;
-  readonly #ends: (() => unknown)[] = [];
+  readonly #cleanups: (() => unknown)[] = [];
 
   constructor(create: Create) {
     this.create = create;
   }
 
-  async end(): Promise<void> {
-    for (const end of this.#ends.toReversed()) await end();
+  async cleanUp(): Promise<void> {
+    for (const cleanup of this.#cleanups.toReversed()) await cleanup();
   }
 
-  /** Takes an endpoint. */
   async listen(transport: Transport): Promise<Listening> {
     const accepted: Connection[] = [];
-    const arrivals = new EventEmitter<{ connection: [Connection] }>();
+    const events = new EventEmitter<{ connection: [Connection] }>();
     const listener = await transport.listen((connection) => {
-      accepted.push(this.#watched(connection));
-      arrivals.emit('connection', connection);
+      accepted.push(this.#track(connection));
+      events.emit('connection', connection);
     }, options());
-    if (!listener) throw new Error(`Expected ${transport.endpoint} to be free; it is taken.`);
-    this.#ends.push(() => listener.close());
+    if (!listener) {
+      throw new Error(
+        `Could not bind ${transport.endpoint}: it is in use. Let create() choose an endpoint that is free.`,
+      );
+    }
+    this.#cleanups.push(() => listener.close());
     return {
       listener,
       accepted,
-      nextAccepted: () => new Promise((resolve) => void arrivals.once('connection', resolve)),
+      nextAccepted: () => new Promise((resolve) => void events.once('connection', resolve)),
     };
   }
 
   async open(transport: Transport, signal: AbortSignal = never()): Promise<Connection> {
     const connection = await transport.connect({ signal });
-    if (!connection) throw new Error(`Expected a host at ${transport.endpoint}; nobody is there.`);
-    return this.#watched(connection);
+    if (!connection) {
+      throw new Error(`Could not connect to ${transport.endpoint}: connect() found no host, but one is listening.`);
+    }
+    return this.#track(connection);
   }
 
-  /** A host and a client with one connection between them. */
+  /** Opens one connection between a host and a client. */
   async connected(signal: AbortSignal = never()): Promise<Connected> {
     const transports = await this.create();
     const listening = await this.listen(transports[0]);
@@ -61,29 +66,41 @@ export class TestContext {
     return { ...listening, transports, client, host: await accepted };
   }
 
-  #watched(connection: Connection): Connection {
+  #track(connection: Connection): Connection {
     connection.on('error', () => {});
-    this.#ends.push(() => connection.destroy());
+    this.#cleanups.push(() => connection.destroy());
     return connection;
   }
 }
 
+/** A signal that never aborts. */
 export function never(): AbortSignal {
   return new AbortController().signal;
 }
 
+/** Options of `listen` with callbacks that must not be called. */
 export function options(): ListenOptions {
   return { onWarning: unexpected, onLost: unexpected };
 }
 
 export function unexpected(cause?: unknown): never {
-  throw new Error('Expected this not to be called.', { cause });
+  throw new Error('A callback was called that the transport must not call here.', { cause });
 }
 
-/** Reads a connection to its end, and leaves its other half open, which `node:stream/consumers` does not. */
+/** Reads a connection to its end and keeps its writable side open, unlike `node:stream/consumers`. */
 export async function readAll(connection: Connection): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   connection.on('data', (chunk: Uint8Array) => chunks.push(chunk));
   await once(connection, 'end');
   return Buffer.concat(chunks);
+}
+
+/** After each call: the number of resources that keep the process alive, minus their number before the first call. */
+export function changes(listener: Listener, resource: string, calls: readonly ('ref' | 'unref')[]): readonly number[] {
+  const count = (): number => process.getActiveResourcesInfo().filter((name) => name === resource).length;
+  const before = count();
+  return calls.map((call) => {
+    listener[call]();
+    return count() - before;
+  });
 }

@@ -1,183 +1,188 @@
 import { deepEqual, equal, rejects } from 'node:assert/strict';
 import { once } from 'node:events';
-import { resetConnection, type Connection, type Listener } from '../interface/transport.ts';
-import { type Create, never, options, readAll, TestContext, unexpected } from './compliance-context.ts';
+import { resetConnection, type Connection } from '../interface/transport.ts';
+import { changes, type Create, never, options, readAll, TestContext, unexpected } from './compliance-context.ts';
 
 export type { Create };
 
-/** What the suite looks at. */
+/** The transport that the suite checks. */
 export interface TransportUnderTest {
-  /** Makes two transports to one endpoint that nobody has: anew for each guarantee. */
+  /** Creates two transports to one endpoint that nothing else uses. Called once for each guarantee. */
   readonly create: Create;
-  /** What it can do beyond what every transport must. */
-  readonly abilities: TransportAbilities;
+  /** The optional capabilities that it has. */
+  readonly capabilities: TransportCapabilities;
 }
 
-/** What a transport can do beyond what every one must. */
-export interface TransportAbilities {
-  /** The other side can tell a connection that was cut off from one that ended. */
+/** Capabilities that a transport may have or not. */
+export interface TransportCapabilities {
+  /** Whether the other side can tell a reset connection from one that ended. */
   readonly reset: boolean;
   /**
-   * What `process.getActiveResourcesInfo()` calls a listener and a connection that keep the process alive. `undefined`
-   * where nothing does.
+   * The names by which `process.getActiveResourcesInfo()` lists a listener and a connection. Leave it out if neither keeps
+   * the process alive.
    */
   readonly resources?: { readonly listener: string; readonly connection: string } | undefined;
 }
 
-/** One thing that has to hold. */
+/** One rule that a transport must keep. */
 export interface Guarantee {
-  /** A sentence. */
+  /** One sentence, for the title of a test. */
   readonly title: string;
-  /** Rejects where it does not hold. */
+  /** Rejects if the transport does not keep the rule. */
   readonly check: () => Promise<void>;
 }
 
-/** What every transport has to keep to. For any runner: `for (const { title, check } of guarantees(…)) test(title, check)`. */
-export function guarantees({ create, abilities }: TransportUnderTest): readonly Guarantee[] {
-  const { reset, resources } = abilities;
-  const checks: Record<string, (stage: TestContext) => Promise<void>> = {
-    ...OF_ENDPOINTS,
-    ...OF_CONNECTIONS,
-    [`a connection that is cut off ${reset ? 'was reset' : 'ended'} for the other side`]: async (stage) => {
-      const { host, client } = await stage.connected();
-      const outcome = over(client);
+/**
+ * Returns the rules that every transport must keep. It works with any test runner:
+ * `for (const { title, check } of guarantees(…)) test(title, check)`.
+ */
+export function guarantees({ create, capabilities }: TransportUnderTest): readonly Guarantee[] {
+  const { reset, resources } = capabilities;
+  const checks: Record<string, (context: TestContext) => Promise<void>> = {
+    ...ENDPOINT_GUARANTEES,
+    ...CONNECTION_GUARANTEES,
+    [`${reset ? 'reports a reset to' : 'ends the connection for'} the peer when a connection is reset`]: async (
+      context,
+    ) => {
+      const { host, client } = await context.connected();
+      const outcome = outcomeOf(client);
       resetConnection(host);
       equal(await outcome, reset ? 'reset' : 'ended');
       equal(host.destroyed, true);
     },
-    ...(resources && keepingAlive(resources)),
+    ...(resources && keepAliveGuarantees(resources)),
   };
   return Object.entries(checks).map(([title, check]) => ({
     title,
     check: async () => {
-      const stage = new TestContext(create);
+      const context = new TestContext(create);
       try {
-        await check(stage);
+        await check(context);
       } finally {
-        await stage.end();
+        await context.cleanUp();
       }
     },
   }));
 }
 
-const OF_ENDPOINTS: Record<string, (stage: TestContext) => Promise<void>> = {
-  async 'a listener is at the endpoint of its transport'(stage) {
-    const [host] = await stage.create();
-    const { listener } = await stage.listen(host);
+const ENDPOINT_GUARANTEES: Record<string, (context: TestContext) => Promise<void>> = {
+  async 'names the endpoint of the transport on its listener'(context) {
+    const [host] = await context.create();
+    const { listener } = await context.listen(host);
     equal(listener.endpoint, host.endpoint);
   },
-  async 'both transports name one endpoint'(stage) {
-    const [host, client] = await stage.create();
+  async 'names the same endpoint on both transports'(context) {
+    const [host, client] = await context.create();
     equal(client.endpoint, host.endpoint);
   },
-  async 'an endpoint that is taken cannot be taken again'(stage) {
-    const [host, client] = await stage.create();
-    await stage.listen(host);
+  async 'resolves listen() to undefined when the endpoint is in use'(context) {
+    const [host, client] = await context.create();
+    await context.listen(host);
     equal(await client.listen(unexpected, options()), undefined);
     equal(await client.listen(unexpected, { ...options(), skipProbe: true }), undefined);
     equal(await host.listen(unexpected, options()), undefined);
   },
-  async 'of many that listen at once one gets the endpoint'(stage) {
-    const transports = await stage.create();
-    const listeners = await Promise.all(
-      Array.from({ length: 10 }, (_, index) => (transports[index % 2] ?? transports[0]).listen(leave, options())),
+  async 'binds the endpoint for exactly one of many simultaneous listen() calls'(context) {
+    const transports = await context.create();
+    const results = await Promise.all(
+      Array.from({ length: 10 }, (_, index) => (transports[index % 2] ?? transports[0]).listen(closeProbe, options())),
     );
-    const got = listeners.filter((listener) => listener !== undefined);
-    for (const listener of got) await listener.close();
-    equal(got.length, 1);
+    const listeners = results.filter((listener) => listener !== undefined);
+    for (const listener of listeners) await listener.close();
+    equal(listeners.length, 1);
   },
-  async 'nobody is there before anybody listens, nor after'(stage) {
-    const [host, client] = await stage.create();
+  async 'resolves connect() to undefined before listen() and after close()'(context) {
+    const [host, client] = await context.create();
     equal(await client.connect({ signal: never() }), undefined);
-    const { listener } = await stage.listen(host);
+    const { listener } = await context.listen(host);
     await listener.close();
     equal(await client.connect({ signal: never() }), undefined);
   },
-  async 'close() frees the endpoint at once, and open connections go on'(stage) {
-    const { host, client, listener, transports } = await stage.connected();
+  async 'frees the endpoint on close() at once and keeps open connections'(context) {
+    const { host, client, listener, transports } = await context.connected();
     await listener.close();
-    await stage.listen(transports[1]);
+    await context.listen(transports[1]);
     client.end('still');
     equal(String(await readAll(host)), 'still');
     host.end('here');
     equal(String(await readAll(client)), 'here');
   },
-  async 'close() twice leaves the endpoint to the next one'(stage) {
-    const [host, next] = await stage.create();
-    const { listener } = await stage.listen(host);
+  async 'does not close the next listener when close() is called twice'(context) {
+    const [host, next] = await context.create();
+    const { listener } = await context.listen(host);
     await listener.close();
-    await stage.listen(next);
+    await context.listen(next);
     await listener.close();
     equal(await host.listen(unexpected, options()), undefined);
   },
-  async 'a signal that has aborted rejects the connect with its reason, and nobody is connected to'(stage) {
-    const [host, client] = await stage.create();
-    const { accepted } = await stage.listen(host);
+  async 'rejects connect() with the reason of an aborted signal and does not connect'(context) {
+    const [host, client] = await context.create();
+    const { accepted } = await context.listen(host);
     const reason = new Error('too late');
     await rejects(client.connect({ signal: AbortSignal.abort(reason) }), reason);
     equal(accepted.length, 0);
   },
-  async 'a signal that aborts during the connect rejects it with its reason'(stage) {
-    const [host, client] = await stage.create();
-    await stage.listen(host);
+  async 'rejects connect() with the reason when the signal aborts during it'(context) {
+    const [host, client] = await context.create();
+    await context.listen(host);
     const controller = new AbortController();
     const connection = client.connect({ signal: controller.signal });
     const reason = new Error('no more');
     controller.abort(reason);
     await rejects(connection, reason);
   },
-  async 'a signal that aborts after the connect leaves the connection alone'(stage) {
+  async 'keeps the connection when the signal aborts after connect()'(context) {
     const controller = new AbortController();
-    const { host, client } = await stage.connected(controller.signal);
+    const { host, client } = await context.connected(controller.signal);
     controller.abort();
     client.end('still here');
     equal(String(await readAll(host)), 'still here');
   },
 };
 
-const OF_CONNECTIONS: Record<string, (stage: TestContext) => Promise<void>> = {
-  async 'bytes go both ways'(stage) {
-    const { host, client } = await stage.connected();
+const CONNECTION_GUARANTEES: Record<string, (context: TestContext) => Promise<void>> = {
+  async 'carries bytes in both directions'(context) {
+    const { host, client } = await context.connected();
     client.write('to the host');
     equal(await firstChunk(host), 'to the host');
     host.write('to the client');
     equal(await firstChunk(client), 'to the client');
   },
-  async 'a megabyte arrives as it was sent'(stage) {
-    const { host, client } = await stage.connected();
+  async 'delivers a megabyte unchanged'(context) {
+    const { host, client } = await context.connected();
     const bytes = Buffer.from(Uint8Array.from({ length: 1_048_576 }, (_, index) => index % 251));
     client.end(bytes);
     equal(bytes.equals(await readAll(host)), true);
   },
-  async 'who sends more than the other side reads is held back'(stage) {
-    const { host, client } = await stage.connected();
-    let isTaken = false;
-    client.write(Buffer.alloc(MORE_THAN_A_SYSTEM_KEEPS), () => (isTaken = true));
-    // What comes later arrives later: when the answer is here, all that could be taken was.
+  async 'applies backpressure when the peer does not read'(context) {
+    const { host, client } = await context.connected();
+    let isWritten = false;
+    client.write(Buffer.alloc(MORE_THAN_SYSTEM_BUFFERS), () => (isWritten = true));
+    // When the answer arrives, the system has accepted all the bytes that fit into its buffers.
     host.write('an answer');
     await firstChunk(client);
-    equal(isTaken, false);
+    equal(isWritten, false);
     client.end();
-    equal((await readAll(host)).length, MORE_THAN_A_SYSTEM_KEEPS);
+    equal((await readAll(host)).length, MORE_THAN_SYSTEM_BUFFERS);
   },
-  async 'the other side can still send after the host ended'(stage) {
-    const { host, client } = await stage.connected();
+  async 'lets the client send after the host has ended'(context) {
+    const { host, client } = await context.connected();
     await halfOpen(host, client);
   },
-  async 'the other side can still send after the client ended'(stage) {
-    const { host, client } = await stage.connected();
+  async 'lets the host send after the client has ended'(context) {
+    const { host, client } = await context.connected();
     await halfOpen(client, host);
   },
-  async 'a connection is closed once both sides have ended'(stage) {
-    const { host, client } = await stage.connected();
+  async 'closes the connection when both sides have ended'(context) {
+    const { host, client } = await context.connected();
     const closed = Promise.all([once(host, 'close'), once(client, 'close')]);
     for (const side of [host, client]) side.resume().end();
     await closed;
     deepEqual([host.destroyed, client.destroyed], [true, true]);
   },
-  async 'a connection can be cut off while its end is on the way'(stage) {
-    const { host, client } = await stage.connected();
-    const closed = Promise.all([once(host, 'close'), over(client)]);
+  async 'closes a connection that is reset while its end is being sent'(context) {
+    const { host, client } = await context.connected();
+    const closed = Promise.all([once(host, 'close'), outcomeOf(client)]);
     host.end();
     resetConnection(host);
     await closed;
@@ -185,45 +190,45 @@ const OF_CONNECTIONS: Record<string, (stage: TestContext) => Promise<void>> = {
   },
 };
 
-function keepingAlive({
+function keepAliveGuarantees({
   listener: ofListener,
   connection: ofConnection,
-}: NonNullable<TransportAbilities['resources']>): Record<string, (stage: TestContext) => Promise<void>> {
-  /** The listener, and the host's end of a connection; the client's end stays as it is. */
+}: NonNullable<TransportCapabilities['resources']>): Record<string, (context: TestContext) => Promise<void>> {
+  /** The change in the count: the listener and the host's end of a connection. The client's end does not change. */
   const both = ofListener === ofConnection ? -2 : -1;
   return {
-    async 'a listener keeps the process alive, but not after unref()'(stage) {
-      const [host] = await stage.create();
-      const { listener } = await stage.listen(host);
+    async 'keeps the process alive with a listener until unref()'(context) {
+      const [host] = await context.create();
+      const { listener } = await context.listen(host);
       deepEqual(changes(listener, ofListener, ['unref', 'ref', 'unref']), [-1, 0, -1]);
     },
-    async 'the connections of a listener keep the process alive as the listener does'(stage) {
-      const { listener } = await stage.connected();
+    async 'applies ref() and unref() of the listener to its connections'(context) {
+      const { listener } = await context.connected();
       deepEqual(changes(listener, ofConnection, ['unref', 'ref', 'unref']), [both, 0, both]);
     },
-    async 'a connection that comes after unref() does not keep the process alive'(stage) {
-      const [host, client] = await stage.create();
-      const { listener, nextAccepted } = await stage.listen(host);
+    async 'applies unref() to connections that arrive later'(context) {
+      const [host, client] = await context.create();
+      const { listener, nextAccepted } = await context.listen(host);
       listener.unref();
       const accepted = nextAccepted();
-      await Promise.all([accepted, stage.open(client)]);
+      await Promise.all([accepted, context.open(client)]);
       deepEqual(changes(listener, ofConnection, ['unref', 'ref']), [0, -both]);
     },
   };
 }
 
-const MORE_THAN_A_SYSTEM_KEEPS = 32 * 1_048_576;
+const MORE_THAN_SYSTEM_BUFFERS = 32 * 1_048_576;
 
-/** Who listens where the endpoint is taken may have to connect, to see whether somebody is there. */
-function leave(knock: Connection): void {
-  knock.on('error', () => {}).destroy();
+/** A `listen()` that finds the endpoint in use may probe it. */
+function closeProbe(probe: Connection): void {
+  probe.on('error', () => {}).destroy();
 }
 
-async function halfOpen(early: Connection, late: Connection): Promise<void> {
-  early.end('over');
-  equal(String(await readAll(late)), 'over');
-  late.end('over too');
-  equal(String(await readAll(early)), 'over too');
+async function halfOpen(first: Connection, second: Connection): Promise<void> {
+  first.end('first');
+  equal(String(await readAll(second)), 'first');
+  second.end('second');
+  equal(String(await readAll(first)), 'second');
 }
 
 async function firstChunk(connection: Connection): Promise<string> {
@@ -231,20 +236,10 @@ async function firstChunk(connection: Connection): Promise<string> {
   return String(chunk);
 }
 
-/** Reads a connection until it is over, and tells how. */
-async function over(connection: Connection): Promise<'ended' | 'reset'> {
+/** Reads a connection until it closes. Resolves to how it closed. */
+async function outcomeOf(connection: Connection): Promise<'ended' | 'reset'> {
   const closed = new Promise((resolve) => connection.once('close', resolve));
   connection.once('end', () => connection.destroy()).resume();
   await closed;
   return connection.readableEnded ? 'ended' : 'reset';
-}
-
-/** By how much each call changes what keeps the process alive, against the time before the first. */
-function changes(listener: Listener, resource: string, calls: readonly ('ref' | 'unref')[]): readonly number[] {
-  const count = (): number => process.getActiveResourcesInfo().filter((name) => name === resource).length;
-  const before = count();
-  return calls.map((call) => {
-    listener[call]();
-    return count() - before;
-  });
 }

@@ -3,30 +3,42 @@ import { createServer } from 'node:net';
 import { basename, dirname } from 'node:path';
 import { SingletonError } from '../interface/errors.ts';
 
-/** Who may remove the socket file of a crashed host: one process at a time, and the kernel lets go of it for a dead one. */
+/**
+ * A lock between processes. Only the process that has it may remove the socket file of a crashed host. The kernel
+ * releases the lock when its process ends.
+ */
 export interface KernelMutex {
-  /** A host keeps it as long as it has the endpoint, because on this system a busy host looks like a dead one. */
-  readonly isForLife: boolean;
   /**
-   * Resolves to what lets go of it; to `undefined` where another process has it.
-   * @throws SingletonError `ERR_SINGLETON_ENDPOINT_UNAVAILABLE` where the system has none
+   * Whether a host keeps the lock as long as it has the endpoint. On macOS and the BSDs a socket with a full queue refuses
+   * connections, so that a busy host looks like a crashed one.
    */
-  tryHold(path: string): Promise<(() => void) | undefined>;
+  readonly heldForProcessLifetime: boolean;
+  /**
+   * Locks, without waiting. Resolves to a function that unlocks, or to `undefined` if another process has the lock.
+   * @throws SingletonError `ERR_SINGLETON_ENDPOINT_UNAVAILABLE` if the lock cannot be created on this system
+   */
+  tryLock(path: string): Promise<(() => void) | undefined>;
 }
 
+/** Returns the lock that this platform has. */
 export function kernelMutex(platform: NodeJS.Platform): KernelMutex {
-  if (platform === 'linux' || platform === 'android') return { isForLife: false, tryHold: tryBind };
-  if (EXCLUSIVE_LOCK.has(platform)) return { isForLife: true, tryHold: tryLock };
-  return { isForLife: false, tryHold: refuse };
+  if (platform === 'linux' || platform === 'android') {
+    return { heldForProcessLifetime: false, tryLock: bindAbstractSocket };
+  }
+  if (HAS_EXCLUSIVE_OPEN.has(platform)) return { heldForProcessLifetime: true, tryLock: lockFile };
+  return { heldForProcessLifetime: false, tryLock: rejectUnsupported };
 }
 
-/** Without padding the one Node fills up with NULs and the other not, so that both could bind. Bun takes 106 at most. */
+/**
+ * Some versions of Node pad a shorter name with NULs and others do not, so that two processes could bind "the same" name.
+ * Bun accepts 106 bytes at most.
+ */
 const ABSTRACT_NAME_BYTES = 107;
 
-/** Linux: a socket of the abstract name space, which has no file. */
-function tryBind(path: string): Promise<(() => void) | undefined> {
+/** Linux: binds a socket in the abstract namespace, which has no file. */
+function bindAbstractSocket(path: string): Promise<(() => void) | undefined> {
   const { createHash } = process.getBuiltinModule('node:crypto');
-  // Of the directory, not of its name: there may be several.
+  // The inode identifies the directory. Its path does not: there may be several.
   const { dev, ino } = statSync(dirname(path), { bigint: true });
   const id = createHash('sha256')
     .update(`${dev} ${ino} ${basename(path)}`)
@@ -36,36 +48,41 @@ function tryBind(path: string): Promise<(() => void) | undefined> {
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'EADDRINUSE') resolve(undefined);
-      else reject(unavailable(path, error));
+      else reject(lockFailedError(path, error));
     });
     server.listen({ path: `\0${name}`, exclusive: true }, () => resolve(() => void server.close()));
   });
 }
 
-const EXCLUSIVE_LOCK: ReadonlySet<NodeJS.Platform> = new Set(['darwin', 'freebsd', 'netbsd', 'openbsd']);
-/** The same on all of them: open and lock, as flock(2) does. Node has no name for it. */
+const HAS_EXCLUSIVE_OPEN: ReadonlySet<NodeJS.Platform> = new Set(['darwin', 'freebsd', 'netbsd', 'openbsd']);
+/** Opens and locks a file in one call, as flock(2) does. The value is the same on all of these systems; Node has no constant. */
 const O_EXLOCK = 0x20;
 
-/** macOS and the BSDs: a lock on a file beside the socket, which stays there, empty. */
-async function tryLock(path: string): Promise<(() => void) | undefined> {
+/** macOS and the BSDs: locks a file beside the socket. The file is empty and is not removed. */
+async function lockFile(path: string): Promise<(() => void) | undefined> {
   const { O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_RDWR } = constants;
   try {
     const file = openSync(`${path}.lock`, O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_RDWR | O_EXLOCK, 0o600);
     return () => closeSync(file);
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'EAGAIN') return undefined;
-    throw unavailable(path, error);
+    throw lockFailedError(path, error);
   }
 }
 
-async function refuse(path: string): Promise<never> {
-  throw unavailable(path);
+async function rejectUnsupported(path: string): Promise<never> {
+  throw new SingletonError(
+    'ERR_SINGLETON_ENDPOINT_UNAVAILABLE',
+    `The socket file ${path} exists, but nothing answers there: its host has probably crashed. This system has no lock ` +
+      'with which to replace the file safely. Remove the file if no host is running.',
+  );
 }
 
-function unavailable(path: string, cause?: unknown): SingletonError {
+function lockFailedError(path: string, cause: unknown): SingletonError {
   return new SingletonError(
     'ERR_SINGLETON_ENDPOINT_UNAVAILABLE',
-    `A host that crashed has left ${path} behind, and it cannot be told for sure that none runs. Remove it if so.`,
-    cause === undefined ? undefined : { cause },
+    `Cannot lock ${path}: ${cause instanceof Error ? cause.message : String(cause)}. Without the lock a launch cannot ` +
+      'safely replace the socket file of a crashed host. Choose another path.',
+    { cause },
   );
 }

@@ -1,62 +1,62 @@
 import { Duplex } from 'node:stream';
 import type { Connection } from '../interface/transport.ts';
 
-/** Waits until the next thing may arrive at the other side. */
-export type Pass = (what: string) => Promise<unknown>;
+/** Resolves when the next step may happen. `what` describes the step. */
+export type Schedule = (what: string) => Promise<unknown>;
 
-type Done = (error?: Error | null) => void;
+type Callback = (error?: Error | null) => void;
 
-/** Both ends of a connection: the client's, which breaks once it has sent more than `cutAfter` bytes, and the host's. */
-export function connectionPair(pass: Pass, cutAfter: number): readonly [MemoryConnection, MemoryConnection] {
-  const [client, host] = [new MemoryConnection(pass, cutAfter), new MemoryConnection(pass, Infinity)];
-  client.join(host);
-  host.join(client);
+/** Creates the client's and the host's end of a connection, which breaks when the client has sent more than `cutAfter` bytes. */
+export function connectionPair(schedule: Schedule, cutAfter: number): readonly [MemoryConnection, MemoryConnection] {
+  const [client, host] = [new MemoryConnection(schedule, cutAfter), new MemoryConnection(schedule, Infinity)];
+  client.setPeer(host);
+  host.setPeer(client);
   return [client, host];
 }
 
-/** Bytes on their way in one direction, as in the buffers of a system. Who sends more is held back. */
+/** Bytes that may be in flight in one direction, as in the buffers of a system. Further writes have to wait. */
 const WINDOW = 65_536;
 
-/** One end. What it sends arrives in order. */
+/** One end of a connection. What it sends arrives in order. */
 export class MemoryConnection extends Duplex implements Connection {
-  readonly #pass: Pass;
+  readonly #schedule: Schedule;
   #peer: MemoryConnection | undefined;
-  /** What was sent last has arrived. */
-  #arrived: Promise<unknown> = Promise.resolve();
+  /** Resolves when the last item sent has arrived. */
+  #lastArrival: Promise<unknown> = Promise.resolve();
   #bytesLeft: number;
   #inFlight = 0;
-  /** Goes on with what is written. */
-  #writing: Done | undefined;
-  /** Goes on with what arrives. */
-  #wanting: (() => void) | undefined;
+  /** The callback of the write that waits for room in the window. */
+  #writeCallback: Callback | undefined;
+  /** Resumes the delivery that waits until this end is read. */
+  #resumeReceive: (() => void) | undefined;
   #isReset = false;
-  #hasEnded = false;
+  #isEndDelivered = false;
 
-  constructor(pass: Pass, cutAfter: number) {
+  constructor(schedule: Schedule, cutAfter: number) {
     super();
-    this.#pass = pass;
+    this.#schedule = schedule;
     this.#bytesLeft = cutAfter;
-    // As with a socket that nobody listens to yet: it only closes.
+    // A reset before the owner has added a listener only closes the connection, as with a socket that was just accepted.
     this.on('error', () => {});
   }
 
-  join(peer: MemoryConnection): void {
+  setPeer(peer: MemoryConnection): void {
     this.#peer = peer;
   }
 
-  /** Does something at the other side when all that was sent before has arrived there. */
-  send(what: string, arrive: (peer: MemoryConnection) => unknown): void {
-    this.#arrived = this.#sendAfter(this.#arrived, what, arrive);
+  /** Calls `onArrival` when everything that was sent before has arrived at the peer. */
+  send(what: string, onArrival: (peer: MemoryConnection) => unknown): void {
+    this.#lastArrival = this.#sendAfter(this.#lastArrival, what, onArrival);
   }
 
   async #sendAfter(
     earlier: Promise<unknown>,
     what: string,
-    arrive: (peer: MemoryConnection) => unknown,
+    onArrival: (peer: MemoryConnection) => unknown,
   ): Promise<void> {
     await earlier;
-    await this.#pass(what);
-    if (this.#peer) await arrive(this.#peer);
+    await this.#schedule(what);
+    if (this.#peer) await onArrival(this.#peer);
   }
 
   isPeerGone(): boolean {
@@ -68,65 +68,65 @@ export class MemoryConnection extends Duplex implements Connection {
     return this.destroy();
   }
 
-  /** Breaks both ends off, at once. */
-  break(): void {
-    for (const end of [this, this.#peer]) end?.destroy(reset());
+  /** Resets both ends at once. */
+  breakPair(): void {
+    for (const end of [this, this.#peer]) end?.destroy(resetError());
   }
 
   override _read(): void {
-    this.#wanting?.();
+    this.#resumeReceive?.();
   }
 
-  override _write(chunk: Uint8Array, _encoding: BufferEncoding, done: Done): void {
+  override _write(chunk: Uint8Array, _encoding: BufferEncoding, callback: Callback): void {
     this.#inFlight += chunk.length;
-    this.#writing = done;
+    this.#writeCallback = callback;
     this.send(`${chunk.length} bytes`, async (peer) => {
       const part = chunk.subarray(0, this.#bytesLeft);
       this.#bytesLeft -= part.length;
-      if (peer.destroyed) this.destroy(reset());
+      if (peer.destroyed) this.destroy(resetError());
       else await peer.#receive(Buffer.from(part));
-      if (part.length < chunk.length) this.send('cut', () => this.break());
+      if (part.length < chunk.length) this.send('cut', () => this.breakPair());
       this.#inFlight -= chunk.length;
-      this.#goOn();
+      this.#resumeWrite();
     });
-    this.#goOn();
+    this.#resumeWrite();
   }
 
-  override _final(done: Done): void {
+  override _final(callback: Callback): void {
     this.send('end', (peer) => this.#end(peer));
-    done();
+    callback();
   }
 
-  override _destroy(error: Error | null, done: Done): void {
-    this.#wanting?.();
-    if (this.#peer) this.#peer.#wanting?.();
+  override _destroy(error: Error | null, callback: Callback): void {
+    this.#resumeReceive?.();
+    if (this.#peer) this.#peer.#resumeReceive?.();
     this.send('close', (peer) => {
-      if (this.#isReset) peer.destroy(reset());
+      if (this.#isReset) peer.destroy(resetError());
       else this.#end(peer);
     });
-    done(error);
+    callback(error);
   }
 
-  #goOn(): void {
+  #resumeWrite(): void {
     if (this.#inFlight > WINDOW) return;
-    const done = this.#writing;
-    this.#writing = undefined;
-    done?.();
+    const callback = this.#writeCallback;
+    this.#writeCallback = undefined;
+    callback?.();
   }
 
-  /** Resolves when there is room for more, or an end is gone. */
+  /** Resolves when this end has room for more, or when either end is destroyed. */
   #receive(chunk: Buffer): Promise<void> | undefined {
     if (this.push(chunk) || this.#peer?.destroyed !== false) return undefined;
-    return new Promise((resolve) => (this.#wanting = resolve));
+    return new Promise((resolve) => (this.#resumeReceive = resolve));
   }
 
   #end(peer: MemoryConnection): void {
-    if (this.#hasEnded || peer.destroyed) return;
-    this.#hasEnded = true;
+    if (this.#isEndDelivered || peer.destroyed) return;
+    this.#isEndDelivered = true;
     peer.push(null);
   }
 }
 
-function reset(): Error {
+function resetError(): Error {
   return Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' });
 }

@@ -1,105 +1,118 @@
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import { invalidOptionError } from '../interface/errors.ts';
 import type { Connection, ConnectOptions, Listener, ListenOptions, Transport } from '../interface/transport.ts';
-import { connectionPair, type MemoryConnection, type Pass } from './memory-connection.ts';
+import { connectionPair, type MemoryConnection, type Schedule } from './memory-connection.ts';
 
-/** How a network in memory behaves. */
+/** Options of `memory()`. */
 export interface MemoryOptions {
   /**
-   * Milliseconds that a connect, and each chunk, takes.
+   * Milliseconds that each connect and each chunk takes.
    * @default 0
    */
   readonly latency?: number | undefined;
   /**
-   * Says when the next thing happens: is called before each, with a word for it, and waited for. fast-check's
-   * `scheduler` makes interleavings of it: `(what) => scheduler.schedule(Promise.resolve(), what)`.
-   * @default a turn of the event loop, or the latency
+   * Decides when the next step happens: it is called before each step, with a description, and awaited. With the
+   * `scheduler` of fast-check, `(what) => scheduler.schedule(Promise.resolve(), what)`, a test runs the steps in many orders.
+   * @default waits for `latency` milliseconds, or for one turn of the event loop if that is 0
    */
   readonly schedule?: ((what: string) => Promise<unknown>) | undefined;
 }
 
-/** Endpoints inside one process, for tests: what can go wrong with an endpoint can be asked for. */
+/** Endpoints inside one process, for tests. It produces faults on request. */
 export interface MemoryNetwork {
-  /** A transport to the endpoint of this name. Whoever has one to the same name, of the same network, claims the same endpoint. */
+  /**
+   * Returns a transport to the endpoint with this name. All transports of one network with the same name have the same
+   * endpoint.
+   * @throws SingletonError `ERR_SINGLETON_INVALID_OPTION`
+   */
   transport(name: string): Transport;
-  /** Stops the host as a signal would: connections are taken, 511 at most, and nothing more arrives on either side. */
+  /**
+   * Stops the host, as SIGSTOP does: up to 511 connections are accepted, and nothing arrives at either side until `unfreeze`.
+   */
   freeze(name: string): void;
-  /** Lets a frozen host go on. */
-  thaw(name: string): void;
-  /** Ends the host as if its process had been killed: the endpoint is free, its connections are reset, it is not told. */
+  /** Resumes a frozen host. */
+  unfreeze(name: string): void;
+  /**
+   * Ends the host, as SIGKILL does: its endpoint is free, its connections are reset, and the host receives no event from
+   * its listener.
+   */
   crash(name: string): void;
-  /** Takes the endpoint away from its host, which is told so. */
+  /** Takes the endpoint away from its host. The listener calls `onLost`. */
   steal(name: string): void;
-  /** The next connection to the endpoint is reset as soon as more than so many bytes came from the client. */
+  /** The next connection to the endpoint is reset when the client has sent more than `afterBytes` bytes. */
   cutNext(name: string, afterBytes: number): void;
 }
 
 /**
- * A network in memory.
+ * Creates a network in memory.
  * @throws SingletonError `ERR_SINGLETON_INVALID_OPTION`
  */
-export function memory({ latency = 0, schedule }: MemoryOptions = {}): MemoryNetwork {
-  if (!Number.isFinite(latency) || latency < 0) throw invalidOptionError('latency', 'milliseconds from 0', latency);
-  const pass = schedule ?? ((): Promise<unknown> => (latency > 0 ? setTimeout(latency) : setImmediate()));
+export function memory(options: MemoryOptions = {}): MemoryNetwork {
+  const { latency = 0 } = options;
+  if (!Number.isFinite(latency) || latency < 0) {
+    throw invalidOptionError('latency', 'a finite number of milliseconds, 0 or more', latency);
+  }
+  const schedule = options.schedule ?? ((): Promise<unknown> => (latency > 0 ? setTimeout(latency) : setImmediate()));
   const endpoints = new Map<string, MemoryEndpoint>();
-  const at = (name: string): MemoryEndpoint => {
-    const endpoint = endpoints.get(name) ?? new MemoryEndpoint(name, pass);
+  const endpointOf = (name: string): MemoryEndpoint => {
+    const endpoint = endpoints.get(name) ?? new MemoryEndpoint(name, schedule);
     endpoints.set(name, endpoint);
     return endpoint;
   };
   return {
     transport(name) {
-      if (typeof name !== 'string' || name === '') throw invalidOptionError('name', 'a name', name);
-      const endpoint = at(name);
+      if (typeof name !== 'string' || name === '') throw invalidOptionError('name', 'a non-empty string', name);
+      const endpoint = endpointOf(name);
       return {
         endpoint: endpoint.name,
-        listen: (onConnection, options) => endpoint.listen(onConnection, options),
-        connect: (options) => endpoint.connect(options),
+        listen: (onConnection, listenOptions) => endpoint.listen(onConnection, listenOptions),
+        connect: (connectOptions) => endpoint.connect(connectOptions),
       };
     },
-    freeze: (name) => at(name).freeze(),
-    thaw: (name) => at(name).thaw(),
-    crash: (name) => at(name).crash(),
-    steal: (name) => at(name).steal(),
-    cutNext: (name, afterBytes) => at(name).cutNext(afterBytes),
+    freeze: (name) => endpointOf(name).freeze(),
+    unfreeze: (name) => endpointOf(name).unfreeze(),
+    crash: (name) => endpointOf(name).crash(),
+    steal: (name) => endpointOf(name).steal(),
+    cutNext: (name, afterBytes) => endpointOf(name).cutNext(afterBytes),
   };
 }
 
 interface MemoryHost {
   readonly onConnection: (connection: Connection) => void;
   readonly onLost: () => void;
-  /** The host's ends. */
-  readonly waiting: Set<MemoryConnection>;
+  /** The host's ends of connections that it has not accepted yet. */
+  readonly backlog: Set<MemoryConnection>;
   readonly accepted: Set<MemoryConnection>;
 }
 
-/** Connections that wait for a host, as with `net.Server`. */
-const BACKLOG = 511;
+/** The default backlog of `net.Server`. */
+const MAX_BACKLOG = 511;
 
 class MemoryEndpoint {
   readonly name: string;
-  readonly #pass: Pass;
+  readonly #schedule: Schedule;
   readonly #cuts: number[] = [];
   #host: MemoryHost | undefined;
-  #thawed: Deferred | undefined;
+  /** Set while the host is frozen. Resolves when it resumes. */
+  #frozen: Deferred | undefined;
 
-  constructor(name: string, pass: Pass) {
+  constructor(name: string, schedule: Schedule) {
     this.name = `memory://${name}`;
-    this.#pass = pass;
+    this.#schedule = schedule;
   }
 
   async listen(
     onConnection: (connection: Connection) => void,
     { onLost }: ListenOptions,
   ): Promise<Listener | undefined> {
-    await this.#pass(`listen at ${this.name}`);
+    await this.#schedule(`listen at ${this.name}`);
     if (this.#host) return undefined;
-    const host: MemoryHost = { onConnection, onLost, waiting: new Set(), accepted: new Set() };
+    const host: MemoryHost = { onConnection, onLost, backlog: new Set(), accepted: new Set() };
     this.#host = host;
     return {
       endpoint: this.name,
-      close: async () => this.#free(host),
-      // In one process a host that nothing else keeps alive would wait for nobody.
+      close: async () => this.#close(host),
+      // No other process can connect, so keeping this one alive would serve nobody.
       ref() {},
       unref() {},
     };
@@ -108,54 +121,54 @@ class MemoryEndpoint {
   async connect({ signal }: ConnectOptions): Promise<Connection | undefined> {
     signal.throwIfAborted();
     do {
-      await orAborted(this.#pass(`connect to ${this.name}`), signal);
-      if (this.#isFull) await orAborted(this.#awake(), signal);
+      await raceAbort(this.#schedule(`connect to ${this.name}`), signal);
+      if (this.#isFull) await raceAbort(this.#untilUnfrozen(), signal);
     } while (this.#isFull);
     return this.#host && this.#open(this.#host);
   }
 
   get #isFull(): boolean {
-    return this.#host !== undefined && this.#host.waiting.size >= BACKLOG;
+    return this.#host !== undefined && this.#host.backlog.size >= MAX_BACKLOG;
   }
 
   #open(host: MemoryHost): Connection {
-    const passAwake: Pass = async (what) => {
-      await this.#pass(what);
-      await this.#awake();
+    const schedule: Schedule = async (what) => {
+      await this.#schedule(what);
+      await this.#untilUnfrozen();
     };
-    const [near, far] = connectionPair(passAwake, this.#cuts.shift() ?? Infinity);
-    host.waiting.add(far);
-    near.send(`accept at ${this.name}`, () => {
-      if (!host.waiting.delete(far)) return;
-      host.accepted.add(far);
-      far.once('close', () => host.accepted.delete(far));
-      host.onConnection(far);
+    const [clientEnd, hostEnd] = connectionPair(schedule, this.#cuts.shift() ?? Infinity);
+    host.backlog.add(hostEnd);
+    clientEnd.send(`accept at ${this.name}`, () => {
+      if (!host.backlog.delete(hostEnd)) return;
+      host.accepted.add(hostEnd);
+      hostEnd.once('close', () => host.accepted.delete(hostEnd));
+      host.onConnection(hostEnd);
     });
-    return near;
+    return clientEnd;
   }
 
-  /** Its connections go on, those that were not accepted are reset. */
-  #free(host: MemoryHost): void {
+  /** Resets the backlog. Accepted connections stay open. */
+  #close(host: MemoryHost): void {
     if (this.#host === host) this.#host = undefined;
-    for (const connection of host.waiting) connection.break();
-    host.waiting.clear();
+    for (const connection of host.backlog) connection.breakPair();
+    host.backlog.clear();
   }
 
   freeze(): void {
-    this.#thawed ??= new Deferred();
+    this.#frozen ??= new Deferred();
   }
 
-  thaw(): void {
-    this.#thawed?.resolve?.();
-    this.#thawed = undefined;
+  unfreeze(): void {
+    this.#frozen?.resolve?.();
+    this.#frozen = undefined;
   }
 
   crash(): void {
     const host = this.#host;
     if (!host) return;
-    this.#free(host);
-    for (const connection of host.accepted) connection.break();
-    this.thaw();
+    this.#close(host);
+    for (const connection of host.accepted) connection.breakPair();
+    this.unfreeze();
   }
 
   steal(): void {
@@ -168,8 +181,8 @@ class MemoryEndpoint {
     this.#cuts.push(afterBytes);
   }
 
-  async #awake(): Promise<void> {
-    await this.#thawed?.promise;
+  async #untilUnfrozen(): Promise<void> {
+    await this.#frozen?.promise;
   }
 }
 
@@ -178,7 +191,8 @@ class Deferred {
   readonly promise: Promise<void> = new Promise((resolve) => (this.resolve = resolve));
 }
 
-function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+/** Settles as the promise does, or rejects with the signal's reason if that aborts first. */
+function raceAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const onAbort = (): void => reject(signal.reason);
     signal.addEventListener('abort', onAbort, { once: true });

@@ -1,17 +1,17 @@
 import { createConnection, createServer, type NetConnectOpts, type Server, type Socket } from 'node:net';
 import { SingletonError } from '../interface/errors.ts';
-import type { ConnectOptions, Listener, ListenOptions } from '../interface/transport.ts';
+import { type AbortableOptions, type Listener, type ListenOptions, onAbort } from '../interface/transport.ts';
 
-/** How a transport names what it listens on. */
+/** How a transport names its server, once it is listening and if it cannot. */
 export interface ServerNaming {
   readonly endpointOf: (server: Server) => string;
-  readonly unavailable: (cause: unknown) => SingletonError;
+  readonly unavailableError: (cause: unknown) => SingletonError;
 }
 
-/** Listens; taken is `undefined`. */
+/** Binds an address or a path. Resolves to `undefined` if it is in use. */
 export function listen(
-  where: { readonly host: string; readonly port: number } | { readonly path: string },
-  { endpointOf, unavailable }: ServerNaming,
+  address: { readonly host: string; readonly port: number } | { readonly path: string },
+  { endpointOf, unavailableError }: ServerNaming,
   onSocket: (socket: Socket) => void,
   { onWarning }: ListenOptions,
 ): Promise<Listener | undefined> {
@@ -25,22 +25,23 @@ export function listen(
   });
   const setRef = (value: boolean): void => {
     isRef = value;
-    for (const one of [server, ...sockets]) one[value ? 'ref' : 'unref']();
+    for (const each of [server, ...sockets]) each[value ? 'ref' : 'unref']();
   };
 
   return new Promise((resolve, reject) => {
     const onError = (error: NodeJS.ErrnoException): void => {
       if (error.code === 'EADDRINUSE') resolve(undefined);
-      else reject(unavailable(error));
+      else reject(unavailableError(error));
     };
     server.once('error', onError);
-    // exclusive: else every worker of a cluster would be host.
-    server.listen({ ...where, exclusive: true }, () => {
+    // Without `exclusive`, the workers of a cluster share the port and every one of them is a host.
+    server.listen({ ...address, exclusive: true }, () => {
+      const endpoint = endpointOf(server);
       server.off('error', onError);
-      server.on('error', (cause) => onWarning(connectionFailedError('A connection could not be accepted', cause)));
+      server.on('error', (cause) => onWarning(acceptFailedError(endpoint, cause)));
       resolve({
-        endpoint: endpointOf(server),
-        // The descriptor is closed within the call; the server's 'close' waits for its connections.
+        endpoint,
+        // close() frees the address synchronously. Its 'close' event would wait for all connections.
         close: async () => void server.close(),
         ref: () => setRef(true),
         unref: () => setRef(false),
@@ -49,7 +50,7 @@ export function listen(
   });
 }
 
-/** `ERR_SINGLETON_ENDPOINT_UNAVAILABLE`: says why in words of the transport, by the system's code, or in the system's. */
+/** `ERR_SINGLETON_ENDPOINT_UNAVAILABLE`, with the transport's explanation of the system's error code if there is one. */
 export function endpointUnavailableError(
   endpoint: string,
   cause: unknown,
@@ -62,45 +63,63 @@ export function endpointUnavailableError(
   });
 }
 
-/** Connects; nobody there is `undefined`. Somebody who was there and closed at once is a connection that is destroyed. */
-export function connect(where: NetConnectOpts, options: ConnectOptions): Promise<Socket | undefined> {
+/** Connects. Resolves to `undefined` if there is no host, and to a destroyed socket if the host reset it at once. */
+export function connect(
+  endpoint: string,
+  address: NetConnectOpts,
+  options: AbortableOptions,
+): Promise<Socket | undefined> {
   return new Promise((resolve, reject) => {
-    if (!options.onAbort && options.signal.aborted) return reject(options.signal.reason);
-    const socket = createConnection({ ...where, allowHalfOpen: true, noDelay: true });
-    const forget = onAbort(options, () => void socket.destroy());
+    if (!options[onAbort] && options.signal.aborted) return reject(options.signal.reason);
+    const socket = createConnection({ ...address, allowHalfOpen: true, noDelay: true });
+    const unsubscribe = subscribe(options, () => void socket.destroy());
     const onConnect = (): void => {
       settle();
       resolve(socket);
     };
     const onError = (error: NodeJS.ErrnoException): void => {
       settle();
-      if (NOBODY_THERE.has(error.code)) resolve(undefined);
-      else if (CLOSED_AT_ONCE.has(error.code)) resolve(socket);
-      else reject(connectionFailedError('The endpoint could not be reached', error));
+      if (NO_HOST.has(error.code)) resolve(undefined);
+      else if (RESET_BY_HOST.has(error.code)) resolve(socket);
+      else reject(connectFailedError(endpoint, error));
     };
     const onClose = (): void => {
       settle();
       reject(options.signal.reason);
     };
     const settle = (): void => {
-      forget();
+      unsubscribe();
       socket.off('connect', onConnect).off('close', onClose);
     };
-    // onError stays: an error that nobody listens to would end the process.
+    // settle() does not remove onError: an 'error' event without a listener would end the process.
     socket.once('connect', onConnect).on('error', onError).once('close', onClose);
   });
 }
 
-function onAbort(options: ConnectOptions, callback: () => void): () => void {
-  if (options.onAbort) return options.onAbort(callback);
+function subscribe(options: AbortableOptions, callback: () => void): () => void {
+  const subscribeLazily = options[onAbort];
+  if (subscribeLazily) return subscribeLazily(callback);
   const { signal } = options;
   signal.addEventListener('abort', callback, { once: true });
   return () => signal.removeEventListener('abort', callback);
 }
 
-const NOBODY_THERE: ReadonlySet<string | undefined> = new Set(['ECONNREFUSED', 'ENOENT']);
-const CLOSED_AT_ONCE: ReadonlySet<string | undefined> = new Set(['ECONNRESET', 'EPIPE']);
+const NO_HOST: ReadonlySet<string | undefined> = new Set(['ECONNREFUSED', 'ENOENT']);
+const RESET_BY_HOST: ReadonlySet<string | undefined> = new Set(['ECONNRESET', 'EPIPE']);
 
-function connectionFailedError(what: string, cause: Error): SingletonError {
-  return new SingletonError('ERR_SINGLETON_CONNECTION_FAILED', `${what}: ${cause.message}.`, { cause });
+function acceptFailedError(endpoint: string, cause: Error): SingletonError {
+  return new SingletonError(
+    'ERR_SINGLETON_CONNECTION_FAILED',
+    `Could not accept a connection at ${endpoint}: ${cause.message}. The host keeps listening; a common cause is too ` +
+      'many open files.',
+    { cause },
+  );
+}
+
+function connectFailedError(endpoint: string, cause: Error): SingletonError {
+  return new SingletonError(
+    'ERR_SINGLETON_CONNECTION_FAILED',
+    `Could not connect to ${endpoint}: ${cause.message}. Check the address, and that this process may connect to it.`,
+    { cause },
+  );
 }

@@ -1,28 +1,29 @@
 import { lstatSync, mkdirSync, type Stats } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { invalidOptionError, SingletonError } from '../interface/errors.ts';
-/** Where a pipe is: at a path that the library finds by a name, apart for each user, or at a path of your own. */
+
+/** Which pipe to use: `name` for a path that the library chooses, a different one for each user; or your own `path`. */
 export type PipeOptions =
   | {
-      /** Your program's name, such as `com.acme.editor`: no slashes, no control characters. */
+      /** The name of your program, such as `com.acme.editor`, without slashes and control characters. */
       readonly name: string;
       readonly path?: undefined;
     }
   | {
       /**
-       * An absolute path of at most 88 bytes, in a directory that is yours and where nobody else may write. On Windows
-       * `\\.\pipe\` and a name.
+       * An absolute path of at most 88 bytes of UTF-8, in a directory that belongs to you and to which nobody else may
+       * write. On Windows `\\.\pipe\` followed by a name.
        */
       readonly path: string;
       readonly name?: undefined;
     };
 
-/** What the system says that a path depends on. */
+/** The facts about the system that a path depends on. Tests replace them. */
 export interface System {
   readonly platform: NodeJS.Platform;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly tmpdir: string;
-  /** `undefined` where users have no numbers. */
+  /** `undefined` if users have no numbers, as on Windows. */
   readonly uid: number | undefined;
   readonly username: () => string;
 }
@@ -38,50 +39,55 @@ export interface SocketPath {
 /** The directory of a socket file. */
 export interface Directory {
   readonly path: string;
-  /** Who may own it and what is in it: this user. */
+  /** The user that must own the directory and the socket. */
   readonly uid: number | undefined;
-  /** Bits of the mode that must not be set. */
+  /** The mode bits that must not be set. */
   readonly forbidden: number;
-  /** It is made where it is missing. */
+  /** Whether the library creates it if it is missing. */
   readonly isOurs: boolean;
 }
 
-/** What is added to a path while it is claimed: `.`, a process id of up to 7 digits, `.` and 6 characters. */
+/** Bytes added to a path while it is being bound: `.`, a process id of up to 7 digits, `.` and 6 characters. */
 export const SUFFIX_BYTES = 15;
 
-/** The shortest limit of a system, that of macOS. Node 20 and 22 cut longer ones in silence, so that two become one. */
+/**
+ * The limit of macOS, which is the lowest of all systems. Node 20 and 22 truncate a longer path without an error, so that two
+ * different paths could become one.
+ */
 const MAX_BYTES = 103;
 
 /** @throws SingletonError `ERR_SINGLETON_INVALID_OPTION` */
 export function resolvePath({ name, path }: PipeOptions, system: System): PipePath {
-  if (path !== undefined && name !== undefined) throw invalidOptionError('path', 'nothing beside name', path);
-  return path === undefined ? byName(name, system) : byPath(path, system);
+  if (path !== undefined && name !== undefined) {
+    throw invalidOptionError('path', 'undefined because "name" is set', path);
+  }
+  return path === undefined ? resolveName(name, system) : checkPath(path, system);
 }
 
-function byName(name: unknown, { platform, env, tmpdir, uid, username }: System): PipePath {
+function resolveName(name: unknown, { platform, env, tmpdir, uid, username }: System): PipePath {
   if (typeof name !== 'string' || !NAME.test(name)) {
     throw invalidOptionError('name', 'a name without slashes or control characters, such as com.acme.editor', name);
   }
-  if (platform === 'win32') return { kind: 'named-pipe', path: `${PIPES}${name}-${username()}` };
-  const runtime = env['XDG_RUNTIME_DIR'];
-  // The specification asks to ignore a path that is not absolute.
-  const isGiven = runtime?.startsWith('/') === true;
-  const directory = isGiven ? resolve(runtime) : join(resolve(tmpdir), `${name}-${uid}`);
-  return socketPath('name', join(directory, isGiven ? `${name}.sock` : 'socket'), {
+  if (platform === 'win32') return { kind: 'named-pipe', path: `${PIPE_PREFIX}${name}-${username()}` };
+  const runtimeDirectory = env['XDG_RUNTIME_DIR'];
+  // The XDG specification says that a path that is not absolute is ignored.
+  const hasRuntimeDirectory = runtimeDirectory?.startsWith('/') === true;
+  const directory = hasRuntimeDirectory ? resolve(runtimeDirectory) : join(resolve(tmpdir), `${name}-${uid}`);
+  return socketPath('name', join(directory, hasRuntimeDirectory ? `${name}.sock` : 'socket'), {
     path: directory,
     uid,
     forbidden: 0o077,
-    isOurs: !isGiven,
+    isOurs: !hasRuntimeDirectory,
   });
 }
 
-function byPath(path: unknown, { platform, uid }: System): PipePath {
+function checkPath(path: unknown, { platform, uid }: System): PipePath {
   if (platform === 'win32') {
     if (typeof path === 'string' && NAMED_PIPE.test(path)) return { kind: 'named-pipe', path };
-    throw invalidOptionError('path', String.raw`\\.\pipe\ and a name`, path);
+    throw invalidOptionError('path', String.raw`\\.\pipe\ followed by a name`, path);
   }
   if (typeof path !== 'string' || !path.startsWith('/') || path.includes('\0') || !path.isWellFormed()) {
-    throw invalidOptionError('path', 'an absolute path without NUL', path);
+    throw invalidOptionError('path', 'an absolute path without NUL and unpaired surrogates', path);
   }
   const file = resolve(path);
   const directory = resolve(file, '..');
@@ -91,52 +97,62 @@ function byPath(path: unknown, { platform, uid }: System): PipePath {
 function socketPath(option: 'name' | 'path', path: string, directory: Directory): SocketPath {
   const bytes = Buffer.byteLength(path);
   if (bytes + SUFFIX_BYTES <= MAX_BYTES) return { kind: 'socket-file', path, directory };
-  const remedy = option === 'path' ? 'Choose a shorter one' : 'Choose a shorter name, or give a path';
+  const remedy = option === 'path' ? 'Choose a shorter path' : 'Choose a shorter name, or set "path" instead';
   throw new SingletonError(
     'ERR_SINGLETON_INVALID_OPTION',
-    `Option "${option}": expected a path of at most ${MAX_BYTES - SUFFIX_BYTES} bytes (the system takes ${MAX_BYTES}, ` +
-      `and ${SUFFIX_BYTES} are added while it is claimed), got ${bytes}: ${path}. ${remedy}.`,
+    `Option "${option}": expected a path of at most ${MAX_BYTES - SUFFIX_BYTES} bytes (the system allows ${MAX_BYTES}, ` +
+      `and ${SUFFIX_BYTES} are added while it is being bound), got ${bytes} bytes: ${path}. ${remedy}.`,
   );
 }
 
-const PIPES = '\\\\.\\pipe\\';
+const PIPE_PREFIX = '\\\\.\\pipe\\';
 const NAMED_PIPE = /^\\\\[.?]\\pipe\\[^\\]+$/;
 const NAME = /^[^/\\\p{Cc}\p{Cs}]+$/u;
 
 /**
- * Looks at the directory of a socket file, and does not repair it. `false`: there is none, and it is not made here.
- * @throws SingletonError `ERR_SINGLETON_ENDPOINT_UNAVAILABLE` where another user could get at what is in it
+ * Checks that nobody else can get at a socket in the directory; never repairs it. With `create`, creates a missing
+ * directory that is ours. Returns `false` if it is missing and `create` is `false`.
+ * @throws SingletonError `ERR_SINGLETON_ENDPOINT_UNAVAILABLE` if it is unsafe, or missing and not ours to create
  */
-export function checkDirectory(directory: Directory, { make }: { readonly make: boolean }): boolean {
-  const stats = statOf(directory.path) ?? (make && directory.isOurs ? makeDirectory(directory.path) : undefined);
+export function checkDirectory(directory: Directory, { create }: { readonly create: boolean }): boolean {
+  const stats = stat(directory.path) ?? (create && directory.isOurs ? createDirectory(directory.path) : undefined);
   if (!stats) {
-    if (make) throw unsafeDirectoryError(directory, 'it does not exist. Make it, or choose another');
+    if (create) throw unsafeDirectoryError(directory, 'It does not exist. Create it, or choose another directory.');
     return false;
   }
-  if (!stats.isDirectory())
-    throw unsafeDirectoryError(directory, 'it is a symbolic link or a file. Give the directory itself');
-  if (stats.uid !== directory.uid)
-    throw unsafeDirectoryError(directory, `it belongs to user ${stats.uid}. Choose one of your own`);
+  if (!stats.isDirectory()) {
+    throw unsafeDirectoryError(directory, 'It is a symbolic link or a file. Use the path of the directory itself.');
+  }
+  if (stats.uid !== directory.uid) {
+    throw unsafeDirectoryError(
+      directory,
+      `It belongs to user ${stats.uid}. Choose a directory of user ${directory.uid}.`,
+    );
+  }
   if ((stats.mode & directory.forbidden) !== 0) {
-    const [is, allowed] = [stats.mode, ~directory.forbidden].map((mode) => (mode & 0o777).toString(8).padStart(4, '0'));
-    throw unsafeDirectoryError(directory, `its mode is ${is}. Change it to ${allowed} or less, or choose another`);
+    const [mode, allowed] = [stats.mode, ~directory.forbidden].map(octal);
+    throw unsafeDirectoryError(directory, `Its mode is ${mode}. Change it to ${allowed}, or choose another directory.`);
   }
   return true;
 }
 
-function statOf(path: string): Stats | undefined {
+function stat(path: string): Stats | undefined {
   return lstatSync(path, { throwIfNoEntry: false });
 }
 
-function makeDirectory(path: string): Stats | undefined {
-  // Recursive, because another launch may have made it just now.
+function createDirectory(path: string): Stats | undefined {
+  // `recursive`: no error if another launch has created it meanwhile.
   mkdirSync(path, { mode: 0o700, recursive: true });
-  return statOf(path);
+  return stat(path);
 }
 
-function unsafeDirectoryError({ path, uid }: Directory, why: string): SingletonError {
+function octal(mode: number): string {
+  return (mode & 0o777).toString(8).padStart(4, '0');
+}
+
+function unsafeDirectoryError({ path, uid }: Directory, problem: string): SingletonError {
   return new SingletonError(
     'ERR_SINGLETON_ENDPOINT_UNAVAILABLE',
-    `Expected ${path} to be a directory of user ${uid} that nobody else can write to; ${why}.`,
+    `The socket directory ${path} must be a directory of user ${uid} to which nobody else can write. ${problem}`,
   );
 }

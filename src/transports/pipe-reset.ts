@@ -2,24 +2,25 @@ import type { Socket } from 'node:net';
 import type { Connection } from '../interface/transport.ts';
 
 /**
- * What a pipe has instead of a reset, which systems do not: all that a host ever says on a connection that it cuts off.
- * Without it a client that has sent everything could not tell that from an end, and would take its launch for delivered.
+ * Replaces the reset that systems do not have for pipes: the host sends these bytes, and nothing else, on a connection that
+ * it resets. Without them, a legacy client that has sent everything would take the end for success and count its launch as
+ * delivered.
  */
 const RESET = Buffer.from('\0reset\r\n');
 
-/** Host: gives the socket a reset that works. */
+/** Host: makes `resetAndDestroy()` send the reset. */
 export function withReset(socket: Socket): Connection {
   return Object.assign(socket, {
     resetAndDestroy() {
-      // So few bytes are taken within the call.
+      // The system accepts 8 bytes within the call, so destroy() does not discard them.
       if (socket.writable && socket.bytesWritten === 0) socket.write(RESET);
       return socket.destroy();
     },
   });
 }
 
-/** Client: lets the socket fail when the host cuts it off. */
-export function readingReset(socket: Socket | undefined): Socket | undefined {
+/** Client: destroys the socket with ECONNRESET when the host sends the reset. */
+export function detectReset(socket: Socket | undefined): Socket | undefined {
   if (!socket) return undefined;
   const push = socket.push.bind(socket);
   socket.push = (chunk: unknown, encoding) => {

@@ -1,39 +1,42 @@
 import { tmpdir, userInfo } from 'node:os';
 import type { Transport } from '../interface/transport.ts';
 import { kernelMutex } from './kernel-mutex.ts';
-import { connect, listen, type ServerNaming, endpointUnavailableError } from './net.ts';
+import { connect, endpointUnavailableError, listen, type ServerNaming } from './net.ts';
 import { type PipeOptions, resolvePath } from './pipe-path.ts';
-import { readingReset, withReset } from './pipe-reset.ts';
+import { detectReset, withReset } from './pipe-reset.ts';
 import { unixSocket } from './unix-socket.ts';
+
 export type { PipeOptions };
 
 /**
- * A Unix socket, on Windows a named pipe: no port to choose, and no other user reaches the host. One host for each user
- * and name, or path. A crash leaves the endpoint free.
+ * A Unix socket, or on Windows a named pipe. There is no port to choose, and other users cannot connect. Each user has one
+ * host for each name or path. The endpoint of a host that crashed can be bound again.
  * @throws SingletonError `ERR_SINGLETON_INVALID_OPTION`
  */
 export function pipe(options: PipeOptions): Transport {
-  const where = resolvePath(options ?? {}, {
+  const resolved = resolvePath(options ?? {}, {
     platform: process.platform,
     env: process.env,
     tmpdir: tmpdir(),
     uid: process.getuid?.(),
     username: () => userInfo().username,
   });
-  return where.kind === 'named-pipe' ? namedPipe(where.path) : unixSocket(where, kernelMutex(process.platform));
+  return resolved.kind === 'named-pipe'
+    ? namedPipe(resolved.path)
+    : unixSocket(resolved, kernelMutex(process.platform));
 }
 
-/** A named pipe of Windows: the system frees the endpoint when its host is gone. */
+/** A named pipe of Windows. The system frees it when its host ends. */
 export function namedPipe(path: string): Transport {
   const naming: ServerNaming = {
     endpointOf: () => path,
-    unavailable: (cause) => endpointUnavailableError(path, cause, REASONS),
+    unavailableError: (cause) => endpointUnavailableError(path, cause, REASONS),
   };
   return {
     endpoint: path,
     listen: (onConnection, options) => listen({ path }, naming, (socket) => onConnection(withReset(socket)), options),
-    connect: async (options) => readingReset(await connect({ path }, options)),
+    connect: async (options) => detectReset(await connect(path, { path }, options)),
   };
 }
 
-const REASONS = { EACCES: 'the system does not allow this name. Choose another' };
+const REASONS = { EACCES: 'the system does not allow this pipe name. Choose another name' };

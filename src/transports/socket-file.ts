@@ -5,23 +5,22 @@ import { SingletonError } from '../interface/errors.ts';
 import type { KernelMutex } from './kernel-mutex.ts';
 
 /**
- * The name of a host's socket in the file system, which outlives a host that crashes. What makes it safe:
+ * The file of a host's socket. It outlives a host that crashes. Three rules make that safe:
  *
- * 1. A host listens under a temporary name and links that to the path: what is at the path always listens, and of many
- *    that link one succeeds.
- * 2. A socket that refuses connections is stale. It is looked at again, and removed, under a mutex that the kernel
- *    releases: nobody removes the socket of who came after.
- * 3. A host removes the path only where it is its own socket, and before it stops to listen: until then nobody else
- *    does, so that this needs no mutex and the endpoint is free at once.
+ * 1. A host listens at a temporary path first, then hard-links that socket to the path. So a socket at the path always
+ *    listens from the start, and of many simultaneous links exactly one succeeds.
+ * 2. A socket that refuses connections is stale. It is checked again, and removed, only under a mutex that the kernel
+ *    releases. So a launch never removes the socket of a newer host.
+ * 3. A host removes the path only if it is its own socket, and before it stops listening. Until then no other process
+ *    removes the path, so this needs no mutex and the endpoint is free at once.
  */
 export class SocketFile {
   readonly #path: string;
   readonly #uid: number | undefined;
   readonly #mutex: KernelMutex;
-  /** The inode of the own socket, which is no other's as long as that listens. */
-  #own: string | undefined;
-  /** Lets go of the mutex. */
-  #release: (() => void) | undefined;
+  /** The device and inode of our socket. No other file has them while our socket listens. */
+  #ourInode: string | undefined;
+  #unlockMutex: (() => void) | undefined;
 
   constructor(path: string, uid: number | undefined, mutex: KernelMutex) {
     this.#path = path;
@@ -31,112 +30,112 @@ export class SocketFile {
 
   /**
    * Whether there is a socket at the path.
-   * @throws SingletonError `ERR_SINGLETON_ENDPOINT_UNAVAILABLE` where there is something else, or another user's
+   * @throws SingletonError `ERR_SINGLETON_ENDPOINT_UNAVAILABLE` if there is something else, or another user's socket
    */
   get exists(): boolean {
-    return this.#look() !== undefined;
+    return this.#stat() !== undefined;
   }
 
-  /** Gives the path to the socket that listens at `temporary`. `false`: somebody else has it. */
+  /** Links the socket that listens at `temporary` to the path. Returns `false` if another process has the path. */
   async link(temporary: string): Promise<boolean> {
     chmodSync(temporary, 0o600);
-    if (this.#mutex.isForLife && !(await this.#hold())) return false;
+    if (this.#mutex.heldForProcessLifetime && !(await this.#lock())) return false;
     try {
-      while (!tryLink(temporary, this.#path)) if (!(await this.#clear())) return false;
-      this.#own = inodeOf(temporary);
+      while (!tryLink(temporary, this.#path)) if (!(await this.#removeStale())) return false;
+      this.#ourInode = inodeOf(temporary);
       unlinkSync(temporary);
-      await tidy(this.#path);
+      await removeLeftovers(this.#path);
       return true;
     } finally {
-      if (!this.#mutex.isForLife || this.#own === undefined) this.#letGo();
+      if (!this.#mutex.heldForProcessLifetime || this.#ourInode === undefined) this.#unlock();
     }
   }
 
-  /** Whether the path is still that of the own socket, as far as can be seen. */
-  get isOwn(): boolean {
+  /** Whether our socket is at the path. Also `true` if the file cannot be read. */
+  get isOurs(): boolean {
     try {
-      return this.#own !== undefined && inodeOf(this.#path) === this.#own;
+      return this.#ourInode !== undefined && inodeOf(this.#path) === this.#ourInode;
     } catch {
       return true;
     }
   }
 
-  /** Takes the own socket's path away, before it stops to listen. */
+  /** Removes our socket from the path. Call it before the socket stops listening. */
   unlink(): void {
     try {
-      if (this.isOwn) unlinkSync(this.#path);
+      if (this.isOurs) unlinkSync(this.#path);
     } finally {
-      this.#own = undefined;
-      this.#letGo();
+      this.#ourInode = undefined;
+      this.#unlock();
     }
   }
 
-  /** Removes the path where nobody listens. `false`: somebody does, or is about to find out too. */
-  async #clear(): Promise<boolean> {
-    const seen = this.#look();
+  /** Removes a socket that refuses connections. Returns `false` if it accepts them, or if another process has the mutex. */
+  async #removeStale(): Promise<boolean> {
+    const seen = this.#stat();
     if (seen === undefined) return true;
-    if (await isAnswered(this.#path)) return false;
-    if (!(await this.#hold())) return false;
-    // It may have been cleared meanwhile, and a host have come.
-    if (await isAnswered(this.#path)) return false;
-    if (this.#look() === seen) unlinkSync(this.#path);
+    if (await isListening(this.#path)) return false;
+    if (!(await this.#lock())) return false;
+    // Before we had the mutex, another launch may have removed the stale socket and linked its own.
+    if (await isListening(this.#path)) return false;
+    if (this.#stat() === seen) unlinkSync(this.#path);
     return true;
   }
 
-  async #hold(): Promise<boolean> {
-    this.#release ??= await this.#mutex.tryHold(this.#path);
-    return this.#release !== undefined;
+  async #lock(): Promise<boolean> {
+    this.#unlockMutex ??= await this.#mutex.tryLock(this.#path);
+    return this.#unlockMutex !== undefined;
   }
 
-  #letGo(): void {
-    this.#release?.();
-    this.#release = undefined;
+  #unlock(): void {
+    this.#unlockMutex?.();
+    this.#unlockMutex = undefined;
   }
 
-  /** What tells the socket at the path from any other. */
-  #look(): string | undefined {
-    const stats = lookAt(this.#path);
+  /** Identifies the socket at the path, even if an inode number is reused. Throws if it is not a socket of this user. */
+  #stat(): string | undefined {
+    const stats = stat(this.#path);
     if (!stats) return undefined;
-    if (!stats.isSocket()) throw foreign(this.#path, 'something else is there, and is left alone');
-    if (stats.uid !== BigInt(this.#uid ?? 0)) throw foreign(this.#path, `one of user ${stats.uid} is there`);
+    if (!stats.isSocket()) throw foreignFileError(this.#path, 'a file that is not a socket');
+    if (stats.uid !== BigInt(this.#uid ?? 0)) throw foreignFileError(this.#path, `a socket of user ${stats.uid}`);
     return `${stats.dev} ${stats.ino} ${stats.ctimeNs}`;
   }
 }
 
 /**
- * Removes the temporary names of launches that were killed at the wrong moment. One that is alive would only fail, and its
- * process is seen to be so, unless it is in another container.
+ * Removes the temporary sockets of launches that were killed while they were binding. If the process of one is running, its
+ * socket stays. A launch in another container may look dead: if its socket is removed, it fails and nothing else happens.
  */
-async function tidy(path: string): Promise<void> {
+async function removeLeftovers(path: string): Promise<void> {
   const prefix = `${basename(path)}.`;
   try {
     for (const name of readdirSync(dirname(path))) {
-      const pid = name.startsWith(prefix) ? TEMPORARY.exec(name.slice(prefix.length))?.[1] : undefined;
+      const pid = name.startsWith(prefix) ? TEMPORARY_SUFFIX.exec(name.slice(prefix.length))?.[1] : undefined;
       if (pid === undefined || isRunning(Number(pid))) continue;
       const file = join(dirname(path), name);
-      if (lookAt(file)?.isSocket() && !(await isAnswered(file))) unlinkSync(file);
+      if (stat(file)?.isSocket() && !(await isListening(file))) unlinkSync(file);
     }
   } catch {
-    // Another launch may do the same. What stays is left for the next one.
+    // Another launch may be doing the same. The next host removes what is left.
   }
 }
 
-const TEMPORARY = /^(\d{1,7})\.[a-z\d]{6}$/;
+const TEMPORARY_SUFFIX = /^(\d{1,7})\.[a-z\d]{6}$/;
 
-/** A name that no other launch has, of at most `SUFFIX_BYTES` more. */
+/** Returns a path that no other launch uses. It adds at most `SUFFIX_BYTES`. */
 export function temporaryName(path: string): string {
   return `${path}.${process.pid}.${Math.random().toString(36).slice(2, 8).padEnd(6, '0')}`;
 }
 
-/** Whether somebody listens; what cannot be found out counts as yes. Knocks: connects, and leaves without a byte. */
-function isAnswered(path: string): Promise<boolean> {
+/** Probes: connects and disconnects without sending a byte. An error that proves nothing counts as listening. */
+function isListening(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = createConnection({ path });
     socket.once('connect', () => {
       socket.destroy();
       resolve(true);
     });
-    // A full queue is EAGAIN: somebody is there, and busy.
+    // EAGAIN: the queue is full, so the host is alive and busy.
     socket.once('error', ({ code }: NodeJS.ErrnoException) => resolve(code !== 'ECONNREFUSED' && code !== 'ENOENT'));
   });
 }
@@ -160,11 +159,11 @@ function tryLink(from: string, to: string): boolean {
 }
 
 function inodeOf(path: string): string | undefined {
-  const stats = lookAt(path);
+  const stats = stat(path);
   return stats && `${stats.dev} ${stats.ino}`;
 }
 
-function lookAt(path: string): BigIntStats | undefined {
+function stat(path: string): BigIntStats | undefined {
   return lstatSync(path, { bigint: true, throwIfNoEntry: false });
 }
 
@@ -172,9 +171,9 @@ function hasCode(error: unknown, code: string): boolean {
   return error instanceof Error && 'code' in error && error.code === code;
 }
 
-function foreign(path: string, why: string): SingletonError {
+function foreignFileError(path: string, found: string): SingletonError {
   return new SingletonError(
     'ERR_SINGLETON_ENDPOINT_UNAVAILABLE',
-    `Expected a socket of this user at ${path}, or nothing; ${why}. Choose another path.`,
+    `Cannot use the socket path ${path}: it is in use by ${found}, which is left unchanged. Choose another path.`,
   );
 }

@@ -1,24 +1,27 @@
 import { isIP, type Server, type Socket } from 'node:net';
 import { invalidOptionError } from '../interface/errors.ts';
 import { resetConnection, type Transport } from '../interface/transport.ts';
-import { connect, listen, type ServerNaming, endpointUnavailableError } from './net.ts';
+import { connect, endpointUnavailableError, listen, type ServerNaming } from './net.ts';
 
-/** Where a TCP endpoint is. */
+/** The address and port of a TCP endpoint. */
 export interface TcpOptions {
   /**
-   * The address to bind: one of this machine, better a literal than a name (`localhost` may be two endpoints).
+   * The address to bind: one of this machine. Prefer an IP address to a name: `localhost` may be two endpoints, `127.0.0.1`
+   * and `::1`.
    * @default '127.0.0.1'
    */
   readonly address?: string | undefined;
   /**
-   * 0 to 65535. Choose one from 10000 to 32767: above it, systems lend ports to outgoing connections.
+   * 0 to 65535. Choose one from 10000 to 32767: systems use higher ones for outgoing connections. With 0 the system chooses
+   * a free port, so that two launches never meet.
    * @default 1337
    */
   readonly port?: number | undefined;
 }
 
 /**
- * A TCP port: one host for each address of a machine and port, across users and containers that share a network.
+ * A TCP port. There is one host for each address and port of a machine, shared by all users, and by all containers that
+ * share the network.
  * @throws SingletonError `ERR_SINGLETON_INVALID_OPTION`
  */
 export function tcp({ address = '127.0.0.1', port = 1337 }: TcpOptions = {}): Transport {
@@ -38,16 +41,17 @@ export function tcp({ address = '127.0.0.1', port = 1337 }: TcpOptions = {}): Tr
       };
       const naming: ServerNaming = {
         endpointOf,
-        unavailable: (cause) => endpointUnavailableError(endpoint, cause, REASONS),
+        unavailableError: (cause) => endpointUnavailableError(endpoint, cause, REASONS),
       };
-      const onSocket = (socket: Socket): void => onConnection(Object.assign(socket, { isPeerGone: isPeerGone }));
+      const onSocket = (socket: Socket): void => onConnection(Object.assign(socket, { isPeerGone }));
       return listen({ host: address, port }, naming, onSocket, options);
     },
     async connect(options) {
-      // One address, the one that listen takes: a name's second address may be another program's.
-      const socket = await connect({ host: reachable(address), port, autoSelectFamily: false }, options);
+      // Without autoSelectFamily, only the address that listen binds is tried: another program may use a second one.
+      const target = { host: connectAddress(address), port, autoSelectFamily: false };
+      const socket = await connect(endpoint, target, options);
       if (!socket || socket.destroyed) return socket;
-      // A port that is nobody's, in the range of outgoing connections, can connect to itself.
+      // A free port in the range for outgoing connections may connect to itself: then there is no host.
       if (socket.localPort !== port || socket.localAddress !== socket.remoteAddress) return socket;
       resetConnection(socket);
       return undefined;
@@ -55,7 +59,10 @@ export function tcp({ address = '127.0.0.1', port = 1337 }: TcpOptions = {}): Tr
   };
 }
 
-/** A socket whose peer has reset it has no peer's name; Node asks for it once, so nobody may have asked before. */
+/**
+ * After a reset by the peer, the system no longer knows the peer's address. Node caches `remoteAddress` on first access, so
+ * this works only if nothing has read it before.
+ */
 function isPeerGone(this: Socket): boolean {
   return this.remoteAddress === undefined;
 }
@@ -63,18 +70,18 @@ function isPeerGone(this: Socket): boolean {
 const HOST_NAME = /^[a-z\d]([a-z\d.-]*[a-z\d])?$/i;
 
 function endpointAt(address: string, port: number): string {
-  // isIPv6 compiles a large regular expression, which every launch would pay.
+  // Not isIPv6(): it compiles a large regular expression, which would slow down every launch.
   return `tcp://${address.includes(':') ? `[${address}]` : address}:${port}`;
 }
 
-/** A wildcard can be bound, but not every system can connect to it. */
-function reachable(address: string): string {
+/** A wildcard address can be bound, but some systems cannot connect to it. */
+function connectAddress(address: string): string {
   if (address === '0.0.0.0') return '127.0.0.1';
   return address === '::' ? '::1' : address;
 }
 
 const REASONS = {
   EACCES: 'the system does not allow this port (privileged, or in a range that Windows reserves). Choose another port',
-  EADDRNOTAVAIL: 'this machine has no such address. Choose one of its own',
-  ENOTFOUND: 'no such name is known. Use an address',
+  EADDRNOTAVAIL: 'this machine has no such address. Use one of its own addresses',
+  ENOTFOUND: 'no such name is known. Use an IP address',
 };

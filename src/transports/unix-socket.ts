@@ -5,51 +5,51 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { SingletonError } from '../interface/errors.ts';
 import type { Connection, ConnectOptions, Listener, ListenOptions, Transport } from '../interface/transport.ts';
 import type { KernelMutex } from './kernel-mutex.ts';
-import { connect, listen, type ServerNaming, endpointUnavailableError } from './net.ts';
+import { connect, endpointUnavailableError, listen, type ServerNaming } from './net.ts';
 import { checkDirectory, type SocketPath } from './pipe-path.ts';
-import { readingReset, withReset } from './pipe-reset.ts';
+import { detectReset, withReset } from './pipe-reset.ts';
 import { SocketFile, temporaryName } from './socket-file.ts';
-/** A Unix socket: its file outlives a host that crashes, and the next one clears it. */
+
+/** A Unix socket. Its file outlives a host that crashes, and the next host removes it. */
 export function unixSocket({ path, directory }: SocketPath, mutex: KernelMutex): Transport {
   const endpoint = `unix://${path}`;
-  /** A connect found nobody, so that a socket that is there may be a dead host's. */
+  /** The last connect found no host, so that a socket at the path may be stale. */
   let maybeStale = false;
-  const open = (): SocketFile => new SocketFile(path, directory.uid, mutex);
+  const createFile = (): SocketFile => new SocketFile(path, directory.uid, mutex);
   const naming: ServerNaming = {
     endpointOf: () => endpoint,
-    unavailable: (cause) => endpointUnavailableError(endpoint, cause, REASONS),
+    unavailableError: (cause) => endpointUnavailableError(endpoint, cause, REASONS),
   };
 
   async function tryListen(
     onConnection: (connection: Connection) => void,
     options: ListenOptions,
   ): Promise<Listener | undefined> {
-    checkDirectory(directory, { make: true });
-    const file = open();
+    checkDirectory(directory, { create: true });
+    const file = createFile();
     if (file.exists && options.skipProbe && !maybeStale) return undefined;
     const temporary = temporaryName(path);
-    const onSocket = (socket: Socket): void =>
-      onConnection(Object.assign(withReset(socket), { isPeerGone: isPeerGone, isProbe: isProbe }));
+    const onSocket = (socket: Socket): void => onConnection(Object.assign(withReset(socket), { isPeerGone, isProbe }));
     const listener = await listen({ path: temporary }, naming, onSocket, options);
-    let isPublished = false;
+    let isLinked = false;
     try {
-      isPublished = listener !== undefined && (await file.link(temporary));
-      return isPublished && listener ? linked(listener, file, options) : undefined;
+      isLinked = listener !== undefined && (await file.link(temporary));
+      return isLinked && listener ? linkedListener(listener, file, options) : undefined;
     } finally {
-      if (!isPublished) await listener?.close();
+      if (!isLinked) await listener?.close();
     }
   }
 
-  function linked(listener: Listener, file: SocketFile, { onLost }: ListenOptions): Listener {
-    const watching = watchFile(path, () => {
-      if (file.isOwn) return;
-      watching.close();
+  function linkedListener(listener: Listener, file: SocketFile, { onLost }: ListenOptions): Listener {
+    const watcher = watchFile(path, () => {
+      if (file.isOurs) return;
+      watcher.close();
       onLost();
     });
     return {
       ...listener,
       async close() {
-        watching.close();
+        watcher.close();
         try {
           file.unlink();
         } finally {
@@ -65,40 +65,40 @@ export function unixSocket({ path, directory }: SocketPath, mutex: KernelMutex):
       try {
         return await tryListen(onConnection, options);
       } catch (error) {
-        throw error instanceof SingletonError ? error : naming.unavailable(error);
+        throw error instanceof SingletonError ? error : naming.unavailableError(error);
       }
     },
     async connect(options) {
       maybeStale = false;
-      if (!checkDirectory(directory, { make: false }) || !open().exists) return undefined;
-      const socket = await connectWithRetry(path, options);
+      if (!checkDirectory(directory, { create: false }) || !createFile().exists) return undefined;
+      const socket = await connectWithRetry(endpoint, path, options);
       maybeStale = socket === undefined;
       return socket;
     },
   };
 }
 
-/** A full queue refuses at once: somebody is there, and busy. */
-async function connectWithRetry(path: string, options: ConnectOptions): Promise<Socket | undefined> {
+/** Retries while the host's queue of connections is full (EAGAIN): the host is busy or frozen. */
+async function connectWithRetry(endpoint: string, path: string, options: ConnectOptions): Promise<Socket | undefined> {
   for (;;) {
     try {
-      return readingReset(await connect({ path }, options));
+      return detectReset(await connect(endpoint, { path }, options));
     } catch (error) {
-      if (!isBusy(error)) throw error;
-      await sleep(PAUSE / 2 + Math.random() * PAUSE, undefined, options).catch(() => {});
+      if (!isQueueFull(error)) throw error;
+      await sleep(RETRY_DELAY / 2 + Math.random() * RETRY_DELAY, undefined, options).catch(() => {});
     }
   }
 }
 
-/** Milliseconds between two tries, on average. */
-const PAUSE = 30;
+/** Milliseconds between two attempts, on average. */
+const RETRY_DELAY = 30;
 
-function isBusy(error: unknown): boolean {
+function isQueueFull(error: unknown): boolean {
   const cause = error instanceof SingletonError ? error.cause : undefined;
   return cause instanceof Error && 'code' in cause && cause.code === 'EAGAIN';
 }
 
-/** Nothing but a write tells whether a side that has ended is still there, and one of no bytes is not seen by it. */
+/** Only a write finds out whether a peer that has half-closed is still connected. The peer does not see an empty one. */
 function isPeerGone(this: Socket): boolean {
   if (this.writable) this.write('');
   return this.errored !== null;
@@ -109,18 +109,15 @@ function isProbe(this: Socket): boolean {
 }
 
 const REASONS = {
-  EACCES: 'the system does not allow it. Choose a path that is yours',
-  EPERM: 'the file system has no hard links. Choose another path',
-  EROFS: 'the file system cannot be written to. Choose another path',
+  EACCES: 'the system does not allow it. Choose a path in a directory of your own',
+  EPERM: 'the file system has no hard links. Choose a path on another file system',
+  EROFS: 'the file system is read-only. Choose a path on another file system',
 };
 
-/** Milliseconds between two looks where the system tells of no change: some file systems do not. */
-const INTERVAL = 5000;
-
-/** Looks whenever something happens in the directory of a file, and now and then; does not keep the process alive. */
-export function watchFile(path: string, look: () => void): { close(): void } {
-  const timer = setInterval(look, INTERVAL).unref();
-  const watcher = tryWatch(dirname(path), look);
+/** Calls `check` when something changes in the directory of a file, and every 5 s. Does not keep the process alive. */
+export function watchFile(path: string, check: () => void): { close(): void } {
+  const timer = setInterval(check, CHECK_INTERVAL).unref();
+  const watcher = tryWatch(dirname(path), check);
   return {
     close() {
       clearInterval(timer);
@@ -129,11 +126,14 @@ export function watchFile(path: string, look: () => void): { close(): void } {
   };
 }
 
-/** `undefined` where the system has no more of them. */
-function tryWatch(directory: string, look: () => void): FSWatcher | undefined {
+/** Milliseconds. Some file systems report no changes. */
+const CHECK_INTERVAL = 5000;
+
+/** Returns `undefined` if the system's limit of watchers is reached. */
+function tryWatch(directory: string, check: () => void): FSWatcher | undefined {
   try {
-    // Errors end it, and the looks go on.
-    return watch(directory, { persistent: false }, look).on('error', () => {});
+    // An error ends the watcher. The timer continues.
+    return watch(directory, { persistent: false }, check).on('error', () => {});
   } catch {
     return undefined;
   }

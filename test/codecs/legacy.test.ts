@@ -9,7 +9,7 @@ import { legacyFormat } from '../helpers/legacy-format.ts';
 const codec = legacyFormat;
 const MIB = 1_048_576;
 
-/** What the Python clients sent, and the parts that it is: a secret comes first, and one empty part alone is none. */
+/** What the Python clients sent, and its fields: a secret is the first, and a single empty field means none. */
 const captured = vectors.cases.map(({ name, args, secret, bytes }) => {
   const parts = secret === null ? args : [secret, ...args];
   return { name, parts, message: parts.join('') === '' ? [] : parts, bytes: Buffer.from(bytes, 'hex') };
@@ -24,8 +24,8 @@ const others = [
 ];
 
 const hostile: readonly HostileExample[] = [
-  ...others.map(({ name, start }) => stranger(name, `${start}${MARKER}\0`)),
-  stranger('the magic of the structured codecs', 0xf5, 'SSL\r\n', 0x1a, `\n${MARKER}\0`),
+  ...others.map(({ name, start }) => foreignExample(name, `${start}${MARKER}\0`)),
+  foreignExample('the magic of the structured codecs', 0xf5, 'SSL\r\n', 0x1a, `\n${MARKER}\0`),
   truncated('a message without its last NUL', `${MARKER}\0${MARKER}`),
   truncated('a message that breaks off inside a character', MARKER, 0xc3),
   unreadable('a byte that UTF-8 never has', MARKER, 0xff, '\0'),
@@ -38,8 +38,8 @@ const hostile: readonly HostileExample[] = [
 
 testFormat({ format: codec, examples: captured, hostile, abilities: { isDelimited: false, headerBytes: 0 } });
 
-describe('encoding', () => {
-  test.each(captured)('gives what the Python client sent: $name', ({ parts, bytes }) => {
+describe('legacyFormat.encode', () => {
+  test.each(captured)('encodes what the Python client sent: $name', ({ parts, bytes }) => {
     expect(Buffer.from(codec.encode(parts)).toString('hex')).toBe(bytes.toString('hex'));
   });
 
@@ -58,21 +58,21 @@ describe('encoding', () => {
     expect(codeOf(() => codec.encode([start.replace('\0', '')]))).toBe('ERR_SINGLETON_UNENCODABLE');
   });
 
-  test.each(others)('takes arguments that start like $name after the first', ({ start }) => {
+  test.each(others)('encodes arguments that start like $name after the first', ({ start }) => {
     const args = ['first', start.replace('\0', '')];
     expect(decode(codec, [codec.encode(args)])).toStrictEqual([args]);
   });
 
-  test('an error tells which part it was, and not what it held', () => {
-    expect(() => codec.encode(['a', `${MARKER}\0`])).toThrow(/part 1/);
+  test('throws an error with the position of the argument and without its text', () => {
+    expect(() => codec.encode(['a', `${MARKER}\0`])).toThrow(/field 1/);
     expect(() => codec.encode(['a', `${MARKER}\0`])).not.toThrow(MARKER);
   });
 });
 
-describe('the number of parts', () => {
+describe('the number of fields', () => {
   const most = 65_536;
 
-  test('can be 65,536 and not one more', () => {
+  test('is accepted up to 65,536 and refused above', () => {
     const bytes = codec.encode(Array<string>(most).fill(''));
     expect(decode(codec, [bytes])[0]).toHaveLength(most);
     expect(() => codec.encode(Array<string>(most + 1).fill(''))).toThrow(/more than 65536/);
@@ -80,7 +80,7 @@ describe('the number of parts', () => {
   });
 });
 
-describe('decoding', () => {
+describe('legacyFormat.createDecoder', () => {
   test.each([
     ['\0\0', ['', '']],
     ['\0\0\0', ['', '', '']],
@@ -94,15 +94,15 @@ describe('decoding', () => {
     expect(decode(codec, [bytesOf('\u{feff}a\0\u{feff}\0')])).toStrictEqual([['\u{feff}a', '\u{feff}']]);
   });
 
-  test.each(['\0', 'a\0b\0'])('gives a frozen list for %j', (text) => {
+  test.each(['\0', 'a\0b\0'])('returns a frozen list for %j', (text) => {
     expect(decode(codec, [bytesOf(text)])[0]).toSatisfy(Object.isFrozen);
   });
 
-  test('a stream without a byte is truncated', () => {
+  test('reports a stream without a byte as truncated', () => {
     expect(codeOf(() => decode(codec, []))).toBe('ERR_SINGLETON_TRUNCATED_MESSAGE');
   });
 
-  test('what comes after the end of stream is refused', () => {
+  test('refuses bytes after the end of stream', () => {
     const decoder = codec.createDecoder({ maxMessageBytes: 8 });
     decoder.push(bytesOf('a\0'));
     decoder.end();
@@ -110,7 +110,7 @@ describe('decoding', () => {
     expect(codeOf(() => decoder.end())).toBe('ERR_SINGLETON_MALFORMED_MESSAGE');
   });
 
-  test('a message of 1 MiB that comes byte by byte holds less than 8 MiB', () => {
+  test('holds less than 8 MiB for a message of 1 MiB that arrives byte by byte', () => {
     const decoder = codec.createDecoder({ maxMessageBytes: MIB });
     const chunk = bytesOf('x');
     const before = memoryInUse();
@@ -121,7 +121,7 @@ describe('decoding', () => {
     expect(growth).toBeLessThan(8 * MIB);
   });
 
-  test('a chunk of 64 MiB beyond the limit is not copied', () => {
+  test('does not copy a chunk of 64 MiB beyond the limit', () => {
     const decoder = codec.createDecoder({ maxMessageBytes: MIB });
     const chunk = new Uint8Array(64 * MIB).fill(0x78);
     const before = process.memoryUsage().arrayBuffers;
@@ -130,7 +130,7 @@ describe('decoding', () => {
   });
 });
 
-describe('what the options hold is checked', () => {
+describe('legacy().check', () => {
   const wire = legacy();
   const none = { args: [], secret: undefined, name: '', wait: false };
 
@@ -140,7 +140,7 @@ describe('what the options hold is checked', () => {
     ['an object', { file: 'a' }],
     ['a list with a number', ['a', 1]],
     ['a list with nothing in it', [undefined]],
-  ])('args that are %s are refused', (_, args) => {
+  ])('refuses args that are %s', (_, args) => {
     expect(codeOf(() => wire.check?.({ ...none, args }))).toBe('ERR_SINGLETON_INVALID_OPTION');
   });
 
@@ -148,17 +148,17 @@ describe('what the options hold is checked', () => {
     ['has a NUL', bytesOf(MARKER, 0)],
     ['is not UTF-8', bytesOf(MARKER, 0xff)],
     ['starts like SSH', bytesOf(`SSH-2.0-${MARKER}`)],
-  ])('a secret that %s is refused and not shown', (_, secret) => {
+  ])('refuses a secret that %s without showing it', (_, secret) => {
     const act = (): unknown => wire.check?.({ ...none, secret });
     expect(codeOf(act)).toBe('ERR_SINGLETON_INVALID_OPTION');
     expect(act).not.toThrow(MARKER);
   });
 
-  test('a name is refused, since nothing carries it', () => {
+  test('refuses a name, which the wire cannot carry', () => {
     expect(codeOf(() => wire.check?.({ ...none, name: 'editor' }))).toBe('ERR_SINGLETON_INVALID_OPTION');
   });
 
-  test('any list of strings and a UTF-8 secret pass', () => {
+  test('accepts any list of strings and a UTF-8 secret', () => {
     for (const args of [[], [''], ['a', 'b\0']]) {
       expect(codeOf(() => wire.check?.({ ...none, args, secret: bytesOf('s3cret-Ω') }))).toBeUndefined();
       expect(codeOf(() => wire.check?.({ ...none, args }))).toBeUndefined();
@@ -167,7 +167,7 @@ describe('what the options hold is checked', () => {
 });
 
 /** Known by its head, so refused at once. */
-function stranger(name: string, ...parts: readonly (string | number)[]): HostileExample {
+function foreignExample(name: string, ...parts: readonly (string | number)[]): HostileExample {
   return { name, bytes: bytesOf(...parts), code: 'ERR_SINGLETON_MALFORMED_MESSAGE', refusedBy: 'push' };
 }
 

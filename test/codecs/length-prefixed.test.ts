@@ -22,7 +22,7 @@ function quote(bytes: Uint8Array): never {
   throw new Error(Buffer.from(bytes).toString());
 }
 
-interface Terms {
+interface SharedOptions {
   readonly name?: string;
   readonly secret?: string | Uint8Array;
 }
@@ -34,8 +34,8 @@ interface Heard {
 }
 
 /** A host of the codec, and what it warns of. */
-async function host(codec: Codec<unknown>, terms: Terms = {}): Promise<Heard> {
-  const app = await Singleton.acquire<unknown>({ port: 0, codec, args: '', ...terms });
+async function host(codec: Codec<unknown>, options: SharedOptions = {}): Promise<Heard> {
+  const app = await Singleton.acquire<unknown>({ port: 0, codec, args: '', ...options });
   onTestFinished(() => app.release());
   const heard: Heard = { app, warnings: [], failures: [] };
   app.on('warning', (warning) => heard.warnings.push(warning));
@@ -44,23 +44,23 @@ async function host(codec: Codec<unknown>, terms: Terms = {}): Promise<Heard> {
 }
 
 /** The receipt or the error. */
-function launch({ app }: Heard, codec: Codec<unknown>, args: unknown, terms: Terms = {}): Promise<unknown> {
-  return Singleton.send<unknown>({ port: portOf(app), codec, args, ...terms }).catch((error: unknown) => error);
+function launch({ app }: Heard, codec: Codec<unknown>, args: unknown, options: SharedOptions = {}): Promise<unknown> {
+  return Singleton.send<unknown>({ port: portOf(app), codec, args, ...options }).catch((error: unknown) => error);
 }
 
-describe('a serializer of the user', () => {
+describe('lengthPrefixed() with a serializer of the user', () => {
   it.each<[string, Codec<unknown>, unknown]>([
     ['CBOR', cbor, { a: [1, -1.5, 'é', null, true, Uint8Array.of(1, 2)] }],
     ['v8.serialize', v8, [new Map([[1, new Set(['a'])]]), new Date(0), /a/gu, undefined, -0, 2n ** 100n]],
     ['text of its own', lengthPrefixed(text), 'é\0'],
-  ])('carries what it can: %s', async (_, codec, value) => {
+  ])('delivers %s', async (_, codec, value) => {
     const heard = await host(codec);
     expect(await launch(heard, codec, value)).toMatchObject({ outcome: 'delivered', client: 1 });
     expect(await launch(heard, codec, value)).toMatchObject({ outcome: 'delivered', client: 2 });
     expect(heard.app.arguments).toStrictEqual([value, value]);
   });
 
-  it('carries nothing at all, and a megabyte less what a launch takes besides', async () => {
+  it('delivers zero bytes, and a megabyte minus the header of a launch', async () => {
     const codec = lengthPrefixed(text);
     const heard = await host(codec);
     const long = 'x'.repeat(1_048_576 - 8 - Buffer.byteLength(process.cwd()));
@@ -69,7 +69,7 @@ describe('a serializer of the user', () => {
     expect(await launch(heard, codec, `${long}x`)).toMatchObject({ code: 'ERR_SINGLETON_MESSAGE_TOO_LARGE' });
   });
 
-  it('that throws while it serializes fails the launch with its error as the cause, and the host hears nothing', async () => {
+  it('rejects with the error as the cause when serialize throws, and sends nothing', async () => {
     const cause = new Error('boom');
     const throwing = (): never => {
       throw cause;
@@ -80,7 +80,7 @@ describe('a serializer of the user', () => {
     expect(heard).toMatchObject({ app: { clients: 0 }, warnings: [], failures: [] });
   });
 
-  it('that throws while it deserializes refuses the launch, and its error, which may quote the client, is told to nobody', async () => {
+  it('refuses the launch when deserialize throws, without the error, which may quote the client', async () => {
     const heard = await host(lengthPrefixed({ ...text, deserialize: quote }));
     const error = await launch(heard, lengthPrefixed(text), MARKER);
     expect(error).toMatchObject({ name: 'SingletonError', code: 'ERR_SINGLETON_MALFORMED_MESSAGE' });
@@ -91,7 +91,7 @@ describe('a serializer of the user', () => {
     expect(heard.app).toMatchObject({ clients: 0, arguments: [] });
   });
 
-  it('sees no byte of a client that did not prove the secret', async () => {
+  it('does not call deserialize before the client has proved the secret', async () => {
     let seen = 0;
     const counting = (bytes: Uint8Array): string => {
       seen += 1;
@@ -99,7 +99,7 @@ describe('a serializer of the user', () => {
     };
     const secret = generateSecret();
     const heard = await host(lengthPrefixed({ ...text, deserialize: counting }), { secret });
-    for (const terms of [{}, { secret: generateSecret() }]) await launch(heard, lengthPrefixed(text), 'a', terms);
+    for (const options of [{}, { secret: generateSecret() }]) await launch(heard, lengthPrefixed(text), 'a', options);
     expect(seen).toBe(0);
     await launch(heard, lengthPrefixed(text), 'a', { secret });
     expect(seen).toBe(1);
@@ -115,11 +115,11 @@ describe('names', () => {
     ['256 bytes of 128 characters', 'é'.repeat(128)],
     ['a lone surrogate', 'a\ud800'],
     ['a number', wrong],
-  ])('of a serializer are refused: %s', (_, name) => {
+  ])('refuses a name of a serializer: %s', (_, name) => {
     expect(codeOf(() => lengthPrefixed({ ...text, name }))).toBe('ERR_SINGLETON_INVALID_OPTION');
   });
 
-  it('of 255 bytes, of the serializer and of the application, are taken', async () => {
+  it('accepts names of 255 bytes, of the serializer and of the application', async () => {
     const name = `${'é'.repeat(127)}x`;
     const codec = lengthPrefixed({ ...text, name });
     const heard = await host(codec, { name });
@@ -130,34 +130,34 @@ describe('names', () => {
   });
 });
 
-describe('a launch that is not meant for the host', () => {
+describe('a launch for another host', () => {
   const secret = generateSecret();
   const codecs = [json(), json()] as const;
 
-  it.each<[string, Terms, Terms, string]>([
+  it.each<[string, SharedOptions, SharedOptions, string]>([
     ['another name', { name: 'a' }, { name: 'b' }, 'ERR_SINGLETON_WRONG_APPLICATION'],
     ['no name', { name: 'a' }, {}, 'ERR_SINGLETON_WRONG_APPLICATION'],
     ['another name and another secret', { name: 'a', secret }, { name: 'b' }, 'ERR_SINGLETON_WRONG_APPLICATION'],
-  ])('for %s is refused with a warning', async (_, own, other, code) => {
+  ])('is refused with a warning when it is for %s', async (_, own, other, code) => {
     const heard = await host(codecs[0], own);
     expect(await launch(heard, codecs[1], 'a', other)).toMatchObject({ code });
     expect(heard).toMatchObject({ app: { clients: 0 }, warnings: [{ code }], failures: [] });
   });
 
-  it('since its codec is another is refused with a warning, whatever the secrets', async () => {
-    for (const terms of [{}, { secret }]) {
-      const heard = await host(json(), terms);
+  it('is refused with a warning when its codec differs, whatever the secrets', async () => {
+    for (const options of [{}, { secret }]) {
+      const heard = await host(json(), options);
       const code = 'ERR_SINGLETON_UNSUPPORTED_VERSION';
-      expect(await launch(heard, msgpack(), 'a', terms)).toMatchObject({ code });
+      expect(await launch(heard, msgpack(), 'a', options)).toMatchObject({ code });
       expect(heard).toMatchObject({ app: { clients: 0 }, warnings: [{ code }], failures: [] });
     }
   });
 
-  it.each<[string, Terms, Terms, string]>([
+  it.each<[string, SharedOptions, SharedOptions, string]>([
     ['without a secret', { secret }, {}, 'missing-secret'],
     ['with a secret where none is', {}, { secret }, 'unexpected-secret'],
     ['with another secret', { secret }, { secret: generateSecret() }, 'wrong-secret'],
-  ])('%s is refused and told once as verifyFailed, not as a warning', async (_, own, other, reason) => {
+  ])('is refused %s, with one verifyFailed event and no warning', async (_, own, other, reason) => {
     const heard = await host(codecs[0], own);
     expect(await launch(heard, codecs[1], 'a', other)).toMatchObject({ code: 'ERR_SINGLETON_VERIFICATION_FAILED' });
     expect(heard.failures).toEqual([{ reason, remoteAddress: '127.0.0.1', time: expect.any(Date) }]);
@@ -167,7 +167,7 @@ describe('a launch that is not meant for the host', () => {
 });
 
 describe('a launch over the legacy codec', () => {
-  it.each([[[]], [['a']], [['x'.repeat(5000)]]])('does not look delivered to a structured host: %j', async (args) => {
+  it.each([[[]], [['a']], [['x'.repeat(5000)]]])('is not delivered by a structured host: %j', async (args) => {
     const heard = await host(json());
     const sent = Singleton.send({ port: portOf(heard.app), args, deliveryTimeout: 300 });
     await expect(sent).rejects.toMatchObject({
@@ -177,8 +177,8 @@ describe('a launch over the legacy codec', () => {
   });
 });
 
-describe('a launch that waits, over a codec without a serializer for replies', () => {
-  it('has statuses and no replies', async () => {
+describe('a launch that waits, with a codec without a serializer for replies', () => {
+  it('receives a status, and client.reply throws', async () => {
     const codec = lengthPrefixed(text);
     const { app } = await host(codec);
     const refused = new Promise<unknown>((resolve) => {
@@ -194,7 +194,7 @@ describe('a launch that waits, over a codec without a serializer for replies', (
 });
 
 describe('a short secret', () => {
-  it('is one warning on the host, for who listens as soon as it has the endpoint, and nothing of it is told', async () => {
+  it('emits one warning to a listener that is added once the host is listening, without the secret', async () => {
     const codec = json();
     const app = await Singleton.acquire<unknown>({ port: 0, codec, args: '', secret: 'fifteen-bytes-x' });
     onTestFinished(() => app.release());
@@ -208,7 +208,7 @@ describe('a short secret', () => {
     expect(warnings[0]?.stack).not.toContain('fifteen-bytes');
   });
 
-  it('is one of less than 16 bytes, however many characters that are', async () => {
+  it('is one below 16 bytes, whatever the number of characters', async () => {
     for (const secret of ['é'.repeat(8), new Uint8Array(16), 'x'.repeat(16)]) {
       const { warnings } = await host(json(), { secret });
       await turn();

@@ -2,7 +2,7 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { lengthPrefixed, type LengthPrefixedOptions } from '../../src/codecs/length-prefixed.ts';
 import { msgpack } from '../../src/codecs/msgpack.ts';
 import { type Codec, generateSecret, Singleton, SingletonError } from '../../src/index.ts';
-import { hand } from '../helpers/deliver.ts';
+import { deliver } from '../helpers/deliver.ts';
 import { portOf } from '../helpers/host.ts';
 
 const INVALID = { name: 'SingletonError', code: 'ERR_SINGLETON_INVALID_OPTION' };
@@ -33,19 +33,19 @@ function open(load = (): Promise<unknown> => new Promise((resolve) => setTimeout
 
 const LOADED = ['load', 'loaded', 'deserialize'];
 
-describe('what a codec loads', () => {
+describe('load() of a codec', () => {
   it.each([
     ['without a secret', undefined],
     ['with one', generateSecret()],
-  ])('is awaited by the host before it decodes, and by the launch not at all, %s', async (_, secret) => {
+  ])('is awaited by the host before it decodes, and not awaited by the client, %s', async (_, secret) => {
     const [client, host] = [open(), open()];
     const bytes = secret === undefined ? undefined : Buffer.from(secret);
-    expect(await hand('a', client.codec, host.codec, bytes)).toBe('a');
+    expect(await deliver('a', client.codec, host.codec, bytes)).toBe('a');
     expect(host.calls).toEqual(LOADED);
     expect(client.calls).toEqual([]);
   });
 
-  it('is awaited by a launch before it decodes a reply', async () => {
+  it('is awaited by a client before it decodes a reply', async () => {
     const { codec, calls } = open();
     const app = await Singleton.acquire({ port: 0, codec: open().codec, args: '' });
     onTestFinished(() => app.release());
@@ -55,7 +55,7 @@ describe('what a codec loads', () => {
     expect(calls).toEqual(LOADED);
   });
 
-  it('is loaded by a host once, not for each launch', async () => {
+  it('is called once by a host, not for each launch', async () => {
     const { codec, calls } = open();
     const app = await Singleton.acquire({ port: 0, codec, args: '' });
     onTestFinished(() => app.release());
@@ -64,7 +64,7 @@ describe('what a codec loads', () => {
     expect(calls).toEqual([...LOADED, 'deserialize']);
   });
 
-  it('of replies is nothing that a host loads', async () => {
+  it('is not called by a host for replies', async () => {
     const calls: string[] = [];
     const serializerOf = (name: string) => ({
       serialize: (value: string) => Buffer.from(value),
@@ -80,7 +80,7 @@ describe('what a codec loads', () => {
     expect(calls).toEqual(['args']);
   });
 
-  it('and fails is told with its cause', async () => {
+  it('rejects acquire() with its cause when it fails', async () => {
     const cause = new Error('boom');
     const failing = open(() => Promise.reject(cause));
     const error = { ...INVALID, cause, message: expect.stringContaining('"text"') };
@@ -91,11 +91,11 @@ describe('what a codec loads', () => {
 });
 
 describe('MessagePack', () => {
-  it('is decoded by a package that is loaded once, for arguments and replies', async () => {
+  it('loads its package once, for arguments and replies', async () => {
     const codec = msgpack();
     expect(codec.protocol.inbound()).toBeInstanceOf(Promise);
     await codec.protocol.inbound();
-    expect(await hand({ a: 1n }, codec)).toEqual({ a: 1n });
+    expect(await deliver({ a: 1n }, codec)).toEqual({ a: 1n });
   });
 
   const raw = lengthPrefixed<Uint8Array>({
@@ -104,7 +104,7 @@ describe('MessagePack', () => {
     deserialize: (bytes) => bytes,
   });
 
-  it('without the package can be sent, and says to a host what to install', async () => {
+  it('can be sent without the package, and names the package to a host', async () => {
     vi.resetModules();
     vi.doMock('msgpackr/pack', () => {
       throw new Error('Cannot find package');
@@ -113,9 +113,9 @@ describe('MessagePack', () => {
       vi.doUnmock('msgpackr/pack');
     });
     const lacking = msgpack();
-    expect(await hand(['a'], lacking, raw)).toEqual(Uint8Array.of(0x91, 0xa1, 0x61));
+    expect(await deliver(['a'], lacking, raw)).toEqual(Uint8Array.of(0x91, 0xa1, 0x61));
     const error = { ...INVALID, cause: expect.any(Error), message: expect.stringMatching(/msgpackr.*Install it/) };
     await expect(lacking.protocol.inbound()).rejects.toMatchObject(error);
-    await expect(hand(['a'], lacking)).rejects.toMatchObject(error);
+    await expect(deliver(['a'], lacking)).rejects.toMatchObject(error);
   });
 });

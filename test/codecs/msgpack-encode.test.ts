@@ -15,7 +15,7 @@ function headOf(value: unknown, length: number): string {
   return Buffer.from(encode(value).subarray(0, length)).toString('hex');
 }
 
-describe('a number is written in the smallest form that has it', () => {
+describe('encode, for a number, picks the smallest form', () => {
   it.each<[number | bigint, string]>([
     [0, '00'],
     [-0, '00'],
@@ -66,7 +66,7 @@ const map = (size: number): unknown => Object.fromEntries(Array.from({ length: s
 const text = (size: number): string => 'x'.repeat(size);
 const binary = (size: number): Uint8Array => new Uint8Array(size).fill(7);
 
-describe('a length is written in the smallest form that has it', () => {
+describe('encode, for a length, picks the smallest form', () => {
   it.each<[string, unknown, string]>([
     ['no text', '', 'a0'],
     ['31 bytes of text', text(31), 'bf78'],
@@ -111,7 +111,7 @@ describe('a length is written in the smallest form that has it', () => {
   });
 });
 
-test('a message is whole wherever it outgrows its buffer', () => {
+test('encode returns the whole message wherever it outgrows its buffer', () => {
   for (let size = 900; size < 1030; size += 1) {
     for (const last of [1.5, 2n, 0x10000, -0x8001, text(70), 'é'.repeat(40), binary(10), text(40)]) {
       const value = [text(size), last, { a: [last] }];
@@ -120,19 +120,19 @@ test('a message is whole wherever it outgrows its buffer', () => {
   }
 });
 
-test('an own key "__proto__" is refused, with the path of its object', () => {
+test('encode refuses an own key "__proto__" with the path of its object', () => {
   const evil: unknown = JSON.parse('[{ "a": { "__proto__": 1 } }]');
-  expect(() => encode(evil)).toThrow('value[0].a has a key that is refused on arrival');
+  expect(() => encode(evil)).toThrow('value[0].a has a key that the receiver rejects');
 });
 
-test('two messages share no byte', () => {
+test('encode returns buffers that share no memory', () => {
   const [first, second] = [encode([text(40)]), encode([text(40)])];
   first.fill(0);
   expect(unpack(second)).toEqual([text(40)]);
 });
 
-describe('a getter', () => {
-  it('is called once', () => {
+describe('encode, for a getter,', () => {
+  it('calls it once', () => {
     let calls = 0;
     const value = {
       get a(): number {
@@ -143,16 +143,16 @@ describe('a getter', () => {
     expect(arrived([value])).toEqual([{ a: 1 }]);
   });
 
-  it('may encode another value', () => {
+  it('allows it to encode another value', () => {
     const value = {
       get a(): string {
         return Buffer.from(encode(text(300))).toString('hex', 0, 3);
       },
     };
-    expect(arrived(['before', value, 'behind'])).toEqual(['before', { a: 'da012c' }, 'behind']);
+    expect(arrived(['before', value, 'after'])).toEqual(['before', { a: 'da012c' }, 'after']);
   });
 
-  it('that throws is heard', () => {
+  it('throws its error', () => {
     const value = {
       get a(): never {
         throw new RangeError('boom');
@@ -164,7 +164,7 @@ describe('a getter', () => {
   it.each<[string, object]>([
     ['that gives something else the second time', changing(() => Symbol('a'))],
     ['that takes a property away', changing((object) => Reflect.deleteProperty(object, 'b'))],
-  ])('%s is refused', (_, value) => {
+  ])('refuses one %s', (_, value) => {
     expect(() => encode([value])).toThrow(SingletonError);
     expect(() => encode([value])).not.toThrow(TypeError);
   });
@@ -184,7 +184,7 @@ function changing(first: (object: object) => unknown): object {
   };
 }
 
-it('a Uint8Array of another realm is binary, and what only says that it is one is not', () => {
+it('encode writes a Uint8Array of another realm as binary, and not an object that only claims to be one', () => {
   expect(headOf(runInNewContext('new Uint8Array([1, 2])'), 4)).toBe('c4020102');
   const pretender = Object.defineProperty(new Uint16Array(1), Symbol.toStringTag, { value: 'Uint8Array' });
   expect(() => encode(pretender)).toThrow('Uint16Array');

@@ -6,7 +6,7 @@ import { lengthPrefixed } from '../../src/codecs/length-prefixed.ts';
 import { msgpack } from '../../src/codecs/msgpack.ts';
 import { type Codec, legacy, Singleton, SingletonError, type SingletonOptions } from '../../src/index.ts';
 import { endpointNames, endpoints, transportAt } from '../helpers/endpoints.ts';
-import { dial, hear, type Heard, speak } from '../helpers/host.ts';
+import { connect, recordEvents, type RecordedEvents, sendBytes } from '../helpers/host.ts';
 
 type Strings = readonly string[];
 
@@ -37,7 +37,7 @@ describe.each(endpointNames.flatMap((endpoint) => wires.map((wire) => ({ endpoin
   ({ endpoint, wire }) => {
     const outcome = wire.codec === legacy ? 'unconfirmed' : 'delivered';
 
-    test('arguments arrive as they were, in order', async () => {
+    test('delivers arguments unchanged and in order', async () => {
       const { app, heard } = await host();
       const launches = [['a', 'two words', '', 'ü 🚀'], ['--flag=1'], ['x'.repeat(100_000), '\r\n\t']];
       for (const args of launches) expect(await launch(app, args)).toBe(outcome);
@@ -45,7 +45,7 @@ describe.each(endpointNames.flatMap((endpoint) => wires.map((wire) => ({ endpoin
       expect(heard.warnings).toEqual([]);
     });
 
-    test('a megabyte arrives, and more than maxMessageBytes is not sent', async () => {
+    test('delivers a megabyte, and does not send more than maxMessageBytes', async () => {
       const { app, heard } = await host({ maxMessageBytes: 1_100_000 });
       const args = ['m'.repeat(1_048_576)];
       expect(await launch(app, args)).toBe('ERR_SINGLETON_MESSAGE_TOO_LARGE');
@@ -54,7 +54,7 @@ describe.each(endpointNames.flatMap((endpoint) => wires.map((wire) => ({ endpoin
       expect(app.clients).toBe(1);
     });
 
-    test('launches at one instant all arrive', async () => {
+    test('delivers all of many simultaneous launches', async () => {
       const { app, heard } = await host();
       const launches = Array.from({ length: 8 }, (_, index) => [`launch ${index}`]);
       expect(await Promise.all(launches.map(async (args) => launch(app, args)))).toEqual(launches.map(() => outcome));
@@ -62,17 +62,17 @@ describe.each(endpointNames.flatMap((endpoint) => wires.map((wire) => ({ endpoin
       expect(heard.args).toHaveLength(launches.length);
     });
 
-    test.runIf(wire.secret)('a wrong secret and none are refused, counted by nobody', async () => {
+    test.runIf(wire.secret)('refuses a wrong secret and a missing one, and does not count them', async () => {
       const { app, heard } = await host();
       for (const secret of ['another secret, another secret', undefined]) await launch(app, ['evil'], { secret });
       expect(heard.order).toEqual(['verifyFailed', 'verifyFailed']);
       expect(app.clients).toBe(0);
     });
 
-    test('a connection that breaks off is told and not counted', async () => {
+    test('emits a warning for a connection that breaks off, and does not count it', async () => {
       const { app, heard } = await host();
-      await speak(app, 'half of');
-      const connection = await dial(app);
+      await sendBytes(app, 'half of');
+      const connection = await connect(app);
       const warned = once(app, 'warning');
       connection.write('a quarter');
       connection.destroy();
@@ -81,7 +81,7 @@ describe.each(endpointNames.flatMap((endpoint) => wires.map((wire) => ({ endpoin
       expect(app.clients).toBe(0);
     });
 
-    test('a second claim is a client, and with client: false nobody hears of it', async () => {
+    test('makes the second acquire() a client, and sends nothing with client: false', async () => {
       const { app, heard } = await host();
       for (const client of [true, false]) {
         const options = { ...shared(), transport: transportAt(app.endpoint), args: ['second'], strict: false, client };
@@ -97,10 +97,10 @@ describe.each(endpointNames.flatMap((endpoint) => wires.map((wire) => ({ endpoin
       return { codec: wire.codec(), secret: wire.secret };
     }
 
-    async function host(options: Partial<SingletonOptions> = {}): Promise<{ app: Singleton; heard: Heard }> {
+    async function host(options: Partial<SingletonOptions> = {}): Promise<{ app: Singleton; heard: RecordedEvents }> {
       const app = new Singleton({ ...shared(), transport: endpoints[endpoint](), args: [], ...options });
       onTestFinished(() => app.release());
-      return { app: await app.acquire(), heard: hear(app) };
+      return { app: await app.acquire(), heard: recordEvents(app) };
     }
 
     /** The outcome, or the code of the error. */

@@ -11,7 +11,7 @@ class List extends Array<number> {}
 
 const isLeaf = (value: unknown): boolean => value === null || ['string', 'number', 'boolean'].includes(typeof value);
 
-/** What a value is refused with, `undefined` where it is let through. */
+/** The message that a value is refused with; `undefined` if it is accepted. */
 function refusalOf(value: unknown): string | undefined {
   try {
     assertSerializable(value, 'TEST', isLeaf);
@@ -31,7 +31,7 @@ function nest(depth: number, wrap: (inner: unknown) => unknown, inner: unknown =
 const inList = (inner: unknown): unknown => [inner];
 const inObject = (inner: unknown): unknown => ({ a: inner });
 
-describe('what is plain', () => {
+describe('assertSerializable, for a plain value', () => {
   it.each<[string, unknown]>([
     ['a leaf', 'a'],
     ['an empty list', []],
@@ -42,17 +42,17 @@ describe('what is plain', () => {
     ['a property that is undefined', { a: undefined, b: 1 }],
     ['keys that objects have from their prototype', { constructor: 1, hasOwnProperty: 2, toString: 3, length: 4 }],
     ['an object that is frozen', Object.freeze({ a: Object.freeze([1]) })],
-  ])('%s is let through', (_, value) => {
+  ])('accepts %s', (_, value) => {
     expect(refusalOf(value)).toBeUndefined();
   });
 
-  it('an object in two endpoints is let through: only a cycle never ends', () => {
+  it('accepts an object that occurs twice without a cycle', () => {
     const shared = { a: 1 };
     expect(refusalOf([shared, shared, { shared }])).toBeUndefined();
   });
 });
 
-describe('what is not plain', () => {
+describe('assertSerializable, for another value', () => {
   it.each<[string, unknown, string]>([
     ['a Map', new Map(), 'a Map'],
     ['a Set', new Set(), 'a Set'],
@@ -69,52 +69,54 @@ describe('what is not plain', () => {
     ['a symbol', Symbol('a'), 'of type symbol'],
     ['a bigint', 1n, 'of type bigint'],
     ['undefined', undefined, 'of type undefined'],
-  ])('%s is refused with its path and what it is', (_, value, name) => {
-    const told = `is ${name}, which TEST has no form for.`;
-    expect(refusalOf(value)).toBe(`Cannot send this value: value ${told}`);
-    expect(refusalOf([0, value])).toBe(`Cannot send this value: value[1] ${told}`);
-    expect(refusalOf({ jobs: [{ a: 1 }, { b: [value] }] })).toBe(`Cannot send this value: value.jobs[1].b[0] ${told}`);
+  ])('refuses %s with its path and its type', (_, value, name) => {
+    const reason = `is ${name}, which TEST cannot represent.`;
+    expect(refusalOf(value)).toBe(`Cannot send this value: value ${reason}`);
+    expect(refusalOf([0, value])).toBe(`Cannot send this value: value[1] ${reason}`);
+    expect(refusalOf({ jobs: [{ a: 1 }, { b: [value] }] })).toBe(
+      `Cannot send this value: value.jobs[1].b[0] ${reason}`,
+    );
   });
 
-  it('a list with a hole is refused at the hole, at once however long it is', () => {
+  it('refuses a list with a hole at the hole, however long the list is', () => {
     const sparse: unknown[] = [];
     sparse[4_294_967_290] = 1;
     expect(refusalOf({ a: sparse })).toMatch(/: value\.a\[0\] is of type undefined/);
   });
 
   it.each([
-    ['a list with a property', Object.assign([1], { x: 1 }), 'is a list with more than its items'],
+    ['a list with a property', Object.assign([1], { x: 1 }), 'is an array with properties besides its items'],
     ['a list whose class has toJSON()', new Listed(1), 'has toJSON()'],
     ['a list with toJSON()', Object.assign([1], { toJSON: () => 2 }), 'has toJSON()'],
     ['an object with a toJSON() that is hidden', hidden(), 'has toJSON()'],
-    ['an object with a toJSON() that is inherited', Object.create(hidden(null)), 'is an object with a prototype'],
-    ['a key that is a symbol', { [Symbol('a')]: 1 }, 'has toJSON(), or a property that is hidden'],
+    ['an object with a toJSON() that is inherited', Object.create(hidden(null)), 'is an object with its own prototype'],
+    ['a key that is a symbol', { [Symbol('a')]: 1 }, 'has toJSON(), or a property that is a symbol or not enumerable'],
     ['a property that is hidden', Object.defineProperty({}, 'a', { value: 1 }), 'has toJSON(), or a property'],
     ['a property that is inherited', Object.create(Object.assign(Object.create(null), { a: 1 })), 'is an object with'],
     ['an instance of a class that extends null', Reflect.construct(Rootless, []), 'is a Rootless'],
-  ])('%s is refused, for a serializer would follow it or leave it out', (_, value, told) => {
-    expect(refusalOf({ a: value })).toContain(`value.a ${told}`);
+  ])('refuses %s, which a serializer would call or leave out', (_, value, reason) => {
+    expect(refusalOf({ a: value })).toContain(`value.a ${reason}`);
   });
 
-  it('a property "toJSON" that is no function is a property', () => {
+  it('accepts a property "toJSON" that is not a function', () => {
     expect(() => assertSerializable({ toJSON: 1 }, 'TEST', (value) => typeof value !== 'object')).not.toThrow();
   });
 
-  it('a number is told where the format has none like it', () => {
+  it('names a number that the format cannot represent', () => {
     expect(() => assertSerializable([1, NaN], 'TEST', Number.isFinite)).toThrow('value[1] is NaN, which TEST');
     expect(() => assertSerializable([-Infinity], 'TEST', Number.isFinite)).toThrow('value[0] is -Infinity, which TEST');
   });
 
-  it('an own key "__proto__" is refused with the path of its object', () => {
+  it('refuses an own key "__proto__" with the path of its object', () => {
     const evil: unknown = JSON.parse('[{ "a": { "__proto__": 1 } }]');
-    expect(refusalOf(evil)).toBe('Cannot send this value: value[0].a has a key that is refused on arrival.');
+    expect(refusalOf(evil)).toBe('Cannot send this value: value[0].a has a key that the receiver rejects.');
   });
 
-  it('a key that is no leaf of the format is refused', () => {
+  it('refuses a key that the format cannot represent', () => {
     expect(() => assertSerializable({ ab: 1 }, 'TEST', Number.isFinite)).toThrow('value has a key');
   });
 
-  it('a cycle is refused, through lists and through objects', () => {
+  it('refuses a cycle through lists and through objects', () => {
     const list: unknown[] = [];
     list.push(list);
     const object: Record<string, unknown> = {};
@@ -130,7 +132,7 @@ class Listed extends Array<number> {
   }
 }
 
-/** An object whose toJSON() no walk over its properties sees. */
+/** An object whose toJSON() is not among its properties. */
 /** A class whose instances have nothing of what all objects have. */
 function Rootless(): void {}
 Rootless.prototype = Object.create(null, { constructor: { value: Rootless } });
@@ -142,11 +144,11 @@ function hidden(prototype: object | null = Object.prototype): object {
 const list = (length: number): unknown => Array.from({ length }, () => 0);
 const object = (length: number): unknown => Object.fromEntries(Array.from({ length }, (_, i) => [`k${i}`, i]));
 
-describe('limits', () => {
+describe('limits of assertSerializable', () => {
   it.each([
     ['lists', inList],
     ['objects', inObject],
-  ])('%s are let through 32 deep and refused 33 deep, empty ones too', (_, wrap) => {
+  ])('accepts %s 32 deep and refuses them 33 deep, empty ones too', (_, wrap) => {
     expect(MAX_DEPTH).toBe(32);
     expect(refusalOf(nest(32, wrap))).toBeUndefined();
     expect(refusalOf(nest(31, wrap, []))).toBeUndefined();
@@ -154,7 +156,7 @@ describe('limits', () => {
     expect(refusalOf(nest(32, wrap, {}))).toMatch(/value is nested deeper than 32 levels/);
   });
 
-  it('65,536 values are let through and one more is refused; containers are counted, keys and undefined are not', () => {
+  it('accepts 65,536 values and refuses one more; counts containers, not keys and undefined', () => {
     expect(MAX_NODES).toBe(65_536);
     for (const make of [list, object]) {
       expect(refusalOf(make(65_535))).toBeUndefined();
@@ -164,12 +166,12 @@ describe('limits', () => {
     expect(refusalOf({ list: list(65_534), empty: [] })).toMatch(/value holds more than 65536 values/);
   });
 
-  it('what would be 2 ** 30 values in references to a few objects is refused', () => {
+  it('refuses few objects whose references amount to 2 ** 30 values', () => {
     const many = nest(30, (inner) => [inner, inner]);
     expect(refusalOf(many)).toMatch(/value holds more than 65536 values/);
   });
 });
 
-it('a subclass of Array is let through: it arrives as the list that it is', () => {
+it('assertSerializable accepts a subclass of Array, which arrives as a list', () => {
   expect(refusalOf(List.of(1, 2))).toBeUndefined();
 });

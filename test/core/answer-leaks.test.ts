@@ -3,12 +3,12 @@ import { connect, createServer, type Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { SingletonError } from '../../src/index.ts';
-import { hostOn, launchWaiting, wires } from '../helpers/answer.ts';
+import { startHostOn, launchWaiting, wires } from '../helpers/answer.ts';
 import { portOf } from '../helpers/host.ts';
 
 type Side = 'client' | 'host';
 
-/** Between launches and their host: cuts both sides off when so many bytes have come from one of them. */
+/** A relay between launches and their host that resets both after a number of bytes from one side. */
 class Cutter {
   readonly #server = createServer({ noDelay: true }, (client) => this.#join(client));
   readonly #to: number;
@@ -61,17 +61,17 @@ function count(kind: string): number {
   return process.getActiveResourcesInfo().filter((one) => one === kind).length;
 }
 
-/** Where to cut: the end of each message that the conversation below has, and the byte before it. */
+/** Where to cut: at the end of each message of the session below, and one byte before it. */
 const CUTS: Readonly<Record<Side, readonly number[]>> = {
   client: [1, 12, 16, 23, 64, 71, 80, 110, 150, 180, 200, 230],
   host: [1, 8, 12, 34, 43, 45, 60, 61, 66, 82, 90, 100, 120],
 };
 
-describe.each(wires)('a conversation over $name', (wire) => {
+describe.each(wires)('a session over $name', (wire) => {
   it.each(['client', 'host'] as const)(
-    'that is cut off behind any number of bytes of the %s gives an answer or an error with a code, and leaves nothing behind',
+    'ends in a result or an error with a code, and leaves no socket, when it is cut after any number of bytes of the %s',
     async (side) => {
-      const { app } = await hostOn(wire);
+      const { app } = await startHostOn(wire);
       const cutter = await Cutter.before(portOf(app));
       app.on('args', async (_, client) => {
         client.stdout.write('some output');
@@ -83,7 +83,7 @@ describe.each(wires)('a conversation over $name', (wire) => {
       const codes = new Set<unknown>();
       for (const after of CUTS[side]) {
         cutter.cut(side, after);
-        // Where it may be tried again, it gets through.
+        // If it may be tried again, it is delivered.
         const { result } = launchWaiting(app, wire, { port: cutter.port, stdin: 'x'.repeat(50) });
         const ended = await result;
         codes.add(ended instanceof SingletonError ? ended.code : Object(ended).exitCode);

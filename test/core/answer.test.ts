@@ -3,19 +3,19 @@ import { PassThrough, Writable } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { Client } from '../../src/index.ts';
-import { aborted, hostOn, launchWaiting, nextClient, wires } from '../helpers/answer.ts';
-import { uncaughtDuring } from '../helpers/uncaught.ts';
+import { aborted, startHostOn, launchWaiting, nextClient, wires } from '../helpers/answer.ts';
+import { uncaughtErrorsOf } from '../helpers/uncaught.ts';
 
 describe.each(wires)('a launch that waits, over $name', (wire) => {
-  it('gets the reply, with status 0', async () => {
-    const { app } = await hostOn(wire);
+  it('receives the reply, with status 0', async () => {
+    const { app } = await startHostOn(wire);
     app.on('args', (args, client) => client.reply({ opened: args }));
     const { result } = launchWaiting(app, wire, { args: ['a', 'b'] });
     expect(await result).toMatchObject({ outcome: 'delivered', client: 1, reply: { opened: ['a', 'b'] }, exitCode: 0 });
   });
 
-  it('gets every status from 0 to 255, and 0 where none is named', async () => {
-    const { app } = await hostOn(wire);
+  it('receives every status from 0 to 255, and 0 by default', async () => {
+    const { app } = await startHostOn(wire);
     app.on('args', ([code], client) => client.exit(code === 'none' ? undefined : Number(code)));
     const codes = Array.from({ length: 256 }, (_, code) => code);
     const results = await Promise.all(codes.map((code) => launchWaiting(app, wire, { args: [`${code}`] }).result));
@@ -24,8 +24,8 @@ describe.each(wires)('a launch that waits, over $name', (wire) => {
     expect(await launchWaiting(app, wire, { args: ['none'] }).result).toMatchObject({ exitCode: 0 });
   });
 
-  it('gets what the host wrote, in order, before the last word, although it was all said at once', async () => {
-    const { app } = await hostOn(wire);
+  it('receives the output of the host in order and before the result, although all was sent at once', async () => {
+    const { app } = await startHostOn(wire);
     app.on('client', (client) => client.stdout.write('first\n'));
     app.on('args', (_, client) => {
       client.stderr.write('aside\n');
@@ -39,8 +39,8 @@ describe.each(wires)('a launch that waits, over $name', (wire) => {
     expect(await stderr).toBe('aside\n');
   });
 
-  it('is waiting for its host, one that does not wait is not', async () => {
-    const { app } = await hostOn(wire);
+  it('has a client with waiting: true, and one that does not wait has false', async () => {
+    const { app } = await startHostOn(wire);
     const clients: Client[] = [];
     app.on('client', (client) => void clients.push(client)).on('args', () => {});
     await launchWaiting(app, wire, { args: [] }).result;
@@ -48,8 +48,8 @@ describe.each(wires)('a launch that waits, over $name', (wire) => {
     expect(clients).toMatchObject([{ waiting: true }, { waiting: false }]);
   });
 
-  it('sends its stdin when it is read, and its end', async () => {
-    const { app } = await hostOn(wire);
+  it('sends its stdin, and its end, when it is read', async () => {
+    const { app } = await startHostOn(wire);
     app.on('args', async (_, client) => {
       let text = '';
       for await (const chunk of client.stdin.setEncoding('utf8')) text += chunk;
@@ -59,17 +59,17 @@ describe.each(wires)('a launch that waits, over $name', (wire) => {
     expect(await launchWaiting(app, wire, { stdin: '' }).result).toMatchObject({ reply: '' });
   });
 
-  it('hears only the first last word; later ones are false', async () => {
-    const { app } = await hostOn(wire);
-    const said: boolean[] = [];
-    app.on('args', (_, client) => said.push(client.exit(4), client.reply('x'), client.exit(5)));
-    app.on('args', (_, client) => said.push(client.reply('y')));
+  it('receives only the first result; later ones return false', async () => {
+    const { app } = await startHostOn(wire);
+    const results: boolean[] = [];
+    app.on('args', (_, client) => results.push(client.exit(4), client.reply('x'), client.exit(5)));
+    app.on('args', (_, client) => results.push(client.reply('y')));
     expect(await launchWaiting(app, wire).result).toMatchObject({ exitCode: 4 });
-    expect(said).toEqual([true, false, false, false]);
+    expect(results).toEqual([true, false, false, false]);
   });
 
-  it('hears the last word at once, although a listener is still at work', async () => {
-    const { app } = await hostOn(wire);
+  it('receives the result at once, although a listener has not settled', async () => {
+    const { app } = await startHostOn(wire);
     app.on('args', (_, client) => {
       client.reply('soon');
       return new Promise(() => {});
@@ -77,13 +77,13 @@ describe.each(wires)('a launch that waits, over $name', (wire) => {
     expect(await launchWaiting(app, wire).result).toMatchObject({ reply: 'soon' });
   });
 
-  it('that goes away aborts its signal and its streams, and hurts nobody', async () => {
-    const { app, warnings } = await hostOn(wire);
+  it('aborts its signal and destroys its streams, without an error, when it disconnects', async () => {
+    const { app, warnings } = await startHostOn(wire);
     const coming = nextClient(app);
-    const { result, leave } = launchWaiting(app, wire, { args: ['work'] });
+    const { result, abort } = launchWaiting(app, wire, { args: ['work'] });
     const client = await coming;
     const reading = client.stdin.toArray();
-    leave();
+    abort();
     await aborted(client.signal);
     expect(await result).toMatchObject({ code: 'ERR_SINGLETON_RELEASED' });
     await expect(reading).rejects.toMatchObject({ code: 'ERR_SINGLETON_CONNECTION_FAILED' });
@@ -95,18 +95,18 @@ describe.each(wires)('a launch that waits, over $name', (wire) => {
   });
 });
 
-it('that has gone is a warning where its listener rejects for it, and no unhandled rejection', async () => {
-  const { app, warnings } = await hostOn(wires[0]);
+it('a disconnected client causes a warning and no unhandled rejection when its listener rejects', async () => {
+  const { app, warnings } = await startHostOn(wires[0]);
   const working = once(app, 'client');
   app.on('args', async (_, client) => client.stdin.toArray());
-  const { leave } = launchWaiting(app, wires[0], { stdin: new PassThrough() });
+  const { abort } = launchWaiting(app, wires[0], { stdin: new PassThrough() });
   const unhandled: unknown[] = [];
   const onUnhandled = (reason: unknown): void => void unhandled.push(reason);
   process.on('unhandledRejection', onUnhandled);
   await working;
   await turn();
   const warned = once(app, 'warning');
-  leave();
+  abort();
   await warned;
   await turn();
   process.off('unhandledRejection', onUnhandled);
@@ -116,23 +116,23 @@ it('that has gone is a warning where its listener rejects for it, and no unhandl
   ]);
 });
 
-describe.each(wires)('a last word that nobody says, over $name', (wire) => {
+describe.each(wires)('the default result, over $name', (wire) => {
   it('is 0 when the listener has returned', async () => {
-    const { app } = await hostOn(wire);
+    const { app } = await startHostOn(wire);
     app.on('args', () => {});
     expect(await launchWaiting(app, wire).result).toMatchObject({ outcome: 'delivered', exitCode: 0 });
   });
 
   it('is 0 when what it wrote has arrived', async () => {
-    const { app } = await hostOn(wire);
+    const { app } = await startHostOn(wire);
     app.on('args', (_, client) => client.stdout.write('x'.repeat(300_000)));
     const { result, stdout } = launchWaiting(app, wire);
     expect(await result).toMatchObject({ exitCode: 0 });
     expect((await stdout).length).toBe(300_000);
   });
 
-  it('is 0 when all promises have settled, those of client listeners and observers too', async () => {
-    const { app } = await hostOn(wire);
+  it('is 0 when all promises have settled, also those of client listeners and observers', async () => {
+    const { app } = await startHostOn(wire);
     const steps: string[] = [];
     const after = (step: string) => async (): Promise<void> => {
       for (let turns = 0; turns < 3; turns += 1) await turn();
@@ -143,8 +143,8 @@ describe.each(wires)('a last word that nobody says, over $name', (wire) => {
     expect(steps.toSorted()).toEqual(['args', 'client', 'observer']);
   });
 
-  it('is OBSERVER_FAILED where one rejected, when the others have settled; what they wrote arrives', async () => {
-    const { app, warnings } = await hostOn(wire);
+  it('is OBSERVER_FAILED if one rejected, once the others have settled; their output arrives', async () => {
+    const { app, warnings } = await startHostOn(wire);
     app.trace(() => Promise.reject(new Error('a secret of the host')));
     app.on('args', async (_, client) => {
       await turn();
@@ -158,8 +158,8 @@ describe.each(wires)('a last word that nobody says, over $name', (wire) => {
     expect(warnings).toMatchObject([{ code: 'ERR_SINGLETON_OBSERVER_FAILED' }]);
   });
 
-  it('is what another listener says, although one has failed', async () => {
-    const { app } = await hostOn(wire);
+  it('is the result of another listener, although one has failed', async () => {
+    const { app } = await startHostOn(wire);
     app.trace(() => {
       throw new Error('boom');
     });
@@ -170,8 +170,8 @@ describe.each(wires)('a last word that nobody says, over $name', (wire) => {
     expect(await launchWaiting(app, wire).result).toMatchObject({ exitCode: 7 });
   });
 
-  it('is left to who has a stream in use', async () => {
-    const { app } = await hostOn(wire);
+  it('is not sent while a stream is in use', async () => {
+    const { app } = await startHostOn(wire);
     app.on('args', (_, client) => {
       client.stdin.pipe(client.stdout);
       client.stdout.once('finish', () => setImmediate(() => client.exit(9)));
@@ -181,8 +181,8 @@ describe.each(wires)('a last word that nobody says, over $name', (wire) => {
     expect(await stdout).toBe('to and fro');
   });
 
-  it('is 0 a moment after what was piped is through', async () => {
-    const { app } = await hostOn(wire);
+  it('is 0 a moment after a piped source has ended', async () => {
+    const { app } = await startHostOn(wire);
     app.on('args', (_, client) => client.stdin.pipe(new PassThrough()).pipe(client.stdout));
     const { result, stdout } = launchWaiting(app, wire, { stdin: 'to and fro' });
     expect(await result).toMatchObject({ exitCode: 0 });
@@ -194,14 +194,14 @@ describe.each(wires)('a last word that nobody says, over $name', (wire) => {
     ['of an end', (client) => client.stdout.end('x', () => client.exit(3))],
     ['of the end of stdin', (client) => client.stdin.on('end', () => client.exit(3)).resume()],
     ['of a child that was piped', (client) => fakeChild(client)],
-  ])('may come from the callback %s', async (_, listener) => {
-    const { app } = await hostOn(wire);
+  ])('may be replaced by one from the callback %s', async (_, listener) => {
+    const { app } = await startHostOn(wire);
     app.on('args', (_args, client) => void listener(client));
     expect(await launchWaiting(app, wire, { stdin: 'x' }).result).toMatchObject({ exitCode: 3 });
   });
 
-  it('of several listeners is the first, and is sent when all have settled: the others may write until then', async () => {
-    const { app } = await hostOn(wire);
+  it('is the first of several listeners, sent when all have settled: the others may write until then', async () => {
+    const { app } = await startHostOn(wire);
     app.on('args', (_, client) => client.exit(4));
     app.on('args', async (_, client) => {
       for (let turns = 0; turns < 5; turns += 1) await turn();
@@ -213,8 +213,8 @@ describe.each(wires)('a last word that nobody says, over $name', (wire) => {
     expect(await stdout).toBe('late');
   });
 
-  it('is sent when all have been called, although the launch had waited for them', async () => {
-    const { app } = await hostOn(wire);
+  it('is sent when all have been called, although the launch was queued before', async () => {
+    const { app } = await startHostOn(wire);
     const arrived = once(app, 'client');
     const { result, stdout } = launchWaiting(app, wire);
     await arrived;
@@ -226,22 +226,22 @@ describe.each(wires)('a last word that nobody says, over $name', (wire) => {
     expect(await stdout).toBe('the other');
   });
 
-  it('is asked of args listeners although there are no arguments', async () => {
-    const { app } = await hostOn(wire);
+  it('is requested from args listeners although there are no arguments', async () => {
+    const { app } = await startHostOn(wire);
     app.on('args', (args, client) => client.reply(args));
     expect(await launchWaiting(app, wire, { args: [] }).result).toMatchObject({ reply: [] });
   });
 
-  it('is 0 without arguments, throttled or released', async () => {
-    const { app } = await hostOn(wire, { maxClients: 1, releaseThreshold: 3 });
+  it('is 0 for a launch without arguments, throttled or released', async () => {
+    const { app } = await startHostOn(wire, { maxClients: 1, releaseThreshold: 3 });
     app.on('args', () => {});
     expect(await launchWaiting(app, wire, { args: [] }).result).toMatchObject({ outcome: 'delivered', exitCode: 0 });
     expect(await launchWaiting(app, wire).result).toMatchObject({ outcome: 'throttled', exitCode: 0 });
     expect(await launchWaiting(app, wire).result).toMatchObject({ outcome: 'released', exitCode: 0 });
   });
 
-  it('can be a client listener’s, whatever became of the launch', async () => {
-    const { app } = await hostOn(wire, { maxClients: 1, releaseThreshold: 3 });
+  it('can be replaced by that of a client listener, whatever the outcome of the launch', async () => {
+    const { app } = await startHostOn(wire, { maxClients: 1, releaseThreshold: 3 });
     app.on('client', (client) => client.exit(client.number));
     for (const [index, outcome] of ['delivered', 'throttled', 'released'].entries()) {
       expect(await launchWaiting(app, wire).result).toMatchObject({ outcome, exitCode: index + 1 });
@@ -249,9 +249,9 @@ describe.each(wires)('a last word that nobody says, over $name', (wire) => {
   });
 });
 
-it('has its host listen to the end of the process until it has its answer, and no longer', async () => {
+it('a waiting client has its host listen for the end of the process until it has its result', async () => {
   const before = process.listenerCount('exit');
-  const { app } = await hostOn(wires[0]);
+  const { app } = await startHostOn(wires[0]);
   const coming = nextClient(app);
   const { result } = launchWaiting(app, wires[0]);
   const client = await coming;
@@ -264,8 +264,8 @@ it('has its host listen to the end of the process until it has its answer, and n
   expect(process.listenerCount('exit')).toBe(before);
 });
 
-it('that has left its host hears of an output that fails later, and nobody is hurt', async () => {
-  const { app } = await hostOn(wires[0]);
+it('a client that has disconnected causes no error when its output fails later', async () => {
+  const { app } = await startHostOn(wires[0]);
   app.on('args', (_, client) => void client.stdout.write('x'));
   const pending: ((error: Error) => void)[] = [];
   const output = new Writable({
@@ -275,15 +275,15 @@ it('that has left its host hears of an output that fails later, and nobody is hu
     },
   });
   const writing = once(output, 'writing');
-  const { result, leave } = launchWaiting(app, wires[0], { stdout: output });
+  const { result, abort } = launchWaiting(app, wires[0], { stdout: output });
   await writing;
-  leave();
+  abort();
   await result;
-  expect(await uncaughtDuring(() => pending[0]?.(new Error('EPIPE')))).toEqual([]);
+  expect(await uncaughtErrorsOf(() => pending[0]?.(new Error('EPIPE')))).toEqual([]);
   expect(output.destroyed).toBe(true);
 });
 
-/** Its output ends before it says how it ended. */
+/** Its output ends before its exit. */
 function fakeChild(client: Client): void {
   const output = new PassThrough();
   output.pipe(client.stdout);

@@ -20,10 +20,10 @@ const never: Load = () => new Promise(() => {});
 const missing: Load = () => Promise.reject(new Error('not installed'));
 const UNLOADED = { code: 'ERR_SINGLETON_INVALID_OPTION' };
 
-it('that does not settle ends the claim by its deadline, and the endpoint is free', async () => {
+it('that does not settle ends the acquisition by its deadline, and the endpoint is free', async () => {
   const transport = memory().transport('endpoint');
-  const app = new Singleton<string, string>({ transport, codec: text(never), args: '', deliveryTimeout: 50 });
-  await expect(app.acquire()).rejects.toMatchObject({ ...UNLOADED, message: expect.stringContaining('load()') });
+  const app = new Singleton<string, string>({ transport, codec: text(never), args: '', deliveryTimeout: 300 });
+  await expect(app.acquire()).rejects.toMatchObject({ ...UNLOADED, message: expect.stringContaining('did not load') });
   expect(app.listening).toBe(false);
   const next = await new Singleton<string, string>({ transport, codec: text(), args: '' }).acquire();
   await next.release();
@@ -37,8 +37,8 @@ it('that does not settle is ended by the signal, and by a release', async () => 
   setImmediate(() => setImmediate(() => controller.abort()));
   await expect(aborted).rejects.toMatchObject({ code: 'ERR_SINGLETON_RELEASED' });
   const app = new Singleton<string, string>(shared);
-  const claiming = app.acquire();
-  const outcome = expect(claiming).rejects.toMatchObject({ code: 'ERR_SINGLETON_RELEASED' });
+  const acquiring = app.acquire();
+  const outcome = expect(acquiring).rejects.toMatchObject({ code: 'ERR_SINGLETON_RELEASED' });
   while (load.mock.calls.length < 2) await turn();
   expect(app.listening).toBe(false);
   const released = vi.fn<() => void>();
@@ -47,7 +47,7 @@ it('that does not settle is ended by the signal, and by a release', async () => 
   expect(released).not.toHaveBeenCalled();
 });
 
-it('that fails once and then works lets the second claim be', async () => {
+it('that fails once and then works lets the second acquisition succeed', async () => {
   const load = vi.fn<Load>().mockRejectedValueOnce(new Error('busy')).mockResolvedValue();
   const app = new Singleton<string, string>({ transport: memory().transport('endpoint'), codec: text(load), args: '' });
   await expect(app.acquire()).rejects.toMatchObject(UNLOADED);
@@ -62,8 +62,8 @@ it('holds what comes until it is through: no launch is taken by who may give the
   const load = vi.fn<Load>().mockResolvedValue();
   load.mockImplementationOnce(() => new Promise((_, reject) => fail.push(reject)));
   const app = new Singleton<string, string>({ transport, codec: text(load), args: '' });
-  const claiming = app.acquire();
-  const outcome = expect(claiming).rejects.toMatchObject(UNLOADED);
+  const acquiring = app.acquire();
+  const outcome = expect(acquiring).rejects.toMatchObject(UNLOADED);
   while (load.mock.calls.length === 0) await turn();
   const sent = Singleton.send<string, string>({ transport, codec: text(), args: 'a' }).catch((error: unknown) => error);
   for (let turns = 0; turns < 20; turns += 1) await turn();
@@ -110,6 +110,8 @@ it('fails a launch that waits before the host has anything of it', async () => {
   const send = (load: Load, options: Partial<SendOptions<string, string>> = {}): Promise<unknown> =>
     Singleton.send<string, string>({ transport, codec: text(load), args: 'a', wait: true, ...options });
   await expect(send(missing)).rejects.toMatchObject(UNLOADED);
-  await expect(send(never, { deliveryTimeout: 50 })).rejects.toMatchObject({ code: 'ERR_SINGLETON_HOST_UNRESPONSIVE' });
+  await expect(send(never, { deliveryTimeout: 300 })).rejects.toMatchObject({
+    code: 'ERR_SINGLETON_HOST_UNRESPONSIVE',
+  });
   expect(host).toMatchObject({ clients: 0, arguments: [] });
 });

@@ -17,7 +17,7 @@ describe('SingletonError', () => {
     expect(Object.hasOwn(SingletonError.prototype, 'name')).toBe(true);
   });
 
-  it('has no cause of its own where none was given', () => {
+  it('has no own cause if none was given', () => {
     expect(Object.hasOwn(new SingletonError('ERR_SINGLETON_BUSY', 'Too many.'), 'cause')).toBe(false);
   });
 
@@ -45,7 +45,7 @@ describe('MultipleSingletonsError', () => {
   it('carries the receipt and names the endpoint and the outcome', () => {
     expect(error.receipt).toBe(receipt);
     expect(error.message).toBe(
-      'Another process holds tcp://127.0.0.1:1337; the hand-off of this launch ended as "throttled".',
+      'Another process is the host at tcp://127.0.0.1:1337. The outcome of this launch is "throttled".',
     );
   });
 });
@@ -66,7 +66,7 @@ describe('invalidOption', () => {
     [{}, 'a value of type object'],
     [1n, 'a value of type bigint'],
     [Symbol('s'), 'a value of type symbol'],
-  ])('names the option, what is allowed and what came: %o', (value, described) => {
+  ])('names the option, what is allowed and the value: %o', (value, described) => {
     const error = invalidOptionError('port', 'a number', value);
     expect(error).toBeInstanceOf(SingletonError);
     expect(error.code).toBe('ERR_SINGLETON_INVALID_OPTION');

@@ -5,8 +5,8 @@ import { SingletonError } from '../../src/interface/errors.ts';
 const first = new SingletonError('ERR_SINGLETON_RELEASED', 'First.');
 const second = new SingletonError('ERR_SINGLETON_BUSY', 'Second.');
 
-describe('an ending', () => {
-  it('is over once, for its first reason', () => {
+describe('LazyAbortController', () => {
+  it('aborts once, with its first reason', () => {
     const ending = new LazyAbortController();
     const called = vi.fn<() => void>();
     ending.onAbort(called);
@@ -19,7 +19,7 @@ describe('an ending', () => {
     expect(() => ending.throwIfAborted()).toThrow(first);
   });
 
-  it('has its reason before it calls back', () => {
+  it('sets its reason before it calls back', () => {
     const ending = new LazyAbortController();
     const reasons: unknown[] = [];
     ending.onAbort(() => reasons.push(ending.reason, ending.signal.aborted));
@@ -27,7 +27,7 @@ describe('an ending', () => {
     expect(reasons).toEqual([first, true]);
   });
 
-  it('has a signal for who asks, before it is over and after', () => {
+  it('has a signal before and after the abort', () => {
     const ending = new LazyAbortController();
     const { signal } = ending;
     expect(signal.aborted).toBe(false);
@@ -39,8 +39,8 @@ describe('an ending', () => {
   });
 });
 
-describe('unlessOver', () => {
-  it('settles as the promise does, and lets go of the ending', async () => {
+describe('raceAbort', () => {
+  it('settles as the promise does, and unsubscribes', async () => {
     const ending = new LazyAbortController();
     const forget = vi.fn<() => void>();
     const watched = Object.assign(ending, { onAbort: () => forget });
@@ -49,7 +49,7 @@ describe('unlessOver', () => {
     expect(forget).toHaveBeenCalledTimes(2);
   });
 
-  it('rejects with the reason of an ending that comes first, or was there before', async () => {
+  it('rejects with the reason of an abort that came first, or before the call', async () => {
     const ending = new LazyAbortController();
     const rejected = expect(raceAbort(new Promise(() => {}), ending)).rejects.toBe(first);
     ending.abort(first);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { resolveOptions } from '../../src/core/resolve-options.ts';
 import { tcp } from '../../src/index.ts';
-import { refusal } from '../helpers/javascript-caller.ts';
+import { optionErrorMessage } from '../helpers/javascript-caller.ts';
 
 describe('address and port', () => {
   it.each([
@@ -13,7 +13,7 @@ describe('address and port', () => {
     [{ address: 'fe80::1%eth0' }, 'tcp://[fe80::1%eth0]:1337'],
     [{ port: 0 }, 'tcp://127.0.0.1:0'],
     [{ port: 65_535 }, 'tcp://127.0.0.1:65535'],
-  ])('%j is the endpoint %s', (options, endpoint) => {
+  ])('accepts %j as the endpoint %s', (options, endpoint) => {
     expect(resolveOptions(options).transport.endpoint).toBe(endpoint);
   });
 
@@ -28,15 +28,15 @@ describe('address and port', () => {
     [{ port: 1.5 }, 'Option "port": expected an integer from 0 to 65535, got 1.5 (number).'],
     [{ port: '80' }, 'Option "port": expected an integer from 0 to 65535, got "80" (string).'],
     [{ port: null }, 'Option "port": expected an integer from 0 to 65535, got null.'],
-  ])('%j is refused', (options, message) => {
-    expect(refusal(options)).toBe(message);
+  ])('refuses %j', (options, message) => {
+    expect(optionErrorMessage(options)).toBe(message);
   });
 });
 
 describe('transport', () => {
   const transport = tcp({ port: 0 });
 
-  it('is taken as it is', () => {
+  it('is used unchanged', () => {
     expect(resolveOptions({ transport }).transport).toBe(transport);
     expect(resolveOptions({ transport, address: undefined, port: undefined }).transport).toBe(transport);
   });
@@ -44,8 +44,8 @@ describe('transport', () => {
   it.each([
     ['address', '127.0.0.1', '"127.0.0.1" (string)'],
     ['port', 0, '0 (number)'],
-  ])('together with %s is refused', (name, value, described) => {
-    expect(refusal({ transport, [name]: value })).toBe(
+  ])('is refused together with %s', (name, value, described) => {
+    expect(optionErrorMessage({ transport, [name]: value })).toBe(
       `Option "${name}": expected nothing beside transport, which has the ${name}, got ${described}.`,
     );
   });
@@ -56,8 +56,8 @@ describe('transport', () => {
     [{}, 'a value of type object'],
     [{ listen: 5, connect: 5 }, 'a value of type object'],
     [tcp, 'a function'],
-  ])('cannot be %s', (value, described) => {
-    expect(refusal({ transport: value })).toBe(
+  ])('refuses %s', (value, described) => {
+    expect(optionErrorMessage({ transport: value })).toBe(
       `Option "transport": expected a transport, such as tcp(), got ${described}.`,
     );
   });

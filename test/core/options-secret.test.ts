@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { resolveOptions } from '../../src/core/resolve-options.ts';
 import { legacy } from '../../src/index.ts';
-import { fromJavaScript, refusal } from '../helpers/javascript-caller.ts';
+import { fromJavaScript, optionErrorMessage } from '../helpers/javascript-caller.ts';
 
 const EXPECTED =
   'Option "secret": expected a non-empty string of well-formed Unicode or a non-empty Uint8Array; got a value of type';
 
 describe('secret', () => {
-  it('is none where it is absent or undefined', () => {
+  it('is none if it is absent or undefined', () => {
     expect(resolveOptions({}).secret).toBeUndefined();
     expect(resolveOptions({ secret: undefined }).secret).toBeUndefined();
   });
@@ -25,7 +25,7 @@ describe('secret', () => {
     expect(resolved.secret).toEqual(new Uint8Array([1, 2, 3]));
   });
 
-  it('is what a view shows of its buffer', () => {
+  it('is only the part of the buffer that a view covers', () => {
     const secret = new Uint8Array([1, 2, 3, 4]).subarray(1, 3);
     expect(resolveOptions({ secret }).secret).toEqual(new Uint8Array([2, 3]));
   });
@@ -39,7 +39,7 @@ describe('secret', () => {
     [['topsecret'], `${EXPECTED} object.`],
     [() => 'topsecret', `${EXPECTED} function.`],
     [new TextEncoder().encode('topsecret').buffer, `${EXPECTED} object.`],
-  ])('cannot be %o, and the message does not tell it', (secret, message) => {
+  ])('refuses %o without showing it', (secret, message) => {
     expect(() => resolveOptions(fromJavaScript({ secret }))).toThrow(
       expect.objectContaining({ code: 'ERR_SINGLETON_INVALID_OPTION', message }),
     );
@@ -49,19 +49,19 @@ describe('secret', () => {
     ['a string with a NUL', 'sesame\0'],
     ['bytes with a NUL', new TextEncoder().encode('sesame\0')],
     ['bytes that are not UTF-8', new Uint8Array([...new TextEncoder().encode('sesame'), 0xff])],
-  ])('cannot be %s where the legacy codec carries it, and the message does not tell it', (_, secret) => {
-    const message = refusal({ secret });
+  ])('refuses %s with the legacy codec without showing it', (_, secret) => {
+    const message = optionErrorMessage({ secret });
     expect(message).toMatch(/^Option "secret": expected UTF-8 without NUL.* legacy codec/);
     expect(message).not.toMatch(/sesame|115,/);
   });
 
-  it('can be any bytes where the codec does not mind', () => {
+  it('accepts any bytes if the codec does', () => {
     const { name, protocol } = legacy();
     const secret = new Uint8Array([0, 0xff]);
     expect(resolveOptions({ codec: { name, protocol }, secret }).secret).toEqual(secret);
   });
 
-  it('is not told by the refusal of another option', () => {
+  it('is not shown by the refusal of another option', () => {
     expect(() => resolveOptions({ secret: 'topsecret', port: -1 })).toThrow(
       expect.objectContaining({ message: expect.not.stringContaining('topsecret') }),
     );

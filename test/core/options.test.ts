@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { ResolvedOptions } from '../../src/core/options.ts';
 import { resolveOptions } from '../../src/core/resolve-options.ts';
 import { legacy } from '../../src/index.ts';
-import { refusal } from '../helpers/javascript-caller.ts';
+import { optionErrorMessage } from '../helpers/javascript-caller.ts';
 
 type Strings = readonly string[];
 
@@ -23,12 +23,12 @@ describe.each([
   { name: 'maxConnections', preset: 512, min: 1, max: MAX_INTEGER },
   { name: 'maxPending', preset: 1024, min: 1, max: MAX_INTEGER },
 ] as const)('$name', ({ name, preset, min, max }) => {
-  it('is its default where it is absent or undefined', () => {
+  it('has its default if it is absent or undefined', () => {
     expect(resolveOptions({})[name]).toBe(preset);
     expect(resolveOptions({ [name]: undefined })[name]).toBe(preset);
   });
 
-  it.each([min, min + 1, max - 1, max])('can be %d', (value) => {
+  it.each([min, min + 1, max - 1, max])('accepts %d', (value) => {
     expect(resolveOptions({ [name]: value })[name]).toBe(value);
   });
 
@@ -44,8 +44,8 @@ describe.each([
     [null, 'null'],
     [[1], 'an array of 1'],
     [{ valueOf: () => 1 }, 'a value of type object'],
-  ])('cannot be %s', (value, described) => {
-    expect(refusal({ [name]: value })).toBe(
+  ])('refuses %s', (value, described) => {
+    expect(optionErrorMessage({ [name]: value })).toBe(
       `Option "${name}": expected an integer from ${min} to ${max}, got ${described}.`,
     );
   });
@@ -56,12 +56,12 @@ describe.each([
   { name: 'strict', preset: true },
   { name: 'verbose', preset: false },
 ] as const)('$name', ({ name, preset }) => {
-  it('is its default where it is absent or undefined', () => {
+  it('has its default if it is absent or undefined', () => {
     expect(resolveOptions({})[name]).toBe(preset);
     expect(resolveOptions({ [name]: undefined })[name]).toBe(preset);
   });
 
-  it.each([true, false])('can be %s', (value) => {
+  it.each([true, false])('accepts %s', (value) => {
     expect(resolveOptions({ [name]: value })[name]).toBe(value);
   });
 
@@ -69,18 +69,18 @@ describe.each([
     [0, '0 (number)'],
     ['false', '"false" (string)'],
     [null, 'null'],
-  ])('cannot be %j', (value, described) => {
-    expect(refusal({ [name]: value })).toBe(`Option "${name}": expected a boolean, got ${described}.`);
+  ])('refuses %j', (value, described) => {
+    expect(optionErrorMessage({ [name]: value })).toBe(`Option "${name}": expected a boolean, got ${described}.`);
   });
 });
 
 describe('codec', () => {
-  it('is the legacy codec where it is absent or undefined', () => {
+  it('is the legacy codec if it is absent or undefined', () => {
     expect(resolveOptions({}).codec.name).toBe('legacy');
     expect(resolveOptions({ codec: undefined }).codec.name).toBe('legacy');
   });
 
-  it('is taken as it is, and sees the arguments and the secret as bytes', () => {
+  it('is used unchanged, and receives the arguments and the secret as bytes', () => {
     const check = vi.fn<(options: object) => undefined>();
     const codec = { ...legacy(), check };
     expect(resolveOptions({ codec, args: ['a'], secret: 'é' }).codec).toBe(codec);
@@ -92,7 +92,7 @@ describe('codec', () => {
     });
   });
 
-  it('may have nothing to check', () => {
+  it('may have no check', () => {
     const { name, protocol } = legacy();
     expect(resolveOptions({ codec: { name, protocol }, args: ['a'] }).args).toEqual(['a']);
   });
@@ -103,19 +103,21 @@ describe('codec', () => {
     [{ name: 'no inbound', protocol: { outbound: () => {} } }, 'a value of type object'],
     [legacy, 'a function'],
     [0, '0 (number)'],
-  ])('cannot be %s', (value, described) => {
-    expect(refusal({ codec: value })).toBe(`Option "codec": expected a codec, such as legacy(), got ${described}.`);
+  ])('refuses %s', (value, described) => {
+    expect(optionErrorMessage({ codec: value })).toBe(
+      `Option "codec": expected a codec, such as legacy(), got ${described}.`,
+    );
   });
 });
 
 describe('args', () => {
-  it('is what follows the program on the command line where it is absent or undefined', () => {
+  it('is the command line after the program if it is absent or undefined', () => {
     vi.spyOn(process, 'argv', 'get').mockReturnValue(['node', 'app.js', 'a', '--b']);
     expect(resolveOptions({}).args).toEqual(['a', '--b']);
     expect(resolveOptions({ args: undefined }).args).toEqual(['a', '--b']);
   });
 
-  it.each([[[]], [['']], [['a', 'b']]])('can be %j', (args) => {
+  it.each([[[]], [['']], [['a', 'b']]])('accepts %j', (args) => {
     expect(resolveOptions<Strings>({ args }).args).toEqual(args);
   });
 
@@ -123,15 +125,15 @@ describe('args', () => {
     ['a', '"a" (string)'],
     [['a', 1], 'an array of 2'],
     [{ length: 0 }, 'a value of type object'],
-  ])('cannot be %j', (args, described) => {
-    expect(refusal({ args })).toBe(
-      `Option "args": expected an array of strings, which is what the legacy codec carries, got ${described}.`,
+  ])('refuses %j', (args, described) => {
+    expect(optionErrorMessage({ args })).toBe(
+      `Option "args": expected an array of strings (the legacy codec has no other values), got ${described}.`,
     );
   });
 });
 
 describe('signal', () => {
-  it('is none where it is absent or undefined, and else taken as it is', () => {
+  it('is none if it is absent or undefined, and else used unchanged', () => {
     const { signal } = new AbortController();
     expect(resolveOptions({}).signal).toBeUndefined();
     expect(resolveOptions({ signal: undefined }).signal).toBeUndefined();
@@ -141,32 +143,32 @@ describe('signal', () => {
   it.each([
     [null, 'null'],
     [new AbortController(), 'a value of type object'],
-  ])('cannot be %s', (value, described) => {
-    expect(refusal({ signal: value })).toBe(`Option "signal": expected an AbortSignal, got ${described}.`);
+  ])('refuses %s', (value, described) => {
+    expect(optionErrorMessage({ signal: value })).toBe(`Option "signal": expected an AbortSignal, got ${described}.`);
   });
 });
 
-describe('the options', () => {
+describe('resolveOptions', () => {
   it.each([
     [null, 'null'],
     [1337, '1337 (number)'],
     ['1337', '"1337" (string)'],
-  ])('cannot be %j', (options, described) => {
-    expect(refusal(options)).toBe(`Option "options": expected an object, got ${described}.`);
+  ])('refuses %j', (options, described) => {
+    expect(optionErrorMessage(options)).toBe(`Option "options": expected an object, got ${described}.`);
   });
 
-  it('may be absent', () => {
+  it('accepts absent options', () => {
     expect(resolveOptions<Strings>().transport.endpoint).toBe('tcp://127.0.0.1:1337');
   });
 
-  it("are not the caller's object, which is not changed", () => {
+  it("does not return or change the caller's object", () => {
     const given = Object.freeze({ port: 0, args: Object.freeze(['a']), secret: 's', timeout: 5, verbose: undefined });
     const resolved: ResolvedOptions<Strings> = resolveOptions<Strings>(given);
     expect(resolved).not.toBe(given);
     expect(given).toEqual({ port: 0, args: ['a'], secret: 's', timeout: 5, verbose: undefined });
   });
 
-  it("do not follow later changes of the caller's object", () => {
+  it("does not follow later changes of the caller's object", () => {
     const given = { timeout: 5 };
     const resolved = resolveOptions<Strings>(given);
     given.timeout = 6;

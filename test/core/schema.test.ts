@@ -7,11 +7,10 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { z } from 'zod';
 import { json } from '../../src/codecs/json.ts';
 import { lengthPrefixed } from '../../src/codecs/length-prefixed.ts';
-import { validated } from '../../src/core/validated.ts';
 import { legacy, type Schema, Singleton, type SingletonError } from '../../src/index.ts';
 import { MARKER } from '../helpers/codec-compliance.ts';
 import { portOf } from '../helpers/host.ts';
-import { refusal } from '../helpers/javascript-caller.ts';
+import { optionErrorMessage } from '../helpers/javascript-caller.ts';
 
 interface Given {
   readonly file: string;
@@ -22,7 +21,7 @@ interface Job {
   readonly line: number;
 }
 
-/** The same three times: a file is not empty and gets a mark, a line is 1 where none is given. */
+/** The same schema three times: a file is not empty and has a mark added, a line defaults to 1. */
 const schemas: readonly (readonly [string, Schema<Given, Job>])[] = [
   ['zod', z.object({ file: z.string().min(1).transform(mark), line: z.number().default(1) })],
   [
@@ -38,7 +37,7 @@ function mark(file: string): string {
   return `${file}!`;
 }
 
-/** A schema that does what the test says. */
+/** A schema that behaves as the test wants. */
 function schemaOf<T>(validate: () => Promise<{ readonly value: T }>): Schema<unknown, T> {
   return { '~standard': { version: 1, vendor: 'test', validate } };
 }
@@ -48,9 +47,9 @@ interface Heard<T> {
   readonly warnings: SingletonError[];
 }
 
-/** Claims, and releases when the test is over. */
-async function host<T>(claimed: Singleton<T>): Promise<Heard<T>> {
-  const app = await claimed.acquire();
+/** Acquires, and releases when the test ends. */
+async function host<T>(singleton: Singleton<T>): Promise<Heard<T>> {
+  const app = await singleton.acquire();
   onTestFinished(() => app.release());
   const heard: Heard<T> = { app, warnings: [] };
   app.on('warning', (warning) => heard.warnings.push(warning));
@@ -63,10 +62,11 @@ function launch<T>({ app }: Heard<T>, args: unknown): Promise<unknown> {
 }
 
 describe.each(schemas)('a schema of %s', (_, schema) => {
-  const claim = (): Promise<Heard<Job>> => host(new Singleton<Job>({ port: 0, codec, schema, args: { file: 'own' } }));
+  const startHost = (): Promise<Heard<Job>> =>
+    host(new Singleton<Job>({ port: 0, codec, schema, args: { file: 'own' } }));
 
-  it('gives listeners what it makes of the arguments, once, on the host', async () => {
-    const { app, warnings } = await claim();
+  it('passes its output to listeners, once, on the host', async () => {
+    const { app, warnings } = await startHost();
     const send = (args: Given): Promise<unknown> => Singleton.send({ port: portOf(app), codec, schema, args });
     expect(await send({ file: 'a' })).toMatchObject({ outcome: 'delivered', client: 1 });
     await send({ file: 'b', line: 2 });
@@ -77,7 +77,7 @@ describe.each(schemas)('a schema of %s', (_, schema) => {
     expect(warnings).toEqual([]);
   });
 
-  it('refuses what it does not allow before anything is sent, with the path and its issues', async () => {
+  it('refuses invalid arguments before anything is sent, with the path and its issues', async () => {
     const endpoint = await listen();
     for (const args of [{ file: '' }, JSON.parse('{ "file": "a", "line": "2" }')]) {
       const error = await Singleton.send({ port: endpoint.port, codec, schema, args }).catch(
@@ -91,8 +91,8 @@ describe.each(schemas)('a schema of %s', (_, schema) => {
     expect(endpoint.connections).toBe(0);
   });
 
-  it('refuses on the host what a client without it sends: a warning, not counted, not published', async () => {
-    const heard = await claim();
+  it('refuses on the host what a client without it sends: a warning, not counted, not dispatched', async () => {
+    const heard = await startHost();
     const error = await launch(heard, { file: '', [MARKER]: MARKER, line: MARKER });
     expect(error).toMatchObject({ name: 'SingletonError', code: 'ERR_SINGLETON_INVALID_ARGS' });
     expect(heard.warnings).toMatchObject([
@@ -106,7 +106,7 @@ describe.each(schemas)('a schema of %s', (_, schema) => {
   });
 });
 
-it('the message has the first three issues and the number of the others', async () => {
+it('lists the first three issues and the number of the others in the message', async () => {
   const letters = ['a', 'b', 'c', 'd', 'e'];
   const schema = z.object(Object.fromEntries(letters.map((key) => [key, z.array(z.number().min(5))])));
   const args = Object.fromEntries(letters.map((key) => [key, [9, 1]]));
@@ -114,10 +114,10 @@ it('the message has the first three issues and the number of the others', async 
   await expect(sent).rejects.toThrow(/args\.a\.1: .*args\.b\.1: .*args\.c\.1: .*and 2 more\.$/);
 });
 
-describe('a schema that takes its time', () => {
+describe('a schema that is slow', () => {
   const even = z.number().refine((value) => Promise.resolve(value % 2 === 0));
 
-  it('is waited for on both sides', async () => {
+  it('is awaited on both sides', async () => {
     const heard = await host(new Singleton<number>({ port: 0, codec, schema: even, args: 0 }));
     const port = portOf(heard.app);
     const odd = Singleton.send({ port, codec, schema: even, args: 3 });
@@ -130,7 +130,7 @@ describe('a schema that takes its time', () => {
 
   const never = schemaOf(() => new Promise<{ readonly value: number }>(() => {}));
 
-  it('for ever is cut off by receiveTimeout on the host, which serves others meanwhile', async () => {
+  it('is ended by receiveTimeout on the host, which serves others meanwhile', async () => {
     let isFirst = true;
     const settlesLater = schemaOf(() => {
       const result = isFirst ? new Promise<{ readonly value: number }>(() => {}) : Promise.resolve({ value: 2 });
@@ -138,7 +138,7 @@ describe('a schema that takes its time', () => {
       return result;
     });
     const heard = await host(
-      new Singleton<number>({ port: 0, codec, schema: settlesLater, args: 0, receiveTimeout: 100 }),
+      new Singleton<number>({ port: 0, codec, schema: settlesLater, args: 0, receiveTimeout: 500 }),
     );
     const [, second] = await Promise.all([
       launch(heard, 'slow'),
@@ -147,17 +147,17 @@ describe('a schema that takes its time', () => {
     expect(second).toMatchObject({ outcome: 'delivered' });
     expect(heard.warnings).toMatchObject([{ code: 'ERR_SINGLETON_CONNECTION_FAILED' }]);
     expect(heard.warnings[0]?.message).toContain('receiveTimeout');
-    // The launch was not taken, so it was handed over again.
+    // The launch was not accepted, so it was delivered again.
     expect(heard.app.arguments).toEqual([2, 2]);
   });
 
-  it('for ever is cut off by deliveryTimeout on the client', async () => {
+  it('is ended by deliveryTimeout on the client', async () => {
     const sent = Singleton.send({ port: 1, codec, schema: never, args: 1, deliveryTimeout: 30 });
     await expect(sent).rejects.toMatchObject({ name: 'SingletonError', code: 'ERR_SINGLETON_INVALID_ARGS' });
   });
 });
 
-it('a schema that throws is a warning with its error as the cause, and the client is refused', async () => {
+it('emits a warning with the error as the cause, and refuses the client, when a schema throws', async () => {
   const cause = new Error('boom');
   const throwing = schemaOf<number>(() => {
     throw cause;
@@ -170,7 +170,7 @@ it('a schema that throws is a warning with its error as the cause, and the clien
   }
 });
 
-it('a schema works with the legacy codec, where a client that is refused cannot learn it', async () => {
+it('works with the legacy codec, which cannot report a refusal to the client', async () => {
   const schema = z.tuple([z.string().min(1), z.coerce.number<string>()]).transform(([file, line]) => ({ file, line }));
   const { app, warnings } = await host(new Singleton<Job>({ port: 0, codec: legacy(), schema, args: ['own', '1'] }));
   const port = portOf(app);
@@ -186,7 +186,7 @@ it('a schema works with the legacy codec, where a client that is refused cannot 
   expect(app.clients).toBe(1);
 });
 
-it('a schema does not see what was not verified', async () => {
+it('does not pass unverified arguments to a schema', async () => {
   let seen = 0;
   const schema = schemaOf(() => {
     seen += 1;
@@ -202,33 +202,28 @@ it('a schema does not see what was not verified', async () => {
 });
 
 it.each([null, 7, 'a', {}, { '~standard': null }, { '~standard': { validate: 1 } }, () => true])(
-  'the option schema cannot be %o',
+  'refuses %o as the option schema',
   (schema) => {
-    expect(refusal({ schema })).toMatch(/^Option "schema": expected a Standard Schema, got /);
+    expect(optionErrorMessage({ schema })).toMatch(/^Option "schema": expected a Standard Schema, got /);
   },
 );
 
-it('a schema keeps what else a launch tells, and its wait for an answer', async () => {
+it('keeps the other fields of a launch, and its wait for a result', async () => {
   const schema = z.number();
   const app = await Singleton.acquire({ port: 0, codec: json(), schema, args: 1 });
   onTestFinished(() => app.release());
-  const told: unknown[] = [];
+  const seen: unknown[] = [];
   app.on('args', (_, client) => {
-    told.push({ cwd: client.cwd, pid: client.pid, waiting: client.waiting });
+    seen.push({ cwd: client.cwd, pid: client.pid, waiting: client.waiting });
     client.reply(2);
   });
   const sent = await Singleton.send({ port: portOf(app), codec: json(), schema, args: 1, wait: true });
   expect(sent).toMatchObject({ outcome: 'delivered', reply: 2 });
-  expect(told).toEqual([{ cwd: process.cwd(), pid: process.pid, waiting: true }]);
-});
-
-it('a codec with a schema keeps its name and its check', () => {
-  const [, schema] = schemas[0] ?? [];
-  expect(schema && validated(legacy(), schema)).toMatchObject({ name: 'legacy', check: expect.any(Function) });
+  expect(seen).toEqual([{ cwd: process.cwd(), pid: process.pid, waiting: true }]);
 });
 
 describe('a client whose call was aborted before', () => {
-  it('rejects at once, whatever its schema does', async () => {
+  it('rejects before its schema settles', async () => {
     const schema = schemaOf<number>(() => new Promise(() => {}));
     const sent = Singleton.send({ codec: json(), args: 1, schema, signal: AbortSignal.abort() });
     await expect(sent).rejects.toMatchObject({ code: 'ERR_SINGLETON_RELEASED' });
@@ -243,7 +238,7 @@ describe('a client whose schema or serializer misbehaves', () => {
     ['gives an empty list of issues', schemaOf<number>(async () => JSON.parse('{ "issues": [] }'))],
     ['gives issues without a path or a message', schemaOf<number>(async () => JSON.parse('{ "issues": [null, {}] }'))],
     ['gives paths of nothing', schemaOf<number>(async () => JSON.parse('{ "issues": [{ "path": [null] }] }'))],
-  ])('rejects with INVALID_ARGS where the schema %s', async (_, schema) => {
+  ])('rejects with INVALID_ARGS if the schema %s', async (_, schema) => {
     const { port } = await listen();
     await expect(Singleton.send({ port, codec: json(), args: 1, schema })).rejects.toMatchObject({
       name: 'SingletonError',
@@ -251,7 +246,7 @@ describe('a client whose schema or serializer misbehaves', () => {
     });
   });
 
-  it('rejects with INVALID_ARGS by the deadline where the schema does not settle, and nothing was sent', async () => {
+  it('rejects with INVALID_ARGS by the deadline, and sends nothing, if the schema does not settle', async () => {
     const server = await listen();
     const schema = schemaOf<number>(() => new Promise(() => {}));
     const options = { port: server.port, codec: json(), args: 1, schema, deliveryTimeout: 20 };
@@ -261,7 +256,7 @@ describe('a client whose schema or serializer misbehaves', () => {
     expect(server.connections).toBe(0);
   });
 
-  it('rejects with UNENCODABLE, and that alone, where the serializer rejects', async () => {
+  it('rejects with UNENCODABLE, and no unhandled rejection, if the serializer rejects', async () => {
     const { port } = await listen();
     const serialize: () => never = JSON.parse('[]').at.bind([Promise.reject(new Error('boom'))], 0);
     const text = lengthPrefixed<unknown>({ name: 'text', serialize, deserialize: String });
@@ -271,7 +266,7 @@ describe('a client whose schema or serializer misbehaves', () => {
     await new Promise(setImmediate);
   });
 
-  it('rejects with UNENCODABLE where the serializer gives no bytes', async () => {
+  it('rejects with UNENCODABLE if the serializer returns no bytes', async () => {
     const server = await listen();
     const text = lengthPrefixed<unknown>({ name: 'text', serialize: () => JSON.parse('"text"'), deserialize: String });
     await expect(Singleton.send({ port: server.port, codec: text, args: 1 })).rejects.toMatchObject({
@@ -282,7 +277,7 @@ describe('a client whose schema or serializer misbehaves', () => {
   });
 });
 
-/** A program that counts who connects. */
+/** A program that counts connections. */
 async function listen(): Promise<{ readonly port: number; readonly connections: number }> {
   let connections = 0;
   const server = createServer((socket) => {

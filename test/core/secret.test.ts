@@ -3,7 +3,7 @@ import { json } from '../../src/codecs/json.ts';
 import { generateSecret, Singleton } from '../../src/index.ts';
 import { portOf } from '../helpers/host.ts';
 
-it('a secret is 32 bytes of base64url without padding', () => {
+it('returns 32 bytes as base64url without padding', () => {
   const secret = generateSecret();
   expect(secret).toMatch(/^[\w-]{43}$/);
   const bytes = Buffer.from(secret, 'base64url');
@@ -11,14 +11,14 @@ it('a secret is 32 bytes of base64url without padding', () => {
   expect(bytes.toString('base64url')).toBe(secret);
 });
 
-it('a secret is another each time, in all of its bytes', () => {
+it('returns another secret each time, in all of its bytes', () => {
   const secrets = Array.from({ length: 200 }, () => generateSecret());
   expect(new Set(secrets).size).toBe(200);
   const bytes = secrets.map((secret) => Buffer.from(secret, 'base64url'));
   for (let at = 0; at < 32; at += 1) expect(new Set(bytes.map((each) => each[at])).size).toBeGreaterThan(50);
 });
 
-it('a secret that was generated is taken without advice, by a codec that encrypts and by the legacy one', async () => {
+it('returns a secret that causes no warning, with a codec that encrypts and with the legacy one', async () => {
   const warnings: string[] = [];
   const secret = generateSecret();
   await using secured = await Singleton.acquire({ port: 0, codec: json<string>(), args: '', secret });

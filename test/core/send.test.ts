@@ -1,9 +1,10 @@
 import { getEventListeners } from 'node:events';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { Deadline } from '../../src/core/deadline.ts';
+import { send } from '../../src/core/acquire.ts';
+import { Deadline, followSignal, LazyAbortController } from '../../src/core/deadline.ts';
 import type { DeliveryOptions, ResolvedOptions } from '../../src/core/options.ts';
 import { resolveOptions } from '../../src/core/resolve-options.ts';
-import { attempt, prepare, send } from '../../src/core/send.ts';
+import { attempt, prepare } from '../../src/core/send.ts';
 import { SingletonError } from '../../src/interface/errors.ts';
 import { at, type ConnectAnswer, ScriptedTransport } from '../helpers/scripted-transport.ts';
 
@@ -23,10 +24,10 @@ afterEach(() => {
 });
 
 describe('send', () => {
-  it('hands over and never claims the endpoint', async () => {
+  it('delivers and never binds the endpoint', async () => {
     const transport = endpoint('host');
     expect(await send(optionsFor(transport))).toEqual({ outcome: 'unconfirmed' });
-    expect(transport.steps).toEqual(['connect', 'hand-off']);
+    expect(transport.steps).toEqual(['connect', 'deliver']);
     expect(transport.connections).toMatchObject([{ received: 'a\0' }]);
   });
 
@@ -36,7 +37,7 @@ describe('send', () => {
     expect(transport.connections).toMatchObject([{ received: 's\0' }]);
   });
 
-  it('an endpoint with nobody is NO_HOST, after one try', async () => {
+  it('rejects with NO_HOST after one try when there is no host', async () => {
     const transport = endpoint('nobody');
     await expect(send(optionsFor(transport))).rejects.toMatchObject({
       code: 'ERR_SINGLETON_NO_HOST',
@@ -45,35 +46,35 @@ describe('send', () => {
     expect(transport.steps.filter((step) => step === 'connect')).toHaveLength(1);
   });
 
-  it('a host that resets is tried again, until it takes the launch', async () => {
+  it('tries a host that resets again, until it accepts the launch', async () => {
     const transport = new ScriptedTransport({ connect: ['reset', 'reset', 'host'] });
     expect(await send(optionsFor(transport))).toEqual({ outcome: 'unconfirmed' });
     expect(transport.steps.filter((step) => step === 'connect')).toHaveLength(3);
   });
 
-  it('a host that resets until the deadline is HOST_UNRESPONSIVE', async () => {
+  it('rejects with HOST_UNRESPONSIVE when the host resets until the deadline', async () => {
     const transport = endpoint('reset');
-    await expect(send(optionsFor(transport, { deliveryTimeout: 100 }))).rejects.toMatchObject({
+    await expect(send(optionsFor(transport, { deliveryTimeout: 300 }))).rejects.toMatchObject({
       code: 'ERR_SINGLETON_HOST_UNRESPONSIVE',
     });
   });
 
   it.each(['silent', 'hanging'] as const)(
-    'a host that is %s until the deadline is HOST_UNRESPONSIVE',
+    'rejects with HOST_UNRESPONSIVE when the host is %s until the deadline',
     async (answer) => {
       const transport = endpoint(answer);
-      await expect(send(optionsFor(transport, { deliveryTimeout: 10 }))).rejects.toMatchObject({
+      await expect(send(optionsFor(transport, { deliveryTimeout: 200 }))).rejects.toMatchObject({
         code: 'ERR_SINGLETON_HOST_UNRESPONSIVE',
       });
       expect(transport.connections.every(({ wasReset }) => wasReset)).toBe(true);
     },
   );
 
-  it('a host that answers on a one-way wire is FOREIGN_HOST', async () => {
+  it('rejects with FOREIGN_HOST when the host answers on the legacy wire', async () => {
     await expect(send(optionsFor(endpoint('foreign')))).rejects.toMatchObject({ code: 'ERR_SINGLETON_FOREIGN_HOST' });
   });
 
-  it('arguments that cannot be encoded are refused before it connects', async () => {
+  it('refuses arguments that cannot be encoded before it connects', async () => {
     const transport = endpoint('host');
     await expect(send(optionsFor(transport, { args: ['\0'] }))).rejects.toMatchObject({
       code: 'ERR_SINGLETON_UNENCODABLE',
@@ -81,7 +82,7 @@ describe('send', () => {
     expect(transport.steps).toEqual([]);
   });
 
-  it('a signal that is aborted beforehand is RELEASED, and nothing is tried', async () => {
+  it('rejects with RELEASED without a step when the signal is aborted beforehand', async () => {
     const transport = endpoint('host');
     const signal = AbortSignal.abort('enough');
     await expect(send(optionsFor(transport, { signal }))).rejects.toMatchObject({
@@ -93,20 +94,23 @@ describe('send', () => {
 
   it.each([
     ['connect', 'hanging'],
-    ['hand-off', 'silent'],
-  ] as const)('an abort at the %s is RELEASED with the reason as the cause', async (step, answer) => {
-    const controller = new AbortController();
-    const onStep = at(step, () => controller.abort('enough'));
-    const transport = new ScriptedTransport({ connect: [answer], onStep });
-    await expect(send(optionsFor(transport, { signal: controller.signal }))).rejects.toMatchObject({
-      code: 'ERR_SINGLETON_RELEASED',
-      cause: 'enough',
-    });
-    expect(transport.connections.every(({ wasReset }) => wasReset)).toBe(true);
-    expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0);
-  });
+    ['deliver', 'silent'],
+  ] as const)(
+    'rejects with RELEASED and the reason as the cause when it is aborted at the %s',
+    async (step, answer) => {
+      const controller = new AbortController();
+      const onStep = at(step, () => controller.abort('enough'));
+      const transport = new ScriptedTransport({ connect: [answer], onStep });
+      await expect(send(optionsFor(transport, { signal: controller.signal }))).rejects.toMatchObject({
+        code: 'ERR_SINGLETON_RELEASED',
+        cause: 'enough',
+      });
+      expect(transport.connections.every(({ wasReset }) => wasReset)).toBe(true);
+      expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0);
+    },
+  );
 
-  it.each(['host', 'nobody', 'foreign'] as const)('no timer and no listener is left after %s', async (answer) => {
+  it.each(['host', 'nobody', 'foreign'] as const)('leaves no timer and no listener after %s', async (answer) => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     const { signal } = new AbortController();
     await send(optionsFor(endpoint(answer), { signal })).catch(() => {});
@@ -115,44 +119,65 @@ describe('send', () => {
   });
 });
 
-/** Never over by itself. */
+/** Never expires by itself. */
 function deadlineOf(signal?: AbortSignal): Deadline {
-  return new Deadline(Infinity, () => new SingletonError('ERR_SINGLETON_NO_HOST', 'Infinity is over.'), signal);
+  const lifetime = new LazyAbortController();
+  followSignal(lifetime, signal);
+  return new Deadline(Infinity, () => new SingletonError('ERR_SINGLETON_NO_HOST', 'Infinity is over.'), lifetime);
 }
 
 describe('deliver', () => {
   const deadline = deadlineOf();
 
   it.each([
-    ['nobody', 'nobody'],
-    ['reset', 'cut-off'],
+    ['nobody', 'no-host'],
+    ['reset', 'reset'],
   ] as const)('resolves to why it may be tried again: %s is %s', async (answer, why) => {
     const transport = endpoint(answer);
-    expect(await attempt(transport, await prepare(optionsFor(transport), deadline), deadline)).toBe(why);
+    expect(await attempt(transport, await prepare(optionsFor(transport), deadline), deadline, () => {})).toBe(why);
   });
 
-  it('closes a connection that the hand-off left open', async () => {
+  it('closes a connection that the protocol left open', async () => {
     const transport = endpoint('silent');
     const delivery = { receipt: { outcome: 'delivered' } } as const;
-    expect(await attempt(transport, async () => delivery, deadline)).toBe(delivery);
+    expect(
+      await attempt(
+        transport,
+        async () => delivery,
+        deadline,
+        () => {},
+      ),
+    ).toBe(delivery);
     expect(transport.connections).toMatchObject([{ destroyed: true }]);
   });
 
-  it('closes the connection of a hand-off that fails, and passes its error on', async () => {
+  it('closes the connection when the protocol fails, and rejects with its error', async () => {
     const transport = endpoint('silent');
     const boom = new Error('boom');
-    await expect(attempt(transport, () => Promise.reject(boom), deadline)).rejects.toBe(boom);
+    await expect(
+      attempt(
+        transport,
+        () => Promise.reject(boom),
+        deadline,
+        () => {},
+      ),
+    ).rejects.toBe(boom);
     expect(transport.connections).toMatchObject([{ destroyed: true }]);
   });
 
-  it('an error of the connection after the hand-off is nobody’s exception', async () => {
+  it('ignores an error of the connection after the delivery', async () => {
     const transport = endpoint('silent');
-    await attempt(transport, async () => undefined, deadline);
+    await attempt(
+      transport,
+      async () => undefined,
+      deadline,
+      () => {},
+    );
     const [connection] = transport.connections;
     expect(connection?.emit('error', new Error('late'))).toBe(true);
   });
 
-  it('rejects with the reason of an abort, whatever the hand-off makes of its connection being cut', async () => {
+  it('rejects with the reason of an abort, whatever error the protocol has for its reset connection', async () => {
     const transport = endpoint('silent');
     const controller = new AbortController();
     const delivery = attempt(
@@ -162,11 +187,12 @@ describe('deliver', () => {
         return new Promise<never>((_, reject) => connection.once('close', () => reject(new Error('cut'))));
       },
       deadlineOf(controller.signal),
+      () => {},
     );
     await expect(delivery).rejects.toMatchObject({ code: 'ERR_SINGLETON_RELEASED', cause: 'enough' });
   });
 
-  it('an abort as the connection is made ends it, although the transport did not see the abort', async () => {
+  it('rejects when it is aborted as the connection is created, although the transport did not see the abort', async () => {
     const transport = endpoint('silent');
     const controller = new AbortController();
     const connect = transport.connect.bind(transport);
@@ -175,16 +201,21 @@ describe('deliver', () => {
       controller.abort('enough');
       return connection;
     });
-    const delivery = attempt(transport, await prepare(optionsFor(transport), deadline), deadlineOf(controller.signal));
+    const delivery = attempt(
+      transport,
+      await prepare(optionsFor(transport), deadline),
+      deadlineOf(controller.signal),
+      () => {},
+    );
     await expect(delivery).rejects.toMatchObject({ code: 'ERR_SINGLETON_RELEASED', cause: 'enough' });
     expect(transport.connections).toMatchObject([{ destroyed: true }]);
   }, 2000);
 
-  it('leaves no callback behind', async () => {
+  it('leaves no callback', async () => {
     const transport = endpoint('host');
     const over = new AbortController();
     const own = deadlineOf(over.signal);
-    await attempt(transport, await prepare(optionsFor(transport), own), own);
+    await attempt(transport, await prepare(optionsFor(transport), own), own, () => {});
     const [connection] = transport.connections;
     over.abort();
     expect(connection?.wasReset).toBe(false);
@@ -192,7 +223,7 @@ describe('deliver', () => {
 });
 
 describe('prepare', () => {
-  it('hands the codec the arguments, the directory and the process', async () => {
+  it('passes the arguments, the directory and the process to the codec', async () => {
     const options = optionsFor(endpoint('host'));
     const spy = vi.spyOn(options.codec.protocol, 'outbound');
     await prepare(options, deadlineOf());

@@ -6,264 +6,200 @@ import type { Connection } from '../../src/index.ts';
 import { SingletonError } from '../../src/interface/errors.ts';
 import { type ScriptedConnection, ScriptedTransport } from '../helpers/scripted-transport.ts';
 
+const never = new LazyAbortController();
+
 /** A host that writes down what it gets. */
 class Recorder implements ServedHost {
-  readonly got: (Connection | string)[] = [];
+  readonly calls: (Connection | string)[] = [];
 
   accept(connection: Connection): void {
-    this.got.push(connection);
+    this.calls.push(connection);
   }
 
-  dropped(count: number): void {
-    this.got.push(`missed ${count}`);
+  onDropped(count: number): void {
+    this.calls.push(`dropped ${count}`);
   }
 
   async drain(): Promise<void> {
-    this.got.push('settle');
+    this.calls.push('drain');
   }
 }
 
-/** A hold on an endpoint, the host that it will have when that is opened, and what it tells its owner. */
-function create({ transport = new ScriptedTransport(), maxConnections = 8, opening = Promise.resolve() } = {}) {
+function create({ transport = new ScriptedTransport(), maxConnections = 8 } = {}) {
   const host = new Recorder();
-  const told: string[] = [];
-  const hold = new Server<Recorder>(
+  const events: string[] = [];
+  const server = new Server(
     { transport, maxConnections, client: true },
-    {
-      async open(since) {
-        told.push(`open ${typeof since}`);
-        await opening;
-        return host;
-      },
-      warn: ({ code }) => told.push(code),
-      lost: () => told.push('lost'),
-    },
+    ({ code }) => events.push(code),
+    () => events.push('lost'),
   );
-  return { hold, host, transport, told };
+  return { server, host, transport, events };
 }
 
-/** A hold that has its endpoint, and not yet its host. */
-async function loading(options: { readonly maxConnections?: number } = {}) {
-  const settle: ((error?: Error) => void)[] = [];
-  const opening = new Promise<void>((resolve, reject) => settle.push((error) => (error ? reject(error) : resolve())));
-  const limit = new LazyAbortController();
-  const made = create({ ...options, opening });
-  await made.hold.listen(limit);
-  const opened = made.hold.open(limit);
-  opened.catch(() => {});
-  return {
-    ...made,
-    opened,
-    loaded: () => settle[0]?.(),
-    failed: () => settle[0]?.(new Error('not there')),
-    over: () => limit.abort(new SingletonError('ERR_SINGLETON_RELEASED', 'over')),
-  };
+/** A server that listens, whose host is not loaded. */
+async function startListening(options: { readonly maxConnections?: number } = {}) {
+  const created = create(options);
+  await created.server.listen(never);
+  return created;
 }
 
-/** A hold that is open. */
-async function openHold(maxConnections?: number) {
-  const made = await loading(maxConnections === undefined ? {} : { maxConnections });
-  made.loaded();
-  await made.opened;
-  return made;
+/** A server that listens, with its host. */
+async function serving() {
+  const created = await startListening();
+  created.server.serve(created.host);
+  return created;
 }
 
-const never = new LazyAbortController();
-
-describe('listen', () => {
-  it('takes a free endpoint and has the name that the listener gives it', async () => {
-    const { hold, told } = create();
-    expect(await hold.listen(never)).toBe(true);
-    expect(hold).toMatchObject({ isListening: false, endpoint: 'scripted://endpoint/bound', host: undefined });
-    expect(told).toEqual([]);
+describe('Server.listen', () => {
+  it('binds a free endpoint and has the name of its listener', async () => {
+    const { server, events } = create();
+    expect(await server.listen(never)).toBe(true);
+    expect(server).toMatchObject({ isListening: false, endpoint: 'scripted://endpoint/bound' });
+    expect(events).toEqual([]);
   });
 
-  it('is false where the endpoint is taken', async () => {
-    const { hold } = create({ transport: new ScriptedTransport({ listen: ['taken'] }) });
-    expect(await hold.listen(never)).toBe(false);
-    expect(hold).toMatchObject({ isListening: false, endpoint: 'scripted://endpoint', host: undefined });
+  it('resolves to false if the endpoint is in use', async () => {
+    const { server } = create({ transport: new ScriptedTransport({ listen: ['taken'] }) });
+    expect(await server.listen(never)).toBe(false);
+    expect(server).toMatchObject({ isListening: false, endpoint: 'scripted://endpoint' });
   });
 
-  it('gives an endpoint back that it got when the claim was over, and resets who comes to it, also in the next claim', async () => {
-    const { hold, transport } = create();
+  it('releases an endpoint that was bound after its attempt had ended, and resets its clients, also in the next attempt', async () => {
+    const { server, host, transport } = create();
     const accepts: ((connection: Connection) => void)[] = [];
     const listen = transport.listen.bind(transport);
     transport.listen = (accept, options) => {
       accepts.push(accept);
       return listen(accept, options);
     };
-    const claim = new LazyAbortController();
-    const listening = hold.listen(claim);
-    claim.abort(new SingletonError('ERR_SINGLETON_RELEASED', 'over'));
+    const attempt = new LazyAbortController();
+    const listening = server.listen(attempt);
+    attempt.abort(new SingletonError('ERR_SINGLETON_RELEASED', 'over'));
     await expect(listening).rejects.toThrow('over');
     const other = new ScriptedTransport();
     await other.listen(accepts[0] ?? expect.fail(), { onWarning: () => {}, onLost: () => {} });
-    expect(other.dial().wasReset).toBe(true);
+    expect(other.connectClient().wasReset).toBe(true);
     await turn();
     expect(transport.steps).toEqual(['listen', 'close']);
-    expect(hold.host).toBeUndefined();
-    expect(await hold.listen(never)).toBe(true);
-    expect(other.dial().wasReset).toBe(true);
-    await hold.open(never);
-    expect(other.dial().wasReset).toBe(true);
-    expect(transport.dial().wasReset).toBe(false);
+    expect(await server.listen(never)).toBe(true);
+    expect(other.connectClient().wasReset).toBe(true);
+    server.serve(host);
+    expect(other.connectClient().wasReset).toBe(true);
+    expect(transport.connectClient().wasReset).toBe(false);
   });
 });
 
-describe('open', () => {
-  it('opens the host, with when the endpoint was got', async () => {
-    const { hold, host, told } = await openHold();
-    expect(hold).toMatchObject({ isListening: true, host });
-    expect(told).toEqual(['open number']);
-  });
-
-  it('tells of the warnings of the listener, and that the endpoint is lost, before and after', async () => {
-    const { transport, opened: opening, loaded, told } = await loading();
+describe('Server.serve', () => {
+  it('reports the warnings of the listener, and that the endpoint is lost', async () => {
+    const { transport, server, host, events } = await startListening();
     const { onWarning, onLost } = transport.listening?.options ?? expect.fail();
     onWarning(new SingletonError('ERR_SINGLETON_BUSY', 'Too many.'));
-    loaded();
-    await opening;
+    server.serve(host);
     onWarning(new SingletonError('ERR_SINGLETON_CONNECTION_FAILED', 'Broken.'));
     onLost();
-    expect(told).toEqual(['open number', 'ERR_SINGLETON_BUSY', 'ERR_SINGLETON_CONNECTION_FAILED', 'lost']);
+    expect(events).toEqual(['ERR_SINGLETON_BUSY', 'ERR_SINGLETON_CONNECTION_FAILED', 'lost']);
   });
 
-  it('lets those in who came meanwhile, in their order, and then who comes', async () => {
-    const { hold, host, transport, opened: opening, loaded } = await loading();
-    const early = [transport.dial(), transport.dial()];
-    expect([hold.isListening, host.got]).toEqual([false, []]);
-    loaded();
-    await opening;
-    const late = transport.dial();
-    expect(host.got).toEqual([...early, late]);
+  it('passes on the connections of the backlog in their order, then those that arrive', async () => {
+    const { server, host, transport } = await startListening();
+    const backlog = [transport.connectClient(), transport.connectClient()];
+    expect([server.isListening, host.calls]).toEqual([false, []]);
+    server.serve(host);
+    expect(server.isListening).toBe(true);
+    const late = transport.connectClient();
+    expect(host.calls).toEqual([...backlog, late]);
   });
 
-  it('is hurt by no connection that broke meanwhile', async () => {
-    const { host, transport, opened: opening, loaded } = await loading();
-    const broken = transport.dial().destroy(new Error('ECONNRESET'));
+  it('passes on a connection of the backlog that has failed', async () => {
+    const { server, host, transport } = await startListening();
+    const broken = transport.connectClient().destroy(new Error('ECONNRESET'));
     while (!broken.closed) await turn();
-    loaded();
-    await opening;
-    expect(host.got).toEqual([broken]);
+    server.serve(host);
+    expect(host.calls).toEqual([broken]);
   });
 
-  it('cuts the oldest off where too many came, and tells how many', async () => {
-    const { host, transport, opened: opening, loaded } = await loading({ maxConnections: 2 });
-    const dialled = Array.from({ length: 5 }, () => transport.dial());
+  it('resets the oldest of a full backlog, and reports how many', async () => {
+    const { server, host, transport } = await startListening({ maxConnections: 2 });
+    const dialled = Array.from({ length: 5 }, () => transport.connectClient());
     expect(dialled.map(wasReset)).toEqual([true, true, true, false, false]);
-    loaded();
-    await opening;
-    expect(host.got).toEqual(['missed 3', ...dialled.slice(3)]);
+    server.serve(host);
+    expect(host.calls).toEqual(['dropped 3', ...dialled.slice(3)]);
   });
 
-  it('cuts nobody off while one that has gone can leave', async () => {
-    const { host, transport, opened: opening, loaded } = await loading({ maxConnections: 2 });
-    const first = transport.dial();
-    transport.dial().destroy();
-    const third = transport.dial();
+  it('resets no connection of a full backlog if one has gone', async () => {
+    const { server, host, transport } = await startListening({ maxConnections: 2 });
+    const first = transport.connectClient();
+    transport.connectClient().destroy();
+    const third = transport.connectClient();
     expect([first, third].map(wasReset)).toEqual([false, false]);
-    loaded();
-    await opening;
-    expect(host.got).toEqual(['missed 1', first, third]);
+    server.serve(host);
+    expect(host.calls).toEqual(['dropped 1', first, third]);
   });
 
-  it.each(['failed', 'over'] as const)(
-    'gives the endpoint back where it %s, and resets who came and who comes',
-    async (how) => {
-      const made = await loading();
-      const { hold, host, transport } = made;
-      const early = transport.dial();
-      const { accept } = transport.listening ?? expect.fail();
-      made[how]();
-      await expect(made.opened).rejects.toThrow(/not there|over/);
-      expect(early.wasReset).toBe(true);
-      expect(transport.steps).toEqual(['listen', 'ref', 'close']);
-      expect(hold).toMatchObject({ isListening: false, host: undefined });
-      const late = new ScriptedTransport();
-      await late.listen(accept, { onWarning: () => {}, onLost: () => {} });
-      expect(late.dial().wasReset).toBe(true);
-      made.loaded();
-      await turn();
-      expect(host.got).toEqual([]);
-    },
-  );
-
-  it.each(Array.from({ length: 12 }, (_, ticks) => ticks))(
-    'is open, or everybody is turned away, where it is over %i ticks after the host was loaded',
-    async (ticks) => {
-      const { hold, host, transport, opened: opening, loaded, over } = await loading();
-      const early = transport.dial();
-      loaded();
-      for (let tick = 0; tick < ticks; tick += 1) await Promise.resolve();
-      const wasOpen = hold.host !== undefined;
-      over();
-      if (wasOpen) await opening;
-      else await expect(opening).rejects.toThrow('over');
-      expect([early.wasReset, host.got.length]).toEqual(wasOpen ? [false, 1] : [true, 0]);
-    },
-  );
-
-  it('forgets who was missed when the endpoint is claimed anew', async () => {
-    const { hold, host, transport, opened: opening, failed } = await loading({ maxConnections: 1 });
-    for (let count = 0; count < 3; count += 1) transport.dial();
-    failed();
-    await expect(opening).rejects.toThrow('not there');
-    await hold.listen(never);
-    await expect(hold.open(never)).rejects.toThrow('not there');
-    expect(host.got).toEqual([]);
+  it('does not report what another attempt has dropped', async () => {
+    const { server, host, transport } = await startListening({ maxConnections: 1 });
+    for (let count = 0; count < 3; count += 1) transport.connectClient();
+    await server.close();
+    await server.listen(never);
+    server.serve(host);
+    expect(host.calls).toEqual([]);
   });
 });
 
-describe('close', () => {
-  it('frees an endpoint that is being opened, once', async () => {
-    const { hold, transport, opened: opening, over } = await loading();
-    await hold.close();
-    over();
-    await expect(opening).rejects.toThrow('over');
-    expect(transport.steps.filter((step) => step === 'close')).toHaveLength(1);
+describe('Server.close', () => {
+  it('releases an endpoint whose host is not loaded, resets its backlog and what arrives later', async () => {
+    const { server, transport } = await startListening();
+    const early = transport.connectClient();
+    const { accept } = transport.listening ?? expect.fail();
+    await server.close();
+    expect(early.wasReset).toBe(true);
+    expect(transport.steps).toEqual(['listen', 'ref', 'close']);
+    const late = new ScriptedTransport();
+    await late.listen(accept, { onWarning: () => {}, onLost: () => {} });
+    expect(late.connectClient().wasReset).toBe(true);
   });
 
-  it('warns of an endpoint that cannot be freed, and waits for the connections of the host all the same', async () => {
-    const { hold, host, told } = create({ transport: new ScriptedTransport({ onStep: stuck }) });
-    await hold.listen(never);
-    await hold.open(never);
-    await hold.close();
-    expect(told).toEqual(['open number', 'ERR_SINGLETON_CONNECTION_FAILED']);
-    expect(host.got).toEqual(['settle']);
+  it('warns of an endpoint that cannot be released, and waits for the connections of the host', async () => {
+    const { server, host, events } = create({ transport: new ScriptedTransport({ onStep: stuck }) });
+    await server.listen(never);
+    server.serve(host);
+    await server.close();
+    expect(events).toEqual(['ERR_SINGLETON_CONNECTION_FAILED']);
+    expect(host.calls).toEqual(['drain']);
   });
 
-  it('warns of it also where the endpoint came too late', async () => {
-    const { hold, told } = create({ transport: new ScriptedTransport({ onStep: stuck }) });
-    const claim = new LazyAbortController();
-    const listening = hold.listen(claim);
-    claim.abort(new SingletonError('ERR_SINGLETON_RELEASED', 'over'));
+  it('warns of it also if the endpoint was bound after its attempt had ended', async () => {
+    const { server, events } = create({ transport: new ScriptedTransport({ onStep: stuck }) });
+    const attempt = new LazyAbortController();
+    const listening = server.listen(attempt);
+    attempt.abort(new SingletonError('ERR_SINGLETON_RELEASED', 'over'));
     await expect(listening).rejects.toThrow('over');
     await turn();
-    expect(told).toEqual(['ERR_SINGLETON_CONNECTION_FAILED']);
+    expect(events).toEqual(['ERR_SINGLETON_CONNECTION_FAILED']);
   });
 });
 
-it('a connection that comes after the close is reset', async () => {
-  const { hold, host, transport } = await openHold();
+it('Server resets a connection that arrives after the close', async () => {
+  const { server, host, transport } = await serving();
   const { accept } = transport.listening ?? expect.fail();
-  await hold.close();
+  await server.close();
   const other = new ScriptedTransport();
   await other.listen(accept, { onWarning: () => {}, onLost: () => {} });
-  expect(other.dial().wasReset).toBe(true);
-  expect(host.got).toEqual(['settle']);
+  expect(other.connectClient().wasReset).toBe(true);
+  expect(host.calls).toEqual(['drain']);
 });
 
-describe('keepAlive', () => {
-  it('refs and unrefs the listener, where that changes anything', async () => {
-    const { hold, transport } = await openHold();
-    for (const value of [false, false, true, true]) hold.setRef(value);
+describe('Server.setRef', () => {
+  it('calls ref() and unref() of the listener only if that changes anything', async () => {
+    const { server, transport } = await serving();
+    for (const value of [false, false, true, true]) server.setRef(value);
     expect(transport.steps).toEqual(['listen', 'unref', 'ref']);
   });
 
   it('does nothing without a listener', async () => {
-    const { hold, transport } = await openHold();
-    await hold.close();
-    hold.setRef(false);
+    const { server, transport } = await serving();
+    await server.close();
+    server.setRef(false);
     expect(transport.isRef).toBe(true);
   });
 });

@@ -1,7 +1,7 @@
 import { getEventListeners } from 'node:events';
 import { afterEach, describe, expect, it, type Mock, vi } from 'vitest';
 import { MultipleSingletonsError, Singleton, SingletonError } from '../../src/index.ts';
-import { hear, portOf, startHost } from '../helpers/host.ts';
+import { recordEvents, portOf, startHost } from '../helpers/host.ts';
 import { at, ScriptedTransport } from '../helpers/scripted-transport.ts';
 
 afterEach(() => {
@@ -18,7 +18,7 @@ function spyOnExit(): Mock<typeof process.exit> {
 }
 
 describe('the constructor', () => {
-  it('touches nothing', () => {
+  it('uses no transport', () => {
     const transport = new ScriptedTransport();
     const { signal } = new AbortController();
     const app = new Singleton({ transport, signal });
@@ -33,7 +33,7 @@ describe('the constructor', () => {
     );
   });
 
-  it('of the static acquire and send rejects, and does not throw, on a wrong option', async () => {
+  it('rejects, and does not throw, on a wrong option in the static acquire and send', async () => {
     const invalid = { code: 'ERR_SINGLETON_INVALID_OPTION' };
     await expect(Singleton.acquire({ port: -1 })).rejects.toMatchObject(invalid);
     await expect(Singleton.send({ port: -1 })).rejects.toMatchObject(invalid);
@@ -41,7 +41,7 @@ describe('the constructor', () => {
 });
 
 describe('acquire on a free endpoint', () => {
-  it('resolves to the Singleton, which is the host of the endpoint that it names', async () => {
+  it('resolves to the Singleton, which is listening at its endpoint', async () => {
     const app = new Singleton({ port: 0 });
     expect(await app.acquire()).toBe(app);
     expect(app.listening).toBe(true);
@@ -49,7 +49,7 @@ describe('acquire on a free endpoint', () => {
     await app.release();
   });
 
-  it('gives the same promise twice, and claims once', async () => {
+  it('returns the same promise twice, and binds once', async () => {
     const transport = new ScriptedTransport();
     const app = new Singleton({ transport });
     const first = app.acquire();
@@ -61,9 +61,9 @@ describe('acquire on a free endpoint', () => {
 });
 
 describe('acquire on a taken endpoint', () => {
-  it('hands the arguments over and rejects with the receipt where strict is false', async () => {
+  it('delivers the arguments and rejects with the receipt if strict is false', async () => {
     const host = await startHost();
-    const { args } = hear(host);
+    const { args } = recordEvents(host);
     const second = new Singleton({ port: portOf(host), args: ['a'], strict: false });
     const error: unknown = await second.acquire().catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(MultipleSingletonsError);
@@ -73,19 +73,19 @@ describe('acquire on a taken endpoint', () => {
     expect(second.listening).toBe(false);
   });
 
-  it('exits with status 0 where strict is true, and not before the host has the arguments', async () => {
+  it('exits with status 0 if strict is true, and not before the host has the arguments', async () => {
     const exit = spyOnExit();
     const host = await startHost();
-    const { args } = hear(host);
+    const { args } = recordEvents(host);
     await expect(Singleton.acquire({ port: portOf(host), args: ['a'] })).rejects.toBe(exited);
     expect(exit).toHaveBeenCalledExactlyOnceWith(0);
     expect(args).toEqual([['a']]);
   });
 
-  it('with client: false sends nothing, and exits or rejects all the same', async () => {
+  it('sends nothing with client: false, and still exits or rejects', async () => {
     const exit = spyOnExit();
     const host = await startHost();
-    const { order } = hear(host);
+    const { order } = recordEvents(host);
     const options = { port: portOf(host), args: ['a'], client: false };
     await expect(Singleton.acquire(options)).rejects.toBe(exited);
     await expect(Singleton.acquire({ ...options, strict: false })).rejects.toMatchObject({
@@ -102,7 +102,7 @@ describe('acquire on a taken endpoint', () => {
       code: 'ERR_SINGLETON_UNENCODABLE',
     });
     const transport = new ScriptedTransport({ listen: ['taken'], connect: ['silent'] });
-    await expect(Singleton.acquire({ transport, deliveryTimeout: 10, strict })).rejects.toMatchObject({
+    await expect(Singleton.acquire({ transport, deliveryTimeout: 200, strict })).rejects.toMatchObject({
       code: 'ERR_SINGLETON_HOST_UNRESPONSIVE',
     });
     expect(exit).not.toHaveBeenCalled();
@@ -117,7 +117,7 @@ describe('acquire on a taken endpoint', () => {
 });
 
 describe('acquire after a failure', () => {
-  it('tries again, and leaves no listener on the signal in between', async () => {
+  it('starts anew, and leaves no listener on the signal in between', async () => {
     const { signal } = new AbortController();
     const failure = new SingletonError('ERR_SINGLETON_ENDPOINT_UNAVAILABLE', 'No.');
     const app = new Singleton({ transport: new ScriptedTransport({ listen: [failure, 'free'] }), signal });
@@ -126,7 +126,7 @@ describe('acquire after a failure', () => {
     expect((await app.acquire()).listening).toBe(true);
   });
 
-  it('tries again after a hand-off too', async () => {
+  it('starts anew after a delivery, too', async () => {
     const transport = new ScriptedTransport({ listen: ['taken', 'free'] });
     const app = new Singleton({ transport, strict: false });
     await expect(app.acquire()).rejects.toMatchObject({ receipt: { outcome: 'unconfirmed' } });
@@ -134,8 +134,8 @@ describe('acquire after a failure', () => {
   });
 });
 
-describe('an abort', () => {
-  it('before the claim is RELEASED with the reason as the cause, and nothing is tried', async () => {
+describe('aborting acquire', () => {
+  it('rejects with RELEASED and the reason as the cause, without a step, before the call', async () => {
     const transport = new ScriptedTransport();
     const signal = AbortSignal.abort('enough');
     const app = new Singleton({ transport, signal });
@@ -149,15 +149,15 @@ describe('an abort', () => {
     ['listen', 'taken', 'host'],
     ['listen', 'free', 'host'],
     ['connect', 'taken', 'hanging'],
-    ['hand-off', 'taken', 'silent'],
+    ['deliver', 'taken', 'silent'],
   ] as const)(
-    'at the %s of an endpoint that is %s is RELEASED, and no release is told',
+    'rejects with RELEASED, and emits no release, at the %s of an endpoint that is %s',
     async (step, listen, connect) => {
       const controller = new AbortController();
       const onStep = at(step, () => controller.abort('enough'));
       const transport = new ScriptedTransport({ listen: [listen], connect: [connect], onStep });
       const app = new Singleton({ transport, signal: controller.signal, strict: false });
-      const { order } = hear(app);
+      const { order } = recordEvents(app);
       await expect(app.acquire()).rejects.toMatchObject({ code: 'ERR_SINGLETON_RELEASED', cause: 'enough' });
       expect(app.listening).toBe(false);
       expect(transport.listening).toBeUndefined();

@@ -2,28 +2,28 @@ import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { Singleton } from '../../src/index.ts';
 import { endpointNames, endpoints, transportAt } from '../helpers/endpoints.ts';
-import { closed, dial, hear, launch, speak, startHost } from '../helpers/host.ts';
+import { waitForClose, connect, recordEvents, launch, sendBytes, startHost } from '../helpers/host.ts';
 
 describe.each(endpointNames)('over %s, maxClients', (endpoint) => {
-  it('a client beyond it is counted and not published', async () => {
+  it('counts a client beyond it and does not dispatch its launch', async () => {
     const app = await startHost({ transport: endpoints[endpoint](), maxClients: 2 });
-    const heard = hear(app);
+    const heard = recordEvents(app);
     for (const name of ['1', '2', '3', '4']) await launch(app, [name]);
     expect(heard.order).toEqual(['client', 'args', 'client', 'args', 'client', 'client']);
     expect(heard.args).toEqual([['1'], ['2']]);
     expect(app.clients).toBe(4);
   });
 
-  it('a client beyond it does not wait for a listener', async () => {
+  it('does not queue the launch of a client beyond it', async () => {
     const app = await startHost({ transport: endpoints[endpoint](), maxClients: 1 });
     await launch(app, ['1']);
     await launch(app, ['2']);
     expect(app.arguments).toEqual([['1']]);
   });
 
-  it('clients without arguments use it up', async () => {
+  it('counts clients without arguments, too', async () => {
     const app = await startHost({ transport: endpoints[endpoint](), maxClients: 1 });
-    const heard = hear(app);
+    const heard = recordEvents(app);
     await launch(app, []);
     await launch(app, ['2']);
     expect(heard.order).toEqual(['client', 'client']);
@@ -31,9 +31,9 @@ describe.each(endpointNames)('over %s, maxClients', (endpoint) => {
 });
 
 describe.each(endpointNames)('over %s, releaseThreshold', (endpoint) => {
-  it('the client that reaches it releases the endpoint, and its arguments are not published', async () => {
+  it('releases the endpoint at the client that reaches it, and does not dispatch its arguments', async () => {
     const app = await startHost({ transport: endpoints[endpoint](), releaseThreshold: 2 });
-    const heard = hear(app);
+    const heard = recordEvents(app);
     const released = once(app, 'release');
     await launch(app, ['1']);
     expect(app.listening).toBe(true);
@@ -44,7 +44,7 @@ describe.each(endpointNames)('over %s, releaseThreshold', (endpoint) => {
     expect(app).toMatchObject({ clients: 2, listening: false, arguments: [] });
   });
 
-  it('the endpoint is held while the client is told, and free right after', async () => {
+  it('keeps the endpoint during the client event, and frees it right after', async () => {
     const app = await startHost({ transport: endpoints[endpoint](), releaseThreshold: 1 });
     const states: boolean[] = [];
     const released = once(app, 'release');
@@ -57,7 +57,7 @@ describe.each(endpointNames)('over %s, releaseThreshold', (endpoint) => {
     expect(states).toEqual([true, false]);
   });
 
-  it('the endpoint can be claimed as soon as it is released', async () => {
+  it('lets another process acquire the endpoint as soon as it is released', async () => {
     const app = await startHost({ transport: endpoints[endpoint](), releaseThreshold: 1 });
     const released = once(app, 'release');
     await launch(app, ['a']);
@@ -65,41 +65,41 @@ describe.each(endpointNames)('over %s, releaseThreshold', (endpoint) => {
     expect((await startHost({ transport: transportAt(app.endpoint) })).listening).toBe(true);
   });
 
-  it('goes before maxClients', async () => {
+  it('takes precedence over maxClients', async () => {
     const app = await startHost({ transport: endpoints[endpoint](), releaseThreshold: 2, maxClients: 1 });
-    const heard = hear(app);
+    const heard = recordEvents(app);
     const released = once(app, 'release');
     for (const name of ['1', '2']) await launch(app, [name]);
     await released;
     expect(heard.order).toEqual(['client', 'args', 'client', 'release threshold']);
   });
 
-  it('above maxClients, the clients between are throttled', async () => {
+  it('throttles the clients between maxClients and it', async () => {
     const app = await startHost({ transport: endpoints[endpoint](), releaseThreshold: 3, maxClients: 1 });
-    const heard = hear(app);
+    const heard = recordEvents(app);
     const released = once(app, 'release');
     for (const name of ['1', '2', '3']) await launch(app, [name]);
     await released;
     expect(heard.order).toEqual(['client', 'args', 'client', 'client', 'release threshold']);
   });
 
-  it('a connection that sends no launch does not reach it', async () => {
+  it('does not count a connection that sends no launch', async () => {
     const app = await startHost({ transport: endpoints[endpoint](), releaseThreshold: 1 });
-    const heard = hear(app);
-    await speak(app, '');
-    await speak(app, 'cut off');
-    // On a pipe, who sends nothing has only knocked.
+    const heard = recordEvents(app);
+    await sendBytes(app, '');
+    await sendBytes(app, 'cut off');
+    // On a pipe, a client that sends nothing was a probe.
     expect(heard.order).toEqual(endpoint === 'pipe' ? ['warning'] : ['warning', 'warning']);
     expect(app).toMatchObject({ clients: 0, listening: true });
   });
 
-  it('a connection that is open when it is reached is reset, and its launch is not counted', async () => {
+  it('resets a connection that is open when it is reached, and does not count its launch', async () => {
     const app = await startHost({ transport: endpoints[endpoint](), releaseThreshold: 1 });
-    const heard = hear(app);
+    const heard = recordEvents(app);
     const released = once(app, 'release');
-    const open = await dial(app);
+    const open = await connect(app);
     open.write('late\0');
-    const closing = closed(open);
+    const closing = waitForClose(open);
     await launch(app, ['a']);
     expect(await closing).toBe('reset');
     await released;
@@ -108,7 +108,7 @@ describe.each(endpointNames)('over %s, releaseThreshold', (endpoint) => {
     expect(app.clients).toBe(1);
   });
 
-  it('of many simultaneous launches one reaches it, and the others see that nobody took them', async () => {
+  it('is reached by one of many simultaneous launches, and the others are not accepted', async () => {
     const app = await startHost({ transport: endpoints[endpoint](), releaseThreshold: 1 });
     const released = once(app, 'release');
     const results = await Promise.allSettled(

@@ -1,26 +1,26 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { VerifyFailure } from '../../src/index.ts';
-import { hear, launch, speak, startHost } from '../helpers/host.ts';
+import { recordEvents, launch, sendBytes, startHost } from '../helpers/host.ts';
 
 describe('a launch', () => {
-  it('is counted and told as client, then as args', async () => {
+  it('is counted, then emitted as client, then as args', async () => {
     const app = await startHost();
-    const heard = hear(app);
+    const heard = recordEvents(app);
     expect(await launch(app, ['a', 'b'])).toEqual({ outcome: 'unconfirmed' });
     expect(heard.order).toEqual(['client', 'args']);
     expect(heard.args).toEqual([['a', 'b']]);
     expect(app.clients).toBe(1);
   });
 
-  it('without arguments is told as client only', async () => {
+  it('is emitted as client only without arguments', async () => {
     const app = await startHost();
-    const heard = hear(app);
+    const heard = recordEvents(app);
     await launch(app, []);
     expect(heard.order).toEqual(['client']);
     expect(app.clients).toBe(1);
   });
 
-  it('is told with the same client in both events', async () => {
+  it('has the same client in both events', async () => {
     const app = await startHost();
     const clients: unknown[] = [];
     app.on('client', (client) => clients.push(client));
@@ -30,9 +30,9 @@ describe('a launch', () => {
     expect(clients[0]).toBe(clients[1]);
   });
 
-  it('is told with a frozen client that has a number and an address, and nothing that the wire cannot tell', async () => {
+  it('has a frozen client with a number and an address, and nothing that the wire does not send', async () => {
     const app = await startHost();
-    const { clients } = hear(app);
+    const { clients } = recordEvents(app);
     await launch(app, ['a']);
     await launch(app, []);
     const rest = { cwd: undefined, pid: undefined, remoteAddress: '127.0.0.1', waiting: false };
@@ -57,23 +57,23 @@ describe('a launch', () => {
     ['with every plane of Unicode', ['é', '日本', '😀', '\u0001', ' \n\t']],
     ['longer than the Python host reads', Array.from({ length: 5 }, (_, i) => String(i).repeat(1000))],
     ['of a hundred thousand bytes', ['x'.repeat(100_000)]],
-  ])('%s arrives exactly', async (_, args) => {
+  ])('arrives exactly with an argument %s', async (_, args) => {
     const app = await startHost();
-    const heard = hear(app);
+    const heard = recordEvents(app);
     await launch(app, args);
     expect(heard.args).toEqual([args]);
   });
 
-  it('arrives in however many pieces it comes', async () => {
+  it('arrives in any number of chunks', async () => {
     const app = await startHost();
-    const heard = hear(app);
-    expect(await speak(app, 'a\0b\0')).toBe('end');
+    const heard = recordEvents(app);
+    expect(await sendBytes(app, 'a\0b\0')).toBe('end');
     expect(heard.args).toEqual([['a', 'b']]);
   });
 
-  it('arrives once among many at the same time, each with a number of its own', async () => {
+  it('arrives once among many simultaneous ones, each with its own number', async () => {
     const app = await startHost();
-    const heard = hear(app);
+    const heard = recordEvents(app);
     const names = Array.from({ length: 20 }, (_, i) => `launch ${i}`);
     await Promise.all(names.map((name) => launch(app, [name])));
     expect(heard.args.flat().toSorted()).toEqual(names.toSorted());
@@ -82,16 +82,16 @@ describe('a launch', () => {
 });
 
 describe('a secret', () => {
-  it('that is the same on both sides lets the arguments in, without itself', async () => {
+  it('is accepted if it is the same on both sides, and is no part of the arguments', async () => {
     const app = await startHost({ secret: 'sésame' });
-    const heard = hear(app);
+    const heard = recordEvents(app);
     await launch(app, ['a'], { secret: new TextEncoder().encode('sésame') });
     expect(heard.args).toEqual([['a']]);
   });
 
-  it('lets a launch without arguments in', async () => {
+  it('is accepted with a launch without arguments', async () => {
     const app = await startHost({ secret: 'sesame' });
-    const heard = hear(app);
+    const heard = recordEvents(app);
     await launch(app, [], { secret: 'sesame' });
     expect(heard.order).toEqual(['client']);
   });
@@ -102,20 +102,20 @@ describe('a secret', () => {
     ['an argument', 'a\0sesame\0', 'wrong-secret'],
     ['empty', '\0a\0', 'wrong-secret'],
     ['missing', '\0', 'missing-secret'],
-  ])('that is %s is told as verifyFailed, with nothing of what came', async (_, bytes, reason) => {
+  ])('emits verifyFailed, without any byte of the message, when it is %s', async (_, bytes, reason) => {
     const app = await startHost({ secret: 'sesame' });
     const failures: VerifyFailure[] = [];
     app.on('verifyFailed', (failure) => failures.push(failure));
-    const before = Date.now();
-    await speak(app, bytes);
-    expect(failures).toEqual([{ reason, remoteAddress: '127.0.0.1', time: expect.any(Date) }]);
-    expect(failures[0]?.time.getTime()).toBeGreaterThanOrEqual(before);
-    expect(failures[0]?.time.getTime()).toBeLessThanOrEqual(Date.now());
+    const time = new Date('2020-02-02T20:20:20.202Z');
+    vi.useFakeTimers({ toFake: ['Date'], now: time });
+    onTestFinished(() => void vi.useRealTimers());
+    await sendBytes(app, bytes);
+    expect(failures).toEqual([{ reason, remoteAddress: '127.0.0.1', time }]);
   });
 
-  it('that is wrong neither counts, nor publishes, nor releases', async () => {
+  it('is not counted, dispatched or a reason to release when it is wrong', async () => {
     const app = await startHost({ secret: 'sesame', releaseThreshold: 1 });
-    const heard = hear(app);
+    const heard = recordEvents(app);
     await launch(app, ['a'], { secret: 'guess' });
     await launch(app, ['a']);
     expect(heard.order).toEqual(['verifyFailed', 'verifyFailed']);

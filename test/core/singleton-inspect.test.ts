@@ -23,7 +23,7 @@ describe.each([
   ['toString', (app: Singleton) => app.toString()],
   ['String', (app: Singleton) => String(app)],
   ['inspect', (app: Singleton) => inspect(app)],
-  ['inspect of what holds it', (app: Singleton) => inspect({ app })],
+  ['inspect of an object with it', (app: Singleton) => inspect({ app })],
   ['inspect with everything', (app: Singleton) => inspect(app, { showHidden: true, depth: 9 })],
 ])('%s', (_, show) => {
   it.each([
@@ -36,7 +36,7 @@ describe.each([
     expect(shown).not.toMatch(/topsecret|116, *111|74 6f 70|Uint8Array/);
   });
 
-  it('says that there is no secret', () => {
+  it('shows that there is no secret', () => {
     expect(show(new Singleton({}))).toContain('secret: undefined');
   });
 
@@ -63,17 +63,17 @@ describe.each([
   });
 });
 
-it('what is shown starts with the name of the class', () => {
+it('starts with the name of the class', () => {
   expect(String(new Singleton({}))).toMatch(/^Singleton \{/);
 });
 
-it('the secret is in no other way of showing', () => {
+it('shows the secret in no other way', () => {
   const app = new Singleton({ secret: 'topsecret' });
   const shown = [JSON.stringify(app), inspect(app, { customInspect: false, showHidden: true, depth: 9 })];
   expect(shown.join('\n')).not.toMatch(/topsecret|116, *111|74 6f 70/);
 });
 
-it('the inspection obeys the options of inspect', () => {
+it('obeys the options of inspect', () => {
   const app = new Singleton({});
   expect(inspect(app, { compact: true, breakLength: Infinity })).not.toContain('\n');
   expect(inspect(app, { colors: true })).toContain('\u001B[');

@@ -2,7 +2,7 @@ import { getEventListeners } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, expect, it, vi } from 'vitest';
 import { Singleton } from '../../src/index.ts';
-import { closed, dial, launch, portOf, speak } from '../helpers/host.ts';
+import { waitForClose, connect, launch, portOf, sendBytes } from '../helpers/host.ts';
 
 afterEach(() => {
   vi.useRealTimers();
@@ -22,13 +22,13 @@ async function busyHost(signal: AbortSignal): Promise<Singleton> {
   app.ref().on('args', () => {});
   await launch(app, ['a'], { secret: 'sesame' });
   await launch(app, ['a'], { secret: 'guess' });
-  await speak(app, 'cut off');
-  await speak(app, 'x'.repeat(100));
+  await sendBytes(app, 'cut off');
+  await sendBytes(app, 'x'.repeat(100));
   await Singleton.acquire({ port: portOf(app), secret: 'sesame', strict: false, signal }).catch(() => {});
   return app;
 }
 
-it('a host has a server, a timer and a listener on its signal, and none of them after its release', async () => {
+it('removes the server, the timer and the listener on the signal at a release', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
   const { signal } = new AbortController();
   const before = await sockets();
@@ -42,13 +42,13 @@ it('a host has a server, a timer and a listener on its signal, and none of them 
   expect(vi.getTimerCount()).toBe(0);
 });
 
-it('a release that has to cut a connection leaves no socket and no timer', async () => {
+it('leaves no socket and no timer after a release that resets a connection', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
   const before = await sockets();
   const app = await busyHost(new AbortController().signal);
-  const open = await dial(app);
+  const open = await connect(app);
   await launch(app, [], { secret: 'sesame' });
-  const closing = closed(open);
+  const closing = waitForClose(open);
   const releasing = app.release();
   await vi.advanceTimersByTimeAsync(1000);
   await releasing;
@@ -57,7 +57,7 @@ it('a release that has to cut a connection leaves no socket and no timer', async
   expect(vi.getTimerCount()).toBe(0);
 });
 
-it('a host that its signal released leaves no listener on it', async () => {
+it('leaves no listener on a signal that released the host', async () => {
   const controller = new AbortController();
   const app = await Singleton.acquire({ port: 0, signal: controller.signal });
   const released = new Promise((resolve) => app.on('release', resolve));
@@ -66,7 +66,7 @@ it('a host that its signal released leaves no listener on it', async () => {
   expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0);
 });
 
-it('a hand-off leaves no socket, no timer and no listener', async () => {
+it('leaves no socket, no timer and no listener after a delivery', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
   const app = await Singleton.acquire({ port: 0 });
   const { signal } = new AbortController();

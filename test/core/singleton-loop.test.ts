@@ -1,12 +1,12 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { Singleton } from '../../src/index.ts';
-import { hostOn, launchWaiting, type Strings, wires } from '../helpers/answer.ts';
+import { startHostOn, launchWaiting, type Strings, wires } from '../helpers/answer.ts';
 import { launch, startHost } from '../helpers/host.ts';
 
 const [wire] = wires;
 
-/** A loop that writes down what it gets, and works on it for as long as the test says. */
+/** A loop that records its launches, and works on each until the test ends it. */
 function loopOver(app: Singleton): { readonly seen: Strings[]; readonly go: () => void; readonly done: Promise<void> } {
   const seen: Strings[] = [];
   const finish: (() => void)[] = [];
@@ -24,7 +24,7 @@ async function turns(): Promise<void> {
 }
 
 describe('a loop over launches', () => {
-  it('gets what waited and what comes, with its client, in order', async () => {
+  it('receives queued and later launches with their clients, in order', async () => {
     const app = await startHost();
     await launch(app, ['a']);
     const seen: unknown[] = [];
@@ -43,7 +43,7 @@ describe('a loop over launches', () => {
     ]);
   });
 
-  it('holds back what comes while it is at work, and a listener beside it too', async () => {
+  it('queues launches while its body runs, also if there is a listener', async () => {
     const app = await startHost();
     const heard: Strings[] = [];
     app.on('args', (args) => heard.push(args));
@@ -66,7 +66,7 @@ describe('a loop over launches', () => {
     expect(seen).toEqual([['a'], ['b'], ['c']]);
   });
 
-  it('that a listener begins gets the next launch, and not the one that the listener has', async () => {
+  it('receives the next launch, and not the current one, when a listener begins it', async () => {
     const app = await startHost();
     const seen: (readonly string[])[] = [];
     app.once('args', (args) => {
@@ -82,7 +82,7 @@ describe('a loop over launches', () => {
     expect(seen).toEqual([['first'], ['second']]);
   });
 
-  it('that is left lets the others go on, and gets no more', async () => {
+  it('does not end other loops when it is left', async () => {
     const app = await startHost();
     await launch(app, ['a']);
     for await (const { args } of app) {
@@ -99,7 +99,7 @@ describe('a loop over launches', () => {
     for await (const _ of app) throw new Error('nothing was expected');
   });
 
-  it('that has begun ends with the endpoint, and asks in vain then', async () => {
+  it('ends with the release, and later next() calls are done', async () => {
     const app = await startHost();
     const loop = app[Symbol.asyncIterator]();
     const next = loop.next();
@@ -108,7 +108,7 @@ describe('a loop over launches', () => {
     expect(await loop.next()).toEqual({ value: undefined, done: true });
   });
 
-  it('may ask for several at once', async () => {
+  it('may call next() several times at once', async () => {
     const app = await startHost();
     const loop = app[Symbol.asyncIterator]();
     const asked = [loop.next(), loop.next(), loop.next()];
@@ -121,8 +121,8 @@ describe('a loop over launches', () => {
 });
 
 describe('a launch that waits for a loop', () => {
-  it('ends with 0 when the loop asks for the next, and with what it was told else', async () => {
-    const { app } = await hostOn(wire);
+  it('ends with status 0 when the loop requests the next, and else with its result', async () => {
+    const { app } = await startHostOn(wire);
     const done = (async () => {
       for await (const { args, client } of app) {
         await turn();
@@ -135,8 +135,8 @@ describe('a launch that waits for a loop', () => {
     await done;
   });
 
-  it.each(['break', 'error'])('has failed when the loop is left by a %s before its last word', async (way) => {
-    const { app } = await hostOn(wire);
+  it.each(['break', 'error'])('fails when the loop is left by a %s before its result', async (way) => {
+    const { app } = await startHostOn(wire);
     const { result } = launchWaiting(app, wire);
     const looping = (async () => {
       for await (const { client } of app) {
@@ -149,8 +149,8 @@ describe('a launch that waits for a loop', () => {
     expect(await result).toMatchObject({ code: 'ERR_SINGLETON_OBSERVER_FAILED' });
   });
 
-  it('ends with its last word when the loop is left after it', async () => {
-    const { app } = await hostOn(wire);
+  it('ends with its result when the loop is left after it', async () => {
+    const { app } = await startHostOn(wire);
     const { result } = launchWaiting(app, wire);
     for await (const { client } of app) {
       client.exit(3);
@@ -159,13 +159,13 @@ describe('a launch that waits for a loop', () => {
     expect(await result).toMatchObject({ exitCode: 3 });
   });
 
-  it('that went away before its turn is not run, with a warning', async () => {
-    const { app, warnings } = await hostOn(wire);
+  it('is dropped with a warning if its client disconnects before its turn', async () => {
+    const { app, warnings } = await startHostOn(wire);
     const first = launchWaiting(app, wire, { args: ['gone'] });
     const second = launchWaiting(app, wire, { args: ['here'] });
     while (app.arguments.length < 2) await turn();
     const gone = new Promise((resolve) => app.once('warning', resolve));
-    first.leave();
+    first.abort();
     await first.result;
     // Its connection closes in a turn of its own.
     while (app.arguments.length > 1) await turn();

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { legacy, type ListenOptions, Singleton, SingletonError } from '../../src/index.ts';
 import { type Listener, resetConnection, type Transport } from '../../src/interface/transport.ts';
 import { memory } from '../../src/transports/memory.ts';
-import { hear, launch, start, startHost } from '../helpers/host.ts';
+import { recordEvents, launch, start, startHost } from '../helpers/host.ts';
 import { ScriptedConnection, ScriptedTransport } from '../helpers/scripted-transport.ts';
 
 /** A transport whose `listen` is settled by the test. */
@@ -22,13 +22,13 @@ function pending() {
   };
 }
 
-it('an endpoint that cannot be freed is a warning, and the release ends all the same', async () => {
+it('emits a warning when the listener cannot be closed, and still resolves the release', async () => {
   const cause = new Error('unlink');
   const onStep = (step: string): void => {
     if (step === 'close') throw cause;
   };
   const app = await start(new Singleton({ transport: new ScriptedTransport({ onStep }), timeout: 5 }));
-  const { order, warnings } = hear(app);
+  const { order, warnings } = recordEvents(app);
   const warned = once(app, 'warning');
   await once(app, 'release');
   expect(await warned).toMatchObject([{ cause }]);
@@ -36,26 +36,26 @@ it('an endpoint that cannot be freed is a warning, and the release ends all the 
   expect(order).toEqual(['timeout', 'warning', 'release timeout']);
 });
 
-it('a listen that does not come back ends by the deadline, and a late endpoint is given back', async () => {
+it('rejects acquire() by the deadline when listen() does not settle, and closes a late listener', async () => {
   const { transport, close, succeed } = pending();
   const app = new Singleton({ transport, deliveryTimeout: 20 });
   await expect(app.acquire()).rejects.toMatchObject({ code: 'ERR_SINGLETON_ENDPOINT_UNAVAILABLE' });
   succeed();
-  await vi.waitFor(() => expect(close).toHaveBeenCalledOnce());
+  await vi.waitFor(() => expect(close).toHaveBeenCalledOnce(), { timeout: 60_000 });
   expect(app.listening).toBe(false);
 });
 
-it('a release does not wait for a listen that does not come back', async () => {
+it('resolves a release although listen() does not settle', async () => {
   const { transport, close, succeed } = pending();
   const app = new Singleton({ transport });
-  const claiming = app.acquire().catch((error: unknown) => error);
+  const acquiring = app.acquire().catch((error: unknown) => error);
   await app.release();
-  expect(await claiming).toMatchObject({ code: 'ERR_SINGLETON_RELEASED' });
+  expect(await acquiring).toMatchObject({ code: 'ERR_SINGLETON_RELEASED' });
   succeed();
-  await vi.waitFor(() => expect(close).toHaveBeenCalledOnce());
+  await vi.waitFor(() => expect(close).toHaveBeenCalledOnce(), { timeout: 60_000 });
 });
 
-it('a launch that comes to a claim that is given up is reset, so that it claims the endpoint itself', async () => {
+it('resets a launch that arrives after acquire() was aborted, so that it tries again', async () => {
   const connection = new ScriptedConnection(() => {});
   const listener: Listener = { endpoint: 'given up', close: async () => {}, ref() {}, unref() {} };
   const transport: Transport = {
@@ -72,12 +72,12 @@ it('a launch that comes to a claim that is given up is reset, so that it claims 
   };
   const app = new Singleton({ transport });
   await expect(app.acquire()).rejects.toMatchObject({ code: 'ERR_SINGLETON_RELEASED' });
-  await vi.waitFor(() => expect(connection.destroyed).toBe(true));
+  await vi.waitFor(() => expect(connection.destroyed).toBe(true), { timeout: 60_000 });
   expect(connection.wasReset).toBe(true);
   expect(app.clients).toBe(0);
 });
 
-it('a listener that comes within the `client` event of a launch makes room for it', async () => {
+it('dispatches a launch to a listener that is added during its `client` event', async () => {
   const app = await startHost({ maxPending: 1 });
   const { warnings, args } = { warnings: [] as string[], args: [] as (readonly string[])[] };
   app.on('warning', ({ code }) => warnings.push(code));
@@ -89,7 +89,7 @@ it('a listener that comes within the `client` event of a launch makes room for i
   expect({ args, warnings }).toEqual({ args: [['first'], ['second']], warnings: [] });
 });
 
-it('verbose prints the cause of a warning', async () => {
+it('prints the cause of a warning if verbose', async () => {
   const stderr = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
   const app = await startHost({ verbose: true });
   app.trace(() => {
@@ -101,13 +101,13 @@ it('verbose prints the cause of a warning', async () => {
   stderr.mockRestore();
 });
 
-it('a release within the `timeout` event leaves the reason a timeout', async () => {
+it('keeps the reason timeout when release() is called during the `timeout` event', async () => {
   const app = await startHost({ timeout: 5 });
   app.on('timeout', () => void app.release());
   expect(await once(app, 'release')).toEqual(['timeout']);
 });
 
-it('a connection that has a reset and cannot use it is destroyed', () => {
+it('destroys a connection whose reset fails', () => {
   const connection = Object.assign(new Duplex({ read() {} }), {
     resetAndDestroy(): void {
       throw new TypeError('not a TCP handle');
@@ -117,7 +117,7 @@ it('a connection that has a reset and cannot use it is destroyed', () => {
   expect(connection.destroyed).toBe(true);
 });
 
-/** A claim that has its endpoint, whose codec takes its time to load. */
+/** An acquire() that has bound its endpoint, whose codec is slow to load. */
 async function loading(close = async (): Promise<void> => {}) {
   const loaded: (() => void)[] = [];
   const opening = new Promise<void>((resolve) => loaded.push(resolve));
@@ -133,46 +133,46 @@ async function loading(close = async (): Promise<void> => {}) {
   const { protocol, ...rest } = legacy();
   const inbound = async (): ReturnType<typeof protocol.inbound> => opening.then(() => protocol.inbound());
   const app = new Singleton({ transport, codec: { ...rest, protocol: { ...protocol, inbound } } });
-  const claiming = app.acquire();
-  claiming.catch(() => {});
+  const acquiring = app.acquire();
+  acquiring.catch(() => {});
   while (listened.length === 0) await turn();
-  return { app, claiming, loaded: () => loaded[0]?.(), warn: listened[0]?.onWarning ?? expect.fail() };
+  return { app, acquiring, loaded: () => loaded[0]?.(), warn: listened[0]?.onWarning ?? expect.fail() };
 }
 
-it('what the transport warns of while the host is loaded is a warning', async () => {
-  const { app, claiming, loaded, warn } = await loading();
+it('emits a warning of the transport while the host is loaded', async () => {
+  const { app, acquiring, loaded, warn } = await loading();
   const warned = once(app, 'warning');
   warn(new SingletonError('ERR_SINGLETON_BUSY', 'Too many.'));
   expect(await warned).toMatchObject([{ code: 'ERR_SINGLETON_BUSY' }]);
   loaded();
-  await claiming;
+  await acquiring;
   await app.release();
 });
 
-it('a flood of warnings without a host is cut short, and its number told', async () => {
-  const { app, claiming, loaded, warn } = await loading();
+it('limits warnings without a host, and reports how many were left out', async () => {
+  const { app, acquiring, loaded, warn } = await loading();
   const warnings: string[] = [];
   app.on('warning', ({ message }) => warnings.push(message));
   for (let count = 0; count < 250; count += 1) warn(new SingletonError('ERR_SINGLETON_BUSY', 'Too many.'));
   loaded();
-  await claiming;
+  await acquiring;
   await app.release();
   expect(warnings).toHaveLength(101);
   expect(warnings.at(-1)).toContain('150 more warnings');
 });
 
-it('who came early to a claim that a listener of `warning` gives up is reset, so that it claims the endpoint itself', async () => {
+it('resets the backlog when a `warning` listener aborts acquire(), so that those clients try again', async () => {
   const transport = new ScriptedTransport();
   const { protocol, ...rest } = legacy();
   const dial = (): ScriptedConnection => {
-    const connection = transport.dial();
+    const connection = transport.connectClient();
     connection.push('mine\0');
     connection.push(null);
     return connection;
   };
   const early: ScriptedConnection[] = [];
   const inbound = async (): ReturnType<typeof protocol.inbound> => {
-    early.push(dial(), transport.dial().destroy(), dial());
+    early.push(dial(), transport.connectClient().destroy(), dial());
     while (!early[1]?.closed) await turn();
     return protocol.inbound();
   };
@@ -183,25 +183,25 @@ it('who came early to a claim that a listener of `warning` gives up is reset, so
   expect(app.clients).toBe(0);
 });
 
-it('an endpoint that cannot be freed while the host is loaded is a warning', async () => {
+it('emits a warning when the listener cannot be closed while the host is loaded', async () => {
   const cause = new Error('unlink');
-  const { app, claiming } = await loading(() => Promise.reject(cause));
+  const { app, acquiring } = await loading(() => Promise.reject(cause));
   const warned = once(app, 'warning');
   await app.release();
-  await expect(claiming).rejects.toMatchObject({ code: 'ERR_SINGLETON_RELEASED' });
+  await expect(acquiring).rejects.toMatchObject({ code: 'ERR_SINGLETON_RELEASED' });
   expect(await warned).toMatchObject([{ code: 'ERR_SINGLETON_CONNECTION_FAILED', cause }]);
 });
 
-it('a loop that began before a claim that is given up while the host is loaded ends, and one that begins then', async () => {
-  const { app, claiming } = await loading();
+it('ends earlier and later loops when acquire() is aborted while the host is loaded', async () => {
+  const { app, acquiring } = await loading();
   const next = app[Symbol.asyncIterator]().next();
   await app.release();
-  await expect(claiming).rejects.toMatchObject({ code: 'ERR_SINGLETON_RELEASED' });
+  await expect(acquiring).rejects.toMatchObject({ code: 'ERR_SINGLETON_RELEASED' });
   expect(await next).toEqual({ value: undefined, done: true });
   expect(await app[Symbol.asyncIterator]().next()).toEqual({ value: undefined, done: true });
 });
 
-it('a host is loaded although its deliveryTimeout is over by then', async () => {
+it('loads the host although deliveryTimeout has expired by then', async () => {
   const app = await startHost({ deliveryTimeout: 1 });
   expect(app.listening).toBe(true);
 });
@@ -209,7 +209,7 @@ it('a host is loaded although its deliveryTimeout is over by then', async () => 
 it.each([
   ['rejects', (): Promise<never> => Promise.reject(new Error('boom')), { message: 'boom' }],
   ['gives nothing', (): Promise<undefined> => Promise.resolve(undefined), undefined],
-])('a codec whose load %s is refused, and the endpoint is free', async (_, load, cause) => {
+])('refuses a codec whose load %s, and frees the endpoint', async (_, load, cause) => {
   const transport = memory().transport('endpoint');
   const protocol = { ...legacy().protocol, inbound: load };
   const options = { transport, codec: { name: 'mine', protocol }, args: [] };

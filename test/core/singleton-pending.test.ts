@@ -3,7 +3,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { expect, it, vi } from 'vitest';
 import { launch, startHost } from '../helpers/host.ts';
 
-it('launches that come before a listener wait, and go to it in their order', async () => {
+it('queues launches until a listener is added, and dispatches them in order', async () => {
   const app = await startHost();
   for (const name of ['1', '2', '3']) await launch(app, [name]);
   const calls: unknown[] = [];
@@ -17,7 +17,7 @@ it('launches that come before a listener wait, and go to it in their order', asy
   expect(app.arguments).toEqual([]);
 });
 
-it('launches that wait go to an observer', async () => {
+it('dispatches queued launches to an observer', async () => {
   const app = await startHost();
   await launch(app, ['1']);
   const calls: unknown[] = [];
@@ -26,7 +26,7 @@ it('launches that wait go to an observer', async () => {
   expect(calls).toEqual([['1']]);
 });
 
-it('everyone who comes in the same tick gets what waits', async () => {
+it('dispatches queued launches to all listeners that are added in the same tick', async () => {
   const app = await startHost();
   await launch(app, ['1']);
   const calls: string[] = [];
@@ -38,7 +38,7 @@ it('everyone who comes in the same tick gets what waits', async () => {
   expect(calls).toEqual(['observer 1', 'first 1', 'second 1']);
 });
 
-it('a listener for one event takes one launch, and the others wait on', async () => {
+it('dispatches one launch to a once() listener, and keeps the others queued', async () => {
   const app = await startHost();
   for (const name of ['1', '2', '3']) await launch(app, [name]);
   expect(await once(app, 'args')).toMatchObject([['1'], { number: 1 }]);
@@ -46,7 +46,7 @@ it('a listener for one event takes one launch, and the others wait on', async ()
   expect(await once(app, 'args')).toMatchObject([['2'], { number: 2 }]);
 });
 
-it('a listener that is gone before the tick takes nothing', async () => {
+it('dispatches nothing to a listener that is removed before the tick', async () => {
   const app = await startHost();
   await launch(app, ['1']);
   app.on('args', () => expect.fail());
@@ -55,20 +55,20 @@ it('a listener that is gone before the tick takes nothing', async () => {
   expect(app.arguments).toEqual([['1']]);
 });
 
-it('a client listener does not take arguments', async () => {
+it('keeps launches queued although there is a client listener', async () => {
   const app = await startHost();
   app.on('client', () => {});
   await launch(app, ['1']);
   expect(app.arguments).toEqual([['1']]);
 });
 
-it('a launch without arguments does not wait', async () => {
+it('does not queue a launch without arguments', async () => {
   const app = await startHost();
   await launch(app, []);
   expect(app.arguments).toEqual([]);
 });
 
-it('arguments is a frozen snapshot of frozen lists', async () => {
+it('returns a frozen snapshot of frozen lists as app.arguments', async () => {
   const app = await startHost();
   const before = app.arguments;
   await launch(app, ['1']);
@@ -82,14 +82,14 @@ it('arguments is a frozen snapshot of frozen lists', async () => {
   expect(app.arguments).toEqual([]);
 });
 
-it('reading arguments takes nothing', async () => {
+it('keeps launches queued when app.arguments is read', async () => {
   const app = await startHost();
   await launch(app, ['1']);
   expect(app.arguments).toEqual(app.arguments);
   expect(await once(app, 'args')).toMatchObject([['1'], {}]);
 });
 
-it('a launch beyond maxPending is counted, dropped and a warning', async () => {
+it('counts a launch beyond maxPending and drops it with a warning', async () => {
   const app = await startHost({ maxPending: 2 });
   const warnings: unknown[] = [];
   app.on('warning', (warning) => warnings.push(warning));
@@ -99,7 +99,7 @@ it('a launch beyond maxPending is counted, dropped and a warning', async () => {
   expect(warnings).toMatchObject([{ code: 'ERR_SINGLETON_BUSY', message: expect.stringMatching(/maxPending is 2/) }]);
 });
 
-it('what waits is bounded in bytes too: 16 messages of the largest size', async () => {
+it('limits the bytes of queued launches to 16 messages of the largest size', async () => {
   const app = await startHost({ maxMessageBytes: 1000 });
   const warnings: string[] = [];
   app.on('warning', ({ code }) => warnings.push(code));
@@ -109,7 +109,7 @@ it('what waits is bounded in bytes too: 16 messages of the largest size', async 
   expect(warnings).toEqual(['ERR_SINGLETON_BUSY']);
 });
 
-it('maxPending does not limit launches that a listener takes', async () => {
+it('does not apply maxPending to launches that are dispatched at once', async () => {
   const app = await startHost({ maxPending: 1 });
   const calls: unknown[] = [];
   app.on('warning', (warning) => calls.push(warning));
@@ -118,7 +118,7 @@ it('maxPending does not limit launches that a listener takes', async () => {
   expect(calls).toEqual([['1'], ['2'], ['3']]);
 });
 
-it('a launch that comes after the last listener left waits again', async () => {
+it('queues a launch again after the last listener was removed', async () => {
   const app = await startHost();
   const listener = vi.fn<(args: readonly string[]) => void>();
   app.on('args', listener);

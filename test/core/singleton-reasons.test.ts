@@ -1,7 +1,7 @@
 import { getEventListeners, once } from 'node:events';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Singleton } from '../../src/index.ts';
-import { hear, start, startHost } from '../helpers/host.ts';
+import { recordEvents, start, startHost } from '../helpers/host.ts';
 import { ScriptedTransport } from '../helpers/scripted-transport.ts';
 
 afterEach(() => {
@@ -11,7 +11,7 @@ afterEach(() => {
 
 /** The events of a release by that cause. */
 async function reasonOf(app: Singleton, cause: () => unknown): Promise<unknown> {
-  const { order } = hear(app);
+  const { order } = recordEvents(app);
   const released = once(app, 'release');
   cause();
   await released;
@@ -20,8 +20,8 @@ async function reasonOf(app: Singleton, cause: () => unknown): Promise<unknown> 
   return order;
 }
 
-describe('the reason', () => {
-  it('timeout comes after the timeout event', async () => {
+describe('the reason of a release', () => {
+  it('is timeout, after the timeout event', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     const app = await startHost({ timeout: 50 });
     vi.advanceTimersByTime(49);
@@ -29,7 +29,7 @@ describe('the reason', () => {
     expect(await reasonOf(app, () => vi.advanceTimersByTime(1))).toEqual(['timeout', 'release timeout']);
   });
 
-  it('timeout is counted from the claim, and not before', async () => {
+  it('is timeout after a time that starts with listening, not before', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     const app = new Singleton({ transport: new ScriptedTransport(), timeout: 50 });
     vi.advanceTimersByTime(50);
@@ -40,31 +40,31 @@ describe('the reason', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it('timeout waits on a timer that does not keep the process alive', async () => {
+  it('is timeout by a timer that does not keep the process alive', async () => {
     const setTimer = vi.spyOn(globalThis, 'setTimeout');
     await start(new Singleton({ transport: new ScriptedTransport(), timeout: 50_000 }));
     const index = setTimer.mock.calls.findIndex(([, after]) => after === 50_000);
     expect(setTimer.mock.results[index]?.value).toSatisfy((timer: NodeJS.Timeout) => !timer.hasRef());
   });
 
-  it('is aborted where the signal aborts', async () => {
+  it('is aborted when the signal aborts', async () => {
     const controller = new AbortController();
     const app = await startHost({ signal: controller.signal });
     expect(await reasonOf(app, () => controller.abort())).toEqual(['release aborted']);
     expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0);
   });
 
-  it('is lost where the transport says so', async () => {
+  it('is lost when the transport calls onLost', async () => {
     const transport = new ScriptedTransport();
     const app = await start(new Singleton({ transport }));
     expect(await reasonOf(app, () => transport.listening?.options.onLost())).toEqual(['release lost']);
     expect(transport.steps.at(-1)).toBe('close');
   });
 
-  it('is that of the first of two', async () => {
+  it('is that of the first of two releases', async () => {
     const controller = new AbortController();
     const app = await startHost({ signal: controller.signal });
-    const { order } = hear(app);
+    const { order } = recordEvents(app);
     const releasing = app.release();
     controller.abort();
     await releasing;
@@ -73,16 +73,16 @@ describe('the reason', () => {
 });
 
 describe('disposal', () => {
-  it('await using releases at the end of the block, and waits', async () => {
+  it('releases and waits at the end of an await using block', async () => {
     const orders: string[][] = [];
     {
       await using app = await Singleton.acquire({ port: 0 });
-      orders.push(hear(app).order);
+      orders.push(recordEvents(app).order);
     }
     expect(orders).toEqual([['release manual']]);
   });
 
-  it('using frees the endpoint at the end of the block', async () => {
+  it('frees the endpoint at the end of a using block', async () => {
     const apps: Singleton[] = [];
     {
       using app = await Singleton.acquire({ port: 0 });

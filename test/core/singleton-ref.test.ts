@@ -18,11 +18,11 @@ afterEach(() => app.release());
 
 function listener(): void {}
 
-it('a host that nobody listens to does not keep the process alive', () => {
+it('does not keep the process alive without a listener', () => {
   expect(transport.isRef).toBe(false);
 });
 
-it('a loop keeps the process alive until it is left', async () => {
+it('keeps the process alive until a loop is left', async () => {
   const loop = app[Symbol.asyncIterator]();
   expect(transport.isRef).toBe(true);
   await loop.return?.();
@@ -31,7 +31,7 @@ it('a loop keeps the process alive until it is left', async () => {
 
 describe.each(['args', 'client'] as const)('a listener for %s', (event) => {
   it.each(['on', 'addListener', 'prependListener', 'once', 'prependOnceListener'] as const)(
-    'keeps the process alive from %s on',
+    'keeps the process alive after %s',
     (add) => {
       app[add](event, listener);
       expect(transport.isRef).toBe(true);
@@ -60,17 +60,17 @@ describe.each(['args', 'client'] as const)('a listener for %s', (event) => {
     expect(app.listenerCount(event)).toBe(0);
   });
 
-  it('lets it end when it was for once and was called', async () => {
+  it('lets it end after once() when it was called', async () => {
     const called = new Promise((resolve) => app.once(event, resolve));
     expect(transport.isRef).toBe(true);
-    const client = transport.dial();
+    const client = transport.connectClient();
     client.push('a\0');
     client.push(null);
     await called;
     expect(transport.isRef).toBe(false);
   });
 
-  it('that was there before the claim keeps the process alive', async () => {
+  it('keeps the process alive if it was added before acquire()', async () => {
     const early = new ScriptedTransport();
     const host = await new Singleton({ transport: early }).once(event, listener).acquire();
     expect(early.isRef).toBe(true);
@@ -79,21 +79,21 @@ describe.each(['args', 'client'] as const)('a listener for %s', (event) => {
 });
 
 it.each(['release', 'timeout', 'verifyFailed', 'warning'] as const)(
-  'a listener for %s does not keep the process alive',
+  'does not keep the process alive for a listener for %s',
   (event) => {
     app.on(event, listener);
     expect(transport.isRef).toBe(false);
   },
 );
 
-it('an observer keeps the process alive until it is untraced', () => {
+it('keeps the process alive until an observer is untraced', () => {
   app.trace(listener);
   expect(transport.isRef).toBe(true);
   app.untrace(listener);
   expect(transport.isRef).toBe(false);
 });
 
-it('one of several keeps the process alive', () => {
+it('keeps the process alive for one of several listeners', () => {
   app.on('args', listener).on('client', listener).trace(listener);
   app.off('args', listener).untrace(listener);
   expect(transport.isRef).toBe(true);
@@ -102,26 +102,26 @@ it('one of several keeps the process alive', () => {
 });
 
 describe('ref and unref', () => {
-  it('chain', () => {
+  it('return the Singleton', () => {
     expect(app.ref()).toBe(app);
     expect(app.unref()).toBe(app);
   });
 
-  it('ref keeps the process alive whoever listens', () => {
+  it('keep the process alive after ref(), with or without a listener', () => {
     app.ref();
     expect(transport.isRef).toBe(true);
     app.on('args', listener).off('args', listener);
     expect(transport.isRef).toBe(true);
   });
 
-  it('unref lets it end whoever listens', () => {
+  it('let it end after unref(), with or without a listener', () => {
     app.on('args', listener).unref();
     expect(transport.isRef).toBe(false);
     app.on('client', listener).trace(listener);
     expect(transport.isRef).toBe(false);
   });
 
-  it('the last of the two counts', () => {
+  it('apply the last call', () => {
     app.unref().ref();
     expect(transport.isRef).toBe(true);
     app.unref();
@@ -131,7 +131,7 @@ describe('ref and unref', () => {
   it.each([
     ['ref', true],
     ['unref', false],
-  ] as const)('%s before the claim holds after it', async (method, expected) => {
+  ] as const)('apply %s before acquire() after it, too', async (method, expected) => {
     const early = new ScriptedTransport();
     const host = new Singleton({ transport: early })[method]();
     if (!expected) host.on('args', listener);
@@ -140,13 +140,13 @@ describe('ref and unref', () => {
     await host.release();
   });
 
-  it('a release keeps the process alive until it is over', async () => {
+  it('keep the process alive until a release has ended', async () => {
     app.unref();
     await app.release();
     expect(transport.steps.slice(-2)).toEqual(['ref', 'close']);
   });
 
-  it('after a release they touch no listener', async () => {
+  it('touch no listener after a release', async () => {
     await app.release();
     const { length } = transport.steps;
     app.unref().ref().on('args', listener);
@@ -154,8 +154,8 @@ describe('ref and unref', () => {
   });
 });
 
-describe('a launch that waits', () => {
-  it('does not keep a host alive that nobody listens to; once it is heard, it does until it has its answer', async () => {
+describe('a waiting client', () => {
+  it('keeps the process alive from its dispatch to its result, and not while it is queued', async () => {
     const { endpoint, isRef } = watched(memory().transport('endpoint'));
     const shared = { transport: endpoint, codec: json<Strings>() };
     const host = await new Singleton<Strings>(shared).acquire();
@@ -186,11 +186,11 @@ function watched(inner: Transport): { readonly endpoint: Transport; readonly isR
       endpoint: inner.endpoint,
       connect: (options) => inner.connect(options),
       async listen(...how) {
-        const held = await inner.listen(...how);
+        const bound = await inner.listen(...how);
         return (
-          held && {
-            endpoint: held.endpoint,
-            close: () => held.close(),
+          bound && {
+            endpoint: bound.endpoint,
+            close: () => bound.close(),
             ref: () => void (isRef = true),
             unref: () => void (isRef = false),
           }

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Singleton } from '../../src/index.ts';
-import { closed, dialAccepted, hear, launch, portOf, start, startHost } from '../helpers/host.ts';
+import { waitForClose, connectAccepted, recordEvents, launch, portOf, start, startHost } from '../helpers/host.ts';
 import { at, ScriptedTransport } from '../helpers/scripted-transport.ts';
 
 afterEach(() => {
@@ -9,7 +9,7 @@ afterEach(() => {
 });
 
 describe('release', () => {
-  it('frees the endpoint within the call', async () => {
+  it('frees the endpoint synchronously', async () => {
     const app = await startHost();
     const releasing = app.release();
     expect(app.listening).toBe(false);
@@ -17,25 +17,25 @@ describe('release', () => {
     await releasing;
   });
 
-  it('resolves after it was told, once, as manual', async () => {
+  it('resolves after one release event, with the reason manual', async () => {
     const app = await startHost();
-    const { order } = hear(app);
+    const { order } = recordEvents(app);
     await app.release();
     expect(order).toEqual(['release manual']);
   });
 
-  it('is idempotent, at the same time and afterwards', async () => {
+  it('is idempotent, concurrently and afterwards', async () => {
     const app = await startHost();
-    const { order } = hear(app);
+    const { order } = recordEvents(app);
     await Promise.all([app.release(), app.release()]);
     await app.release();
     expect(order).toEqual(['release manual']);
   });
 
-  it('resolves after it was told, a second call too', async () => {
+  it('resolves after the release event, a second call too', async () => {
     const app = await startHost();
-    const client = await dialAccepted(app);
-    const { order } = hear(app);
+    const client = await connectAccepted(app);
+    const { order } = recordEvents(app);
     const first = app.release();
     const second = app.release().then(() => order.push('resolved'));
     client.end('late\0');
@@ -43,31 +43,31 @@ describe('release', () => {
     expect(order).toEqual(['client', 'args', 'release manual', 'resolved']);
   });
 
-  it('leaves a launch afterwards without a host', async () => {
+  it('leaves no host for a later launch', async () => {
     const app = await startHost();
     await app.release();
     await expect(launch(app, ['a'])).rejects.toMatchObject({ code: 'ERR_SINGLETON_NO_HOST' });
   });
 
-  it('keeps the count, the endpoint and what waits', async () => {
+  it('keeps the count, the endpoint and the queued launches', async () => {
     const app = await startHost();
     await launch(app, ['a']);
     const { endpoint } = app;
     await app.release();
-    expect(app).toMatchObject({ clients: 1, endpoint: endpoint, arguments: [['a']] });
+    expect(app).toMatchObject({ clients: 1, endpoint, arguments: [['a']] });
   });
 
-  it('before any claim does nothing, and a claim may follow', async () => {
+  it('does nothing before acquire(), which may follow', async () => {
     const app = new Singleton({ port: 0 });
-    const { order } = hear(app);
+    const { order } = recordEvents(app);
     await app.release();
     expect(order).toEqual([]);
     expect((await start(app)).listening).toBe(true);
   });
 
-  it('in a listener of a launch serves that launch to its end', async () => {
+  it('completes a launch in whose listener it is called', async () => {
     const app = await startHost();
-    const heard = hear(app);
+    const heard = recordEvents(app);
     const released = once(app, 'release');
     app.on('client', () => void app.release());
     expect(await launch(app, ['a'])).toEqual({ outcome: 'unconfirmed' });
@@ -75,25 +75,25 @@ describe('release', () => {
     expect(heard.order).toEqual(['client', 'args', 'release manual']);
   });
 
-  it('serves a connection that was open, then is told', async () => {
+  it('serves an open connection, then emits release', async () => {
     const app = await startHost();
-    const client = await dialAccepted(app);
-    const heard = hear(app);
+    const client = await connectAccepted(app);
+    const heard = recordEvents(app);
     const releasing = app.release();
     client.end('late\0');
-    expect(await closed(client)).toBe('end');
+    expect(await waitForClose(client)).toBe('end');
     await releasing;
     expect(heard.order).toEqual(['client', 'args', 'release manual']);
     expect(heard.args).toEqual([['late']]);
   });
 
-  it('resets a connection that is open for a second, and is told after that', async () => {
+  it('resets a connection that stays open for a second, then emits release', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     const app = await startHost();
-    const client = await dialAccepted(app);
-    const heard = hear(app);
+    const client = await connectAccepted(app);
+    const heard = recordEvents(app);
     const releasing = app.release();
-    const closing = closed(client);
+    const closing = waitForClose(client);
     await vi.advanceTimersByTimeAsync(999);
     expect([client.closed, heard.order]).toEqual([false, []]);
     await vi.advanceTimersByTimeAsync(1);
@@ -104,32 +104,29 @@ describe('release', () => {
   });
 });
 
-describe('release during a claim', () => {
+describe('release during acquire', () => {
   it.each([
     ['listen', 'taken', 'host'],
     ['listen', 'free', 'host'],
     ['connect', 'taken', 'hanging'],
-    ['hand-off', 'taken', 'silent'],
-  ] as const)(
-    'at the %s of an endpoint that is %s rejects it as RELEASED and gives the endpoint back',
-    async (...row) => {
-      const [step, listen, connect] = row;
-      const releases: Promise<void>[] = [];
-      const onStep = at(step, () => releases.push(app.release()));
-      const transport = new ScriptedTransport({ listen: [listen], connect: [connect], onStep });
-      const app = new Singleton({ transport });
-      const { order } = hear(app);
-      await expect(app.acquire()).rejects.toMatchObject({ code: 'ERR_SINGLETON_RELEASED' });
-      await Promise.all(releases);
-      expect(releases).toHaveLength(1);
-      expect(app.listening).toBe(false);
-      expect(transport.listening).toBeUndefined();
-      expect(order).toEqual([]);
-    },
-  );
+    ['deliver', 'taken', 'silent'],
+  ] as const)('rejects it with RELEASED and frees the endpoint at the %s of an endpoint that is %s', async (...row) => {
+    const [step, listen, connect] = row;
+    const releases: Promise<void>[] = [];
+    const onStep = at(step, () => releases.push(app.release()));
+    const transport = new ScriptedTransport({ listen: [listen], connect: [connect], onStep });
+    const app = new Singleton({ transport });
+    const { order } = recordEvents(app);
+    await expect(app.acquire()).rejects.toMatchObject({ code: 'ERR_SINGLETON_RELEASED' });
+    await Promise.all(releases);
+    expect(releases).toHaveLength(1);
+    expect(app.listening).toBe(false);
+    expect(transport.listening).toBeUndefined();
+    expect(order).toEqual([]);
+  });
 });
 
-it('release during a claim resolves once the claim is over', async () => {
+it('resolves a release once the acquire() that it aborts has ended', async () => {
   const order: string[] = [];
   const onStep = at('listen', () => void app.release().then(() => order.push('released')));
   const app = new Singleton({ transport: new ScriptedTransport({ onStep }) });
@@ -139,14 +136,14 @@ it('release during a claim resolves once the claim is over', async () => {
 });
 
 describe('acquire after a release', () => {
-  it('rejects as RELEASED, however the Singleton was released', async () => {
+  it('rejects with RELEASED, however the Singleton was released', async () => {
     const app = await startHost();
     await app.release();
     await expect(app.acquire()).rejects.toMatchObject({ code: 'ERR_SINGLETON_RELEASED' });
     expect(app.listening).toBe(false);
   });
 
-  it('rejects as RELEASED too while the release is under way', async () => {
+  it('rejects with RELEASED during the release, too', async () => {
     const app = await startHost();
     const releasing = app.release();
     await expect(app.acquire()).rejects.toMatchObject({ code: 'ERR_SINGLETON_RELEASED' });

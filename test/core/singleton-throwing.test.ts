@@ -1,6 +1,6 @@
 import { expect, it, vi } from 'vitest';
-import { hear, launch, speak, startHost } from '../helpers/host.ts';
-import { uncaughtDuring } from '../helpers/uncaught.ts';
+import { recordEvents, launch, sendBytes, startHost } from '../helpers/host.ts';
+import { uncaughtErrorsOf } from '../helpers/uncaught.ts';
 
 const boom = new Error('boom');
 
@@ -8,13 +8,13 @@ function raise(): never {
   throw boom;
 }
 
-it('an args listener that throws is an uncaught exception, the others are called and the launch ends well', async () => {
+it('calls the other listeners and completes the launch when an args listener throws an uncaught exception', async () => {
   const app = await startHost();
   app.on('args', raise);
-  const heard = hear(app);
+  const heard = recordEvents(app);
   const observer = vi.fn<(args: readonly string[]) => void>();
   app.trace(observer);
-  const errors = await uncaughtDuring(async () => {
+  const errors = await uncaughtErrorsOf(async () => {
     expect(await launch(app, ['a'])).toEqual({ outcome: 'unconfirmed' });
   });
   expect(errors).toEqual([boom]);
@@ -22,19 +22,19 @@ it('an args listener that throws is an uncaught exception, the others are called
   expect(observer).toHaveBeenCalledExactlyOnceWith(['a']);
 });
 
-it('a client listener that throws is an uncaught exception, and the arguments are published', async () => {
+it('dispatches the arguments when a client listener throws an uncaught exception', async () => {
   const app = await startHost();
   app.on('client', raise);
-  const heard = hear(app);
-  const errors = await uncaughtDuring(() => launch(app, ['a']));
+  const heard = recordEvents(app);
+  const errors = await uncaughtErrorsOf(() => launch(app, ['a']));
   expect(errors).toEqual([boom]);
   expect(heard.order).toEqual(['client', 'args']);
 });
 
-it('a client listener that throws does not keep the threshold from releasing', async () => {
+it('releases at the threshold although a client listener throws', async () => {
   const app = await startHost({ releaseThreshold: 1 });
   app.on('client', raise);
-  const errors = await uncaughtDuring(async () => {
+  const errors = await uncaughtErrorsOf(async () => {
     await launch(app, ['a']);
     await app.release();
   });
@@ -42,58 +42,58 @@ it('a client listener that throws does not keep the threshold from releasing', a
   expect(app.listening).toBe(false);
 });
 
-it('a warning listener that throws is an uncaught exception, and the host serves on', async () => {
+it('keeps serving when a warning listener throws an uncaught exception', async () => {
   const app = await startHost();
   app.on('warning', raise);
-  const heard = hear(app);
-  const errors = await uncaughtDuring(() => speak(app, 'cut off'));
+  const heard = recordEvents(app);
+  const errors = await uncaughtErrorsOf(() => sendBytes(app, 'cut off'));
   expect(errors).toEqual([boom]);
   await launch(app, ['a']);
   expect(heard.order).toEqual(['warning', 'client', 'args']);
 });
 
-it('a verifyFailed listener that throws is an uncaught exception, and the host serves on', async () => {
+it('keeps serving when a verifyFailed listener throws an uncaught exception', async () => {
   const app = await startHost({ secret: 'sesame' });
   app.on('verifyFailed', raise);
-  const heard = hear(app);
-  const errors = await uncaughtDuring(() => speak(app, 'guess\0'));
+  const heard = recordEvents(app);
+  const errors = await uncaughtErrorsOf(() => sendBytes(app, 'guess\0'));
   expect(errors).toEqual([boom]);
   await launch(app, ['a'], { secret: 'sesame' });
   expect(heard.order).toEqual(['verifyFailed', 'client', 'args']);
 });
 
-it('a release listener that throws is an uncaught exception, and release resolves', async () => {
+it('resolves release() when a release listener throws an uncaught exception', async () => {
   const app = await startHost();
   app.on('release', raise);
-  const heard = hear(app);
-  const errors = await uncaughtDuring(() => app.release());
+  const heard = recordEvents(app);
+  const errors = await uncaughtErrorsOf(() => app.release());
   expect(errors).toEqual([boom]);
   expect(heard.order).toEqual(['release manual']);
 });
 
-it('a timeout listener that throws is an uncaught exception, and the endpoint is released', async () => {
+it('releases the endpoint when a timeout listener throws an uncaught exception', async () => {
   const app = await startHost({ timeout: 5 });
   app.on('timeout', raise);
   const released = new Promise((resolve) => app.on('release', resolve));
-  const errors = await uncaughtDuring(() => released);
+  const errors = await uncaughtErrorsOf(() => released);
   expect(errors).toEqual([boom]);
   expect(await released).toBe('timeout');
 });
 
-it('an observer that throws is a warning with its error as the cause, and no exception', async () => {
+it('emits a warning with the error as the cause, and no exception, when an observer throws', async () => {
   const app = await startHost();
   app.trace(raise);
   const after = vi.fn<(args: readonly string[]) => void>();
   app.trace(after);
   const warnings: unknown[] = [];
   app.on('warning', (warning) => warnings.push(warning));
-  const errors = await uncaughtDuring(() => launch(app, ['a']));
+  const errors = await uncaughtErrorsOf(() => launch(app, ['a']));
   expect(errors).toEqual([]);
   expect(warnings).toMatchObject([{ code: 'ERR_SINGLETON_OBSERVER_FAILED', cause: boom }]);
   expect(after).toHaveBeenCalledExactlyOnceWith(['a']);
 });
 
-it('an observer that rejects is a warning with its reason as the cause', async () => {
+it('emits a warning with the reason as the cause when an observer rejects', async () => {
   const app = await startHost();
   app.trace(() => Promise.reject(boom));
   const warnings: unknown[] = [];

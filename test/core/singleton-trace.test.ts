@@ -3,7 +3,7 @@ import { launch, startHost } from '../helpers/host.ts';
 
 type Observer = (args: readonly string[], ...stored: unknown[]) => void;
 
-it('an observer gets the arguments of a launch, then what was stored', async () => {
+it('calls an observer with the arguments of a launch, then the stored values', async () => {
   const app = await startHost();
   const observer = vi.fn<Observer>();
   app.trace(observer, '>>> ', { debug: true });
@@ -11,7 +11,7 @@ it('an observer gets the arguments of a launch, then what was stored', async () 
   expect(observer).toHaveBeenCalledExactlyOnceWith(['a', 'b'], '>>> ', { debug: true });
 });
 
-it('observers are called in the order of tracing, before the args listeners', async () => {
+it('calls observers in the order of trace(), before the args listeners', async () => {
   const app = await startHost();
   const order: string[] = [];
   app.on('args', () => order.push('listener'));
@@ -21,7 +21,7 @@ it('observers are called in the order of tracing, before the args listeners', as
   expect(order).toEqual(['first', 'second', 'listener']);
 });
 
-it('an observer does not hear of a launch without arguments', async () => {
+it('does not call an observer for a launch without arguments', async () => {
   const app = await startHost();
   const observer = vi.fn<Observer>();
   app.trace(observer);
@@ -29,7 +29,7 @@ it('an observer does not hear of a launch without arguments', async () => {
   expect(observer).not.toHaveBeenCalled();
 });
 
-it('tracing an observer again replaces what is stored, and it is called once', async () => {
+it('replaces the stored values, and calls once, when an observer is traced again', async () => {
   const app = await startHost();
   const observer = vi.fn<Observer>();
   app.trace(observer, 1, 2).trace(observer, 3);
@@ -37,7 +37,7 @@ it('tracing an observer again replaces what is stored, and it is called once', a
   expect(observer).toHaveBeenCalledExactlyOnceWith(['a'], 3);
 });
 
-it('an untraced observer is not called', async () => {
+it('does not call an observer after untrace()', async () => {
   const app = await startHost();
   const observer = vi.fn<Observer>();
   app.trace(observer).untrace(observer);
@@ -46,7 +46,7 @@ it('an untraced observer is not called', async () => {
   expect(app.arguments).toEqual([['a']]);
 });
 
-it('untracing an unknown observer changes nothing', async () => {
+it('ignores an unknown observer in untrace()', async () => {
   const app = await startHost();
   const observer = vi.fn<Observer>();
   app.trace(observer).untrace(() => {});
@@ -54,14 +54,14 @@ it('untracing an unknown observer changes nothing', async () => {
   expect(observer).toHaveBeenCalledOnce();
 });
 
-it('trace and untrace return the Singleton', async () => {
+it('returns the Singleton from trace and untrace', async () => {
   const app = await startHost();
   const observer = vi.fn<Observer>();
   expect(app.trace(observer)).toBe(app);
   expect(app.untrace(observer)).toBe(app);
 });
 
-it('an observer that untraces itself hears of one launch, and the next one waits', async () => {
+it('calls an observer that untraces itself for one launch, and queues the next', async () => {
   const app = await startHost();
   const calls: unknown[] = [];
   const observer = (args: readonly string[]): void => {

@@ -8,29 +8,40 @@ import { encodeLaunch, encodeReceipt } from '../../src/protocol/messages.ts';
 import { pskOf } from '../../src/protocol/secure/handshake.ts';
 import { type CipherState, Handshake } from '../../src/protocol/secure/noise.ts';
 import { example, expectBytes, messages } from '../helpers/wire-examples.ts';
-import { acquire, host } from '../helpers/wire-host.ts';
-import { frame, MAGIC, NOTHING, opening, packed, play, SecuredWire, takeFrame, u32, Wire } from '../helpers/wire.ts';
+import { acquire, startHost } from '../helpers/wire-host.ts';
+import {
+  frame,
+  MAGIC,
+  NOTHING,
+  clientHello,
+  launchFrame,
+  serve,
+  SecuredWire,
+  takeFrame,
+  u32,
+  Wire,
+} from '../helpers/wire.ts';
 
 const SECRET = 'an example, not to be used';
 const ARGS = { file: 'a.txt', line: 3 };
 
-describe('the examples of the document are what the source says', () => {
+describe('examples of docs/protocol.md', () => {
   const launch = frames.encode(encodeLaunch({ args: Buffer.from(JSON.stringify(ARGS)), cwd: '/home/ada', pid: 4242 }));
   const receipt = frames.encode(
     encodeReceipt({ outcome: 'delivered', client: 1, pid: 4711, since: Date.UTC(2026, 0, 1) }),
   );
 
-  test('and all of them are checked', () => {
+  test('are all checked by a test', () => {
     expect(Array.from(messages.keys())).toEqual([
       'legacy',
       'legacy with a secret',
       'legacy, empty',
-      'preface',
-      'hello',
+      'client hello',
+      'host hello',
       'launch',
       'receipt',
       'launch that waits',
-      'pull',
+      'window update',
       'stdin',
       'end of stdin',
       'stdout',
@@ -38,9 +49,9 @@ describe('the examples of the document are what the source says', () => {
       'reply',
       'exit',
       'psk',
-      'secured preface',
+      'secured client hello',
       'first handshake message',
-      'secured hello',
+      'secured host hello',
       'second handshake message',
       'handshake hash',
       'record of the launch',
@@ -49,27 +60,27 @@ describe('the examples of the document are what the source says', () => {
     ]);
   });
 
-  test('on the legacy wire', () => {
+  test('have the bytes of the legacy encoder', () => {
     expectBytes('legacy', encode(['open', 'a.txt']));
     expectBytes('legacy with a secret', encode(['sesame', 'open', 'a.txt']));
     expectBytes('legacy, empty', encode([]));
   });
 
-  test('in a conversation without a secret', () => {
-    expectBytes('preface', preface(false));
-    expectBytes('hello', encodeHostHello(STATUS.ok));
+  test('have the bytes of the structured encoders without a secret', () => {
+    expectBytes('client hello', documentedHello({ isSecured: false }));
+    expectBytes('host hello', encodeHostHello(STATUS.ok));
     expectBytes('launch', launch);
     expectBytes('receipt', receipt);
   });
 
-  test('in a secured conversation', () => {
+  test('have the bytes of the handshake and its records with a secret', () => {
     const psk = pskOf(Buffer.from(SECRET));
-    const prologue = preface(true);
+    const prologue = documentedHello({ isSecured: true });
     const initiator = new Handshake({ role: 'initiator', psk, prologue, ephemeral: countingFrom(0x01) });
     const responder = new Handshake({ role: 'responder', psk, prologue, ephemeral: countingFrom(0x21) });
     expectBytes('psk', psk);
-    expectBytes('secured preface', prologue);
-    expectBytes('secured hello', encodeHostHello(STATUS.ok));
+    expectBytes('secured client hello', prologue);
+    expectBytes('secured host hello', encodeHostHello(STATUS.ok));
     expectBytes('first handshake message', initiator.write());
     expect(responder.tryRead(example('first handshake message'))).toHaveLength(0);
     expectBytes('second handshake message', responder.write());
@@ -85,29 +96,29 @@ describe('the examples of the document are what the source says', () => {
   });
 });
 
-describe('a real host', () => {
-  test('takes the legacy example, answers no byte and ends last', async () => {
+describe('Singleton as host', () => {
+  test('accepts the legacy example, sends no byte and ends last', async () => {
     const app = await Singleton.acquire({ port: 0, secret: 'sesame' });
     onTestFinished(() => app.release());
     const launched = new Promise((resolve) => app.on('args', resolve));
     const wire = await Wire.to(app);
     wire.end(example('legacy with a secret'));
     expect(await launched).toEqual(['open', 'a.txt']);
-    expect(await wire.rest()).toHaveLength(0);
+    expect(await wire.readToEnd()).toHaveLength(0);
   });
 
   test.each([
-    ['is of another secret', 'other\0a\0'],
+    ['has another secret', 'other\0a\0'],
     ['lacks the secret', '\0'],
     ['lacks the last NUL', 'sesame\0a'],
     ['is not UTF-8', Buffer.from('736573616d6500ff00', 'hex')],
     ['has 65,537 parts', `sesame${'\0'.repeat(65_537)}`],
-  ])('drops a legacy message that %s, and ends as if it had taken it', async (_, message) => {
+  ])('drops a legacy message that %s, and ends as if it had accepted it', async (_, message) => {
     const app = await Singleton.acquire({ port: 0, secret: 'sesame' });
     onTestFinished(() => app.release());
     const wire = await Wire.to(app);
     wire.end(Buffer.from(message));
-    expect(await wire.rest()).toHaveLength(0);
+    expect(await wire.readToEnd()).toHaveLength(0);
     expect([app.clients, wire.isReset]).toEqual([0, false]);
   });
 
@@ -115,27 +126,27 @@ describe('a real host', () => {
     ['TLS', '\x16\x03\x01\0'],
     ['SSH', 'SSH-2.0-x\r\n'],
     ['HTTP', 'GET / HTTP/1.1\r\n'],
-    ['the conversation', MAGIC],
+    ['the structured protocol', MAGIC],
     ['a message over maxMessageBytes', 'a'.repeat(1025)],
-  ])('resets a legacy connection at once for %s', async (_, bytes) => {
+  ])('resets a legacy connection at once when it receives %s', async (_, bytes) => {
     const app = await Singleton.acquire({ port: 0, maxMessageBytes: 1024 });
     onTestFinished(() => app.release());
     const wire = await Wire.to(app);
     wire.write(Buffer.from(bytes));
-    expect(await wire.rest()).toHaveLength(0);
+    expect(await wire.readToEnd()).toHaveLength(0);
     expect(wire.isReset).toBe(true);
   });
 
-  test('answers the unsecured example with its bytes, but for its own process id and time', async () => {
-    const { app, launched } = await host({});
+  test('answers the example without a secret with its bytes, except for process id and time', async () => {
+    const { app, launched } = await startHost({});
     const before = Date.now();
     const wire = await Wire.to(app);
-    wire.write(example('preface'));
-    expect(await wire.take(12)).toEqual(example('hello'));
+    wire.write(example('client hello'));
+    expect(await wire.take(12)).toEqual(example('host hello'));
     wire.write(example('launch'));
     const receipt = await wire.take(22);
     wire.end();
-    expect(await wire.rest()).toHaveLength(0);
+    expect(await wire.readToEnd()).toHaveLength(0);
 
     const documented = example('receipt');
     documented.writeUInt32BE(process.pid, 10);
@@ -145,46 +156,51 @@ describe('a real host', () => {
     expect(await launched).toMatchObject({ args: ARGS, client: { number: 1, cwd: '/home/ada', pid: 4242 } });
   });
 
-  test('closes without a word when the secured example is sent again, and says who did', async () => {
-    const { app } = await host({ secret: SECRET });
+  test('closes without an answer when the secured example is replayed, and emits verifyFailed', async () => {
+    const { app } = await startHost({ secret: SECRET });
     const failed = new Promise<VerifyFailure>((resolve) => app.on('verifyFailed', resolve));
     const wire = await Wire.to(app);
-    wire.write(Buffer.concat([example('secured preface'), example('first handshake message')]));
-    expect(await wire.take(12)).toEqual(example('secured hello'));
+    wire.write(Buffer.concat([example('secured client hello'), example('first handshake message')]));
+    expect(await wire.take(12)).toEqual(example('secured host hello'));
     expect(await wire.take(48)).not.toEqual(example('second handshake message'));
     wire.write(example('record of the launch'));
-    expect(await wire.rest()).toHaveLength(0);
+    expect(await wire.readToEnd()).toHaveLength(0);
     expect(await failed).toMatchObject({ reason: 'replayed-handshake' });
     expect(app.clients).toBe(0);
   });
 
   const wrong = Buffer.alloc(48, 9);
   test.each([
-    ['another version, without reading on', 1, undefined, [MAGIC, Buffer.of(2)]],
-    ['another application, before the codec', 3, undefined, [opening({ codec: 'other', application: 'other' })]],
-    ['another codec, before the secret', 2, SECRET, [opening({ codec: 'other' })]],
-    ['no secret where one is required', 4, SECRET, [opening({})]],
-    ['a secret where none is, before the handshake message', 5, undefined, [opening({ flags: 1 })]],
-    ['another secret', 6, SECRET, [opening({ flags: 1 }), wrong]],
-  ])('answers %s with status %i, and discards what comes then', async (_, status, secret, parts) => {
-    const { app } = await host({ secret });
+    ['another version before it reads on', 1, undefined, [MAGIC, Buffer.of(2)]],
+    [
+      'another application before it checks the codec',
+      3,
+      undefined,
+      [clientHello({ codec: 'other', application: 'other' })],
+    ],
+    ['another codec, before the secret', 2, SECRET, [clientHello({ codec: 'other' })]],
+    ['no secret if it has one', 4, SECRET, [clientHello({})]],
+    ['a secret if it has none, before the handshake message arrives', 5, undefined, [clientHello({ flags: 1 })]],
+    ['another secret', 6, SECRET, [clientHello({ flags: 1 }), wrong]],
+  ])('answers %s with status %i, and discards what follows', async (_, status, secret, parts) => {
+    const { app } = await startHost({ secret });
     const wire = await Wire.to(app);
     wire.write(Buffer.concat(parts));
     expect(await wire.take(12)).toEqual(Buffer.concat([MAGIC, Buffer.of(1, status, 0, 0)]));
     wire.end(example('launch'));
-    expect(await wire.rest()).toHaveLength(0);
+    expect(await wire.readToEnd()).toHaveLength(0);
     expect(app.clients).toBe(0);
   });
 
   test.each([
     ['another first byte', Buffer.from('G')],
     ['another magic', Buffer.from([...MAGIC.subarray(0, 7), 0x0b])],
-    ['a flag without a meaning', opening({ flags: 2, application: 'other' })],
-  ])('closes without a byte at %s', async (_, bytes) => {
-    const { app } = await host({});
+    ['an unknown flag', clientHello({ flags: 2, application: 'other' })],
+  ])('closes without a byte when it receives %s', async (_, bytes) => {
+    const { app } = await startHost({});
     const wire = await Wire.to(app);
     wire.write(bytes);
-    expect(await wire.rest()).toHaveLength(0);
+    expect(await wire.readToEnd()).toHaveLength(0);
   });
 
   const launch = example('launch');
@@ -197,58 +213,58 @@ describe('a real host', () => {
     ['a working directory that is longer than the body', 3, frame(1, Buffer.from('0000000000ffff', 'hex'))],
     ['a working directory that is not UTF-8', 3, frame(1, Buffer.from('00000000000001ff31', 'hex'))],
     ['no arguments', 3, frame(1, Buffer.alloc(7))],
-    ['arguments that are not JSON', 3, packed('{')],
-    ['a byte order mark', 3, packed('\ufeff1')],
-    ['a key that is escaped to __proto__', 3, packed('{"__\\u0070roto__":1}')],
-    ['33 levels', 3, packed('['.repeat(33) + ']'.repeat(33))],
-    ['65,537 values', 3, packed(`[${Array(65_536).fill(1).join()}]`)],
-    ['a second launch behind the first', 3, Buffer.concat([launch, launch])],
-  ])('refuses %s with reason %i, and counts nothing', async (_, reason, bytes) => {
-    const { app } = await host({});
+    ['arguments that are not JSON', 3, launchFrame('{')],
+    ['a byte order mark', 3, launchFrame('\ufeff1')],
+    ['a key that is escaped to __proto__', 3, launchFrame('{"__\\u0070roto__":1}')],
+    ['33 levels', 3, launchFrame('['.repeat(33) + ']'.repeat(33))],
+    ['65,537 values', 3, launchFrame(`[${Array(65_536).fill(1).join()}]`)],
+    ['a second launch after the first', 3, Buffer.concat([launch, launch])],
+  ])('refuses %s with reason %i, and does not count the client', async (_, reason, bytes) => {
+    const { app } = await startHost({});
     const wire = await Wire.to(app);
-    expect(await wire.converse(bytes)).toEqual({ kind: 3, body: Buffer.of(reason) });
+    expect(await wire.deliver(bytes)).toEqual({ kind: 3, body: Buffer.of(reason) });
     expect(app.clients).toBe(0);
   });
 
   test.each([
-    ['32 levels', packed('['.repeat(32) + ']'.repeat(32))],
-    ['65,536 values', packed(`[${Array(65_535).fill(1).join()}]`)],
-    ['one value that is no container', packed('null')],
-  ])('takes %s', async (_, bytes) => {
-    const { app } = await host({});
-    const { kind, body } = await (await Wire.to(app)).converse(bytes);
+    ['32 levels', launchFrame('['.repeat(32) + ']'.repeat(32))],
+    ['65,536 values', launchFrame(`[${Array(65_535).fill(1).join()}]`)],
+    ['one value that is not a container', launchFrame('null')],
+  ])('accepts %s', async (_, bytes) => {
+    const { app } = await startHost({});
+    const { kind, body } = await (await Wire.to(app)).deliver(bytes);
     expect([kind, body[0]]).toEqual([2, 1]);
   });
 
-  test('refuses with reason 5 a launch that is taken back by an end, and runs nothing', async () => {
-    const { app } = await host({});
+  test('refuses with reason 5 when the client withdraws its launch by an end, and does not dispatch it', async () => {
+    const { app } = await startHost({});
     const wire = await Wire.to(app);
-    wire.write(example('preface'));
+    wire.write(example('client hello'));
     await wire.take(12);
     wire.end(launch);
-    expect(await wire.rest()).toEqual(frame(3, Buffer.of(5)));
+    expect(await wire.readToEnd()).toEqual(frame(3, Buffer.of(5)));
     expect(app.clients).toBe(0);
   });
 
-  test('refuses with reason 5 a launch that is not there by receiveTimeout', async () => {
-    const { app } = await host({ receiveTimeout: 50 });
+  test('refuses with reason 5 when receiveTimeout expires before the launch is complete', async () => {
+    const { app } = await startHost({ receiveTimeout: 50 });
     const wire = await Wire.to(app);
-    expect(await wire.converse(NOTHING)).toEqual({ kind: 3, body: Buffer.of(5) });
+    expect(await wire.deliver(NOTHING)).toEqual({ kind: 3, body: Buffer.of(5) });
   });
 
-  test('tells throttled, released, busy and invalid arguments apart', async () => {
-    const throttling = await host({ maxClients: 1 });
-    await (await Wire.to(throttling.app)).converse(launch);
-    const throttled = await (await Wire.to(throttling.app)).converse(launch);
+  test('answers throttled, released, busy and invalid arguments differently', async () => {
+    const throttling = await startHost({ maxClients: 1 });
+    await (await Wire.to(throttling.app)).deliver(launch);
+    const throttled = await (await Wire.to(throttling.app)).deliver(launch);
     expect([throttled.kind, throttled.body[0], throttled.body.readUInt32BE(1)]).toEqual([2, 2, 2]);
 
-    const releasing = await host({ releaseThreshold: 1 });
-    const released = await (await Wire.to(releasing.app)).converse(launch);
+    const releasing = await startHost({ releaseThreshold: 1 });
+    const released = await (await Wire.to(releasing.app)).deliver(launch);
     expect([released.kind, released.body[0]]).toEqual([2, 3]);
 
     const full = await acquire({ maxPending: 1 });
-    await (await Wire.to(full)).converse(launch);
-    expect(await (await Wire.to(full)).converse(launch)).toEqual({ kind: 3, body: Buffer.of(4) });
+    await (await Wire.to(full)).deliver(launch);
+    expect(await (await Wire.to(full)).deliver(launch)).toEqual({ kind: 3, body: Buffer.of(4) });
     expect(full.clients).toBe(2);
 
     const strict = await Singleton.acquire({
@@ -259,98 +275,100 @@ describe('a real host', () => {
       args: undefined,
     });
     onTestFinished(() => strict.release());
-    expect(await (await Wire.to(strict)).converse(launch)).toEqual({ kind: 3, body: Buffer.of(1) });
+    expect(await (await Wire.to(strict)).deliver(launch)).toEqual({ kind: 3, body: Buffer.of(1) });
     expect(strict.clients).toBe(0);
   });
 });
 
-describe('a client that knows nothing but the document', () => {
+describe('client written from docs/protocol.md', () => {
   test('delivers a launch to a host without a secret', async () => {
-    const { app, launched } = await host({});
+    const { app, launched } = await startHost({});
     const wire = await Wire.to(app);
-    const { kind, body } = await wire.converse(packed('{"hello":"world"}'));
+    const { kind, body } = await wire.deliver(launchFrame('{"hello":"world"}'));
     expect([kind, body[0], body.readUInt32BE(1), body.readUInt32BE(5)]).toEqual([2, 1, 1, process.pid]);
     expect(await launched).toMatchObject({ args: { hello: 'world' }, client: { cwd: undefined, pid: undefined } });
   });
 
   test.each([
-    ['of one record', 'world'],
-    ['of several records', 'world'.repeat(30_000)],
+    ['in one record', 'world'],
+    ['in several records', 'world'.repeat(30_000)],
   ])('delivers a launch %s to a host with a secret', async (_, hello) => {
-    const { app, launched } = await host({ secret: SECRET });
+    const { app, launched } = await startHost({ secret: SECRET });
     const wire = await Wire.to(app);
-    const channel = await SecuredWire.open(wire, opening({ flags: 1 }), SECRET);
-    channel.write(packed(JSON.stringify({ hello })));
+    const channel = await SecuredWire.open(wire, clientHello({ flags: 1 }), SECRET);
+    channel.write(launchFrame(JSON.stringify({ hello })));
     const receipt = await channel.read();
     expect(receipt).toHaveLength(22);
     expect(receipt.subarray(0, 14)).toEqual(
       Buffer.concat([Buffer.from('000000120201', 'hex'), u32(1), u32(process.pid)]),
     );
     channel.end();
-    // The host sends no empty record.
-    expect(await wire.rest()).toHaveLength(0);
+    // The host sends no end record.
+    expect(await wire.readToEnd()).toHaveLength(0);
     expect(await launched).toMatchObject({ args: { hello } });
   });
 
-  test('gets refusal 5 of a host with a secret when it ends before its launch is whole', async () => {
-    const { app } = await host({ secret: SECRET });
+  test('receives refusal 5 from a host with a secret when it ends before its launch is complete', async () => {
+    const { app } = await startHost({ secret: SECRET });
     const wire = await Wire.to(app);
-    const channel = await SecuredWire.open(wire, opening({ flags: 1 }), SECRET);
-    channel.write(packed('1').subarray(0, -1));
+    const channel = await SecuredWire.open(wire, clientHello({ flags: 1 }), SECRET);
+    channel.write(launchFrame('1').subarray(0, -1));
     channel.end();
     expect(await channel.read()).toEqual(frame(3, Buffer.of(5)));
-    expect(await wire.rest()).toHaveLength(0);
+    expect(await wire.readToEnd()).toHaveLength(0);
     expect(app.clients).toBe(0);
   });
 
-  test('gets no word of a host with a secret when it ends without an empty record', async () => {
-    const { app } = await host({ secret: SECRET });
+  test('receives no answer from a host with a secret when it ends without an end record', async () => {
+    const { app } = await startHost({ secret: SECRET });
     const wire = await Wire.to(app);
-    const channel = await SecuredWire.open(wire, opening({ flags: 1 }), SECRET);
-    channel.write(packed('1').subarray(0, -1));
+    const channel = await SecuredWire.open(wire, clientHello({ flags: 1 }), SECRET);
+    channel.write(launchFrame('1').subarray(0, -1));
     wire.end();
-    expect(await wire.rest()).toHaveLength(0);
+    expect(await wire.readToEnd()).toHaveLength(0);
     expect(app.clients).toBe(0);
   });
 
-  test('learns that a host with another secret did not prove it', async () => {
-    const { app } = await host({ secret: 'a secret that only the host has' });
+  test('receives status 6 from a host with another secret', async () => {
+    const { app } = await startHost({ secret: 'a secret that only the host has' });
     const wire = await Wire.to(app);
-    await expect(SecuredWire.open(wire, opening({ flags: 1 }), SECRET)).rejects.toThrow('status 6');
+    await expect(SecuredWire.open(wire, clientHello({ flags: 1 }), SECRET)).rejects.toThrow('status 6');
   });
 });
 
-test('a host that knows nothing but the document is asked again where it may be, and gets the launch once', async () => {
-  const { port, played } = await play([
-    async (wire) => wire.end(),
-    async (wire) => {
-      await wire.take(example('preface').length);
-      wire.write(example('hello'));
-      await takeFrame(wire);
-      wire.write(frame(3, Buffer.of(5)));
-      wire.end();
-    },
-    async (wire) => {
-      expect(await wire.take(example('preface').length)).toEqual(example('preface'));
-      wire.write(example('hello'));
-      const { kind, body } = await takeFrame(wire);
-      const cwd = Buffer.from(process.cwd());
-      const head = Buffer.concat([Buffer.of(0), u32(process.pid), u32(cwd.length).subarray(2)]);
-      expect(kind).toBe(1);
-      expect(body).toEqual(Buffer.concat([head, cwd, Buffer.from(JSON.stringify(ARGS))]));
-      wire.write(example('receipt'));
-      // The client ends first.
-      expect(await wire.rest()).toHaveLength(0);
-    },
-  ]);
+describe('host written from docs/protocol.md', () => {
+  test('receives the launch once when the client retries as the document allows', async () => {
+    const { port, served } = await serve([
+      async (wire) => wire.end(),
+      async (wire) => {
+        await wire.take(example('client hello').length);
+        wire.write(example('host hello'));
+        await takeFrame(wire);
+        wire.write(frame(3, Buffer.of(5)));
+        wire.end();
+      },
+      async (wire) => {
+        expect(await wire.take(example('client hello').length)).toEqual(example('client hello'));
+        wire.write(example('host hello'));
+        const { kind, body } = await takeFrame(wire);
+        const cwd = Buffer.from(process.cwd());
+        const head = Buffer.concat([Buffer.of(0), u32(process.pid), u32(cwd.length).subarray(2)]);
+        expect(kind).toBe(1);
+        expect(body).toEqual(Buffer.concat([head, cwd, Buffer.from(JSON.stringify(ARGS))]));
+        wire.write(example('receipt'));
+        // The client ends first.
+        expect(await wire.readToEnd()).toHaveLength(0);
+      },
+    ]);
 
-  const receipt = await Singleton.send({ port, name: 'notes', codec: json(), args: ARGS });
-  expect(receipt).toEqual({ outcome: 'delivered', client: 1, host: { pid: 4711, since: new Date('2026-01-01') } });
-  expect(played).toHaveLength(3);
-  await Promise.all(played);
+    const receipt = await Singleton.send({ port, name: 'notes', codec: json(), args: ARGS });
+    expect(receipt).toEqual({ outcome: 'delivered', client: 1, host: { pid: 4711, since: new Date('2026-01-01') } });
+    expect(served).toHaveLength(3);
+    await Promise.all(served);
+  });
 });
 
-function preface(isSecured: boolean): Uint8Array {
+function documentedHello({ isSecured }: { readonly isSecured: boolean }): Uint8Array {
   return encodeClientHello({ isSecured, codec: Buffer.from('json'), application: Buffer.from('notes') });
 }
 

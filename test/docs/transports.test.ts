@@ -1,71 +1,44 @@
 import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
-import ts from 'typescript';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import type { Transport } from '../../src/index.ts';
 import { guarantees } from '../../src/transports/compliance.ts';
 import { freePort } from '../helpers/program.ts';
-import { readSnippets } from '../helpers/snippets.ts';
+import { LinkedFolder } from '../helpers/linked-folder.ts';
+import { snippetWith } from '../helpers/snippets.ts';
 
 const execute = promisify(execFile);
-const blocks = readSnippets().filter(
-  ({ title, language }) => title.startsWith('docs/transports.md') && language === 'ts',
-);
+const folder = new LinkedFolder();
+afterAll(() => folder.remove());
 
-/** Where the package's name leads to what was built. */
-let folder: string;
+describe('the transport of docs/writing-a-transport.md', () => {
+  const capabilities = { reset: true, resources: { listener: 'TCPServerWrap', connection: 'TCPSocketWrap' } };
 
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'socket-singleton-'));
-  mkdirSync(join(folder, 'node_modules'));
-  const project = fileURLToPath(new URL('../..', import.meta.url));
-  symlinkSync(project, join(folder, 'node_modules', 'socket-singleton'), 'junction');
-});
-
-afterAll(() => rmSync(folder, { recursive: true }));
-
-describe('the transport of the document', () => {
-  const abilities = { reset: true, resources: { listener: 'TCPServerWrap', connection: 'TCPSocketWrap' } };
-
-  for (const { title, check } of guarantees({ create: twoOfTheDocument, abilities })) test(title, check);
+  for (const { title, check } of guarantees({ create: twoOfTheDocument, capabilities })) test(title, check);
 });
 
 test('the block about memory does what its comments say', async () => {
-  const { stdout, stderr } = await execute(process.execPath, [write('memory', blockWith('transports/memory'))]);
+  const block = snippetWith('docs/transports.md', 'transports/memory');
+  const { stdout, stderr } = await execute(process.execPath, [folder.write('memory', block)]);
   expect(stdout).toBe('lost\n');
   expect(stderr).toContain('ERR_SINGLETON_HOST_UNRESPONSIVE');
 });
 
-test('the block about the suite runs it', async () => {
-  const { stdout } = await execute(process.execPath, ['--test-reporter=tap', write('suite', blockWith('guarantees('))]);
+test('the block about the compliance suite runs it', async () => {
+  const block = snippetWith('docs/writing-a-transport.md', 'guarantees(');
+  const { stdout } = await execute(process.execPath, ['--test-reporter=tap', folder.write('suite', block)]);
   expect(stdout).toMatch(/^# pass 2\d$/m);
   expect(stdout).toMatch(/^# fail 0$/m);
 });
 
 async function twoOfTheDocument(): Promise<[Transport, Transport]> {
-  const { localPort }: Example = await import(pathToFileURL(write('transport', blockWith('localPort('))).href);
+  const file = folder.write('transport', snippetWith('docs/writing-a-transport.md', 'localPort('));
+  const { localPort }: Example = await import(pathToFileURL(file).href);
   const port = await freePort();
   return [localPort(port), localPort(port)];
 }
 
 interface Example {
   readonly localPort: (port: number) => Transport;
-}
-
-function blockWith(text: string): string {
-  const block = blocks.find((each) => each.text.includes(text));
-  if (!block) throw new Error(`Expected a block with ${text}; there is none.`);
-  return block.text;
-}
-
-/** As JavaScript, in a file. */
-function write(name: string, text: string): string {
-  const file = join(folder, `${name}.mjs`);
-  const compilerOptions = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2023 };
-  writeFileSync(file, ts.transpileModule(text, { compilerOptions }).outputText);
-  return file;
 }

@@ -1,34 +1,42 @@
 import { acquire } from '../../src/core/acquire.ts';
-import { LazyAbortController } from '../../src/core/deadline.ts';
+import { followSignal, LazyAbortController } from '../../src/core/deadline.ts';
 import type { HostOptions } from '../../src/core/options.ts';
 import { resolveOptions } from '../../src/core/resolve-options.ts';
-import type { ServedHost, Server } from '../../src/core/server.ts';
+import { Server } from '../../src/core/server.ts';
 import type { Receipt } from '../../src/interface/receipt.ts';
 import { type Script, ScriptedTransport } from './scripted-transport.ts';
-import { holdOf } from './server.ts';
 
 type Strings = readonly string[];
 
-export interface Claim {
+export interface Acquiring {
   readonly transport: ScriptedTransport;
-  readonly hold: Server<ServedHost>;
+  readonly server: Server;
   readonly result: Promise<Receipt | undefined>;
 }
 
-/** Claims an endpoint that answers by the script. */
-export function begin(
+/** Acquires an endpoint that answers by the script. */
+export function startAcquire(
   script: Script,
   options: HostOptions<Strings> & { readonly args?: Strings } = {},
   { signal } = new AbortController(),
-): Claim {
+): Acquiring {
   const transport = new ScriptedTransport(script);
   const resolved = resolveOptions<Strings>({ transport, args: ['a', 'b'], ...options });
-  const reports = { launched: () => true, verifyFailed: () => {}, warning: () => {}, changed: () => {} };
-  const hold = holdOf(resolved, reports);
+  const server = new Server(
+    resolved,
+    () => {},
+    () => {},
+  );
+  const lifetime = new LazyAbortController();
+  const unfollow = followSignal(lifetime, signal);
   const run = async (): Promise<Receipt | undefined> => {
-    const delivery = await acquire(hold, resolved, signal);
-    if (!delivery) await hold.open(new LazyAbortController());
-    return delivery?.receipt;
+    try {
+      const delivery = await acquire((attempt) => server.listen(attempt), resolved, lifetime);
+      if (!delivery) server.serve({ accept: () => {}, onDropped: () => {}, drain: async () => {} });
+      return delivery?.receipt;
+    } finally {
+      unfollow();
+    }
   };
-  return { transport, hold, result: run() };
+  return { transport, server, result: run() };
 }

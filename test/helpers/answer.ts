@@ -16,7 +16,7 @@ import { portOf } from './host.ts';
 
 export type Strings = readonly string[];
 
-/** One wire that has answers: what both sides have. */
+/** A codec with replies, and the options that host and client share. */
 export interface Wire {
   readonly name: string;
   readonly shared: SendOptions;
@@ -27,8 +27,8 @@ export const wires: readonly [Wire, Wire] = [
   { name: 'msgpack with a secret', shared: { codec: msgpack<Strings>(), secret: 'open sesame, open sesame' } },
 ];
 
-/** A host of a wire, released when the test is over, and what it warned of. */
-export async function hostOn(
+/** A host of a wire, released when the test ends, and its warnings. */
+export async function startHostOn(
   { shared }: Wire,
   options: Partial<SingletonOptions> = {},
 ): Promise<{ readonly app: Singleton; readonly warnings: SingletonError[] }> {
@@ -44,11 +44,11 @@ export interface WaitingLaunch {
   readonly result: Promise<unknown>;
   readonly stdout: Promise<string>;
   readonly stderr: Promise<string>;
-  /** The launch goes away. */
-  readonly leave: () => void;
+  /** Disconnects the client. */
+  readonly abort: () => void;
 }
 
-/** A launch that waits; its streams are the test's. */
+/** Sends a launch that waits, with streams of the test. */
 export function launchWaiting(
   app: Singleton,
   { shared }: Wire,
@@ -74,10 +74,10 @@ export function launchWaiting(
       stderr.end();
     });
   onTestFinished(() => controller.abort());
-  return { result, stdout: text(stdout), stderr: text(stderr), leave: () => controller.abort() };
+  return { result, stdout: text(stdout), stderr: text(stderr), abort: () => controller.abort() };
 }
 
-/** The next client that the host is told of with arguments; its listener stays at work. */
+/** The client of the next 'args' event; its listener never settles. */
 export function nextClient(app: Singleton): Promise<Client> {
   return new Promise((resolve) => {
     app.once('args', (_, client) => {

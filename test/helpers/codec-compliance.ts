@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { Decoder, Format } from '../../src/interface/codec.ts';
 import { SingletonError, type SingletonErrorCode } from '../../src/interface/errors.ts';
 
-/** Stands in every hostile example, and may stand in no error. */
+/** Part of every hostile example, and may be in no error. */
 export const MARKER = 'marker-7d41';
 
 export interface FormatUnderTest<Message> {
@@ -23,18 +23,18 @@ export interface HostileExample {
   readonly name: string;
   readonly bytes: Uint8Array;
   readonly code: SingletonErrorCode;
-  /** Whether the bytes alone tell, or only that no more of them come. */
+  /** Whether the bytes themselves are refused, or only their end. */
   readonly refusedBy: 'push' | 'end';
 }
 
 export interface FormatAbilities {
   /** A message is complete by itself and others may follow; else it is complete at end of stream. */
   readonly isDelimited: boolean;
-  /** Bytes at the start of a message that tell its length, which the limit does not count; 0 where nothing tells it. */
+  /** Bytes of the length at the start of a message, which the limit does not count; 0 if there is none. */
   readonly headerBytes: number;
 }
 
-/** What every wire format has to keep to. */
+/** What every wire format guarantees. */
 export function testFormat<Message>({ format, examples, hostile, abilities }: FormatUnderTest<Message>): void {
   const { isDelimited, headerBytes } = abilities;
 
@@ -43,19 +43,19 @@ export function testFormat<Message>({ format, examples, hostile, abilities }: Fo
       expect(hex(format.encode(message))).toBe(hex(bytes));
     });
 
-    test('is decoded when it comes whole', () => {
+    test('is decoded when it arrives whole', () => {
       expect(decode(format, [bytes])).toStrictEqual([message]);
     });
 
-    test('is decoded when it comes byte by byte', () => {
+    test('is decoded when it arrives byte by byte', () => {
       expect(decode(format, byteByByte(bytes))).toStrictEqual([message]);
     });
 
-    test('is decoded when it comes in two parts, wherever it is split', () => {
+    test('is decoded when it arrives in two parts, wherever it is split', () => {
       for (const parts of splits(bytes)) expect(decode(format, parts)).toStrictEqual([message]);
     });
 
-    test('is decoded when empty chunks come between its bytes', () => {
+    test('is decoded when empty chunks arrive between its bytes', () => {
       const empty = new Uint8Array(0);
       const chunks = [empty, ...byteByByte(bytes).flatMap((byte) => [byte, empty])];
       expect(decode(format, chunks)).toStrictEqual([message]);
@@ -73,18 +73,18 @@ export function testFormat<Message>({ format, examples, hostile, abilities }: Fo
       expect(messages).toStrictEqual([message]);
     });
 
-    test('is decoded where the limit is its length', () => {
+    test('is decoded if the limit is its length', () => {
       expect(decode(format, [bytes], bytes.length - headerBytes)).toStrictEqual([message]);
     });
 
-    test('is too large where the limit is one byte less, and refused as soon as that can be told', () => {
+    test('is refused as too large, as early as possible, if the limit is one byte less', () => {
       const decoder = format.createDecoder({ maxMessageBytes: bytes.length - headerBytes - 1 });
       const refusedAt = byteByByte(bytes).findIndex((byte) => codeOf(() => decoder.push(byte)) !== undefined);
       expect(codeOf(() => decoder.end())).toBe('ERR_SINGLETON_MESSAGE_TOO_LARGE');
       expect(refusedAt).toBe(headerBytes === 0 ? bytes.length - 1 : headerBytes - 1);
     });
 
-    test('gives messages or a SingletonError where a byte of it is another', () => {
+    test('returns messages or throws a SingletonError if any byte is changed', () => {
       for (const index of bytes.keys()) {
         const changed = Uint8Array.from(bytes);
         changed[index] = ~(bytes[index] ?? 0);
@@ -92,20 +92,20 @@ export function testFormat<Message>({ format, examples, hostile, abilities }: Fo
       }
     });
 
-    test('gives messages or a SingletonError where it breaks off', () => {
+    test('returns messages or throws a SingletonError if it breaks off', () => {
       for (const [start] of splits(bytes)) codeOf(() => decode(format, [start]));
     });
   });
 
   if (isDelimited) {
-    test('messages that follow each other are decoded in order, wherever they are split', () => {
+    test('decodes messages that follow each other in order, wherever they are split', () => {
       const bytes = Uint8Array.from(examples.flatMap((example) => [...example.bytes]));
       const messages = examples.map(({ message }) => message);
       for (const parts of splits(bytes)) expect(decode(format, parts)).toStrictEqual(messages);
     });
   }
 
-  test('two decoders that take turns do not mix', () => {
+  test('keeps two interleaved decoders apart', () => {
     for (const { message, bytes } of examples) {
       const decoders = [bytes, bytes].map(() => format.createDecoder({ maxMessageBytes: bytes.length }));
       const messages = byteByByte(bytes).flatMap((byte) => decoders.flatMap((decoder) => decoder.push(byte)));
@@ -125,12 +125,12 @@ export function testFormat<Message>({ format, examples, hostile, abilities }: Fo
 
     test(`is refused by ${refusedBy}()`, () => {
       const decoder = format.createDecoder({ maxMessageBytes: limit });
-      // What is wrong behind a whole message is told by the next call.
+      // What is wrong after a whole message is thrown by the next call.
       const push = (): unknown => [decoder.push(bytes), decoder.push(new Uint8Array(0))];
       expect(codeOf(push)).toBe(refusedBy === 'push' ? code : undefined);
     });
 
-    test('is answered by the same error for ever', () => {
+    test('throws the same error on every later call', () => {
       const decoder = format.createDecoder({ maxMessageBytes: limit });
       const first = errorOf(() => [decoder.push(bytes), decoder.end()]);
       const [good] = examples;
@@ -149,7 +149,7 @@ export function testFormat<Message>({ format, examples, hostile, abilities }: Fo
   });
 }
 
-/** All messages of a stream that comes in these chunks and then ends. */
+/** All messages of a stream that arrives in these chunks and then ends. */
 export function decode<Message>(
   format: Format<Message>,
   chunks: readonly Uint8Array[],

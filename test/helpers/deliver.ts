@@ -1,44 +1,33 @@
 import { type Duplex, duplexPair } from 'node:stream';
 import type { Codec, LaunchResult, Protocol, ProtocolOptions } from '../../src/interface/codec.ts';
 
-/** What a host with one codec makes of what a client with another sends. */
-export async function hand<T>(
+/** The arguments that a host with codec `to` reads from a client with codec `from`, or the reason of its refusal. */
+export async function deliver<T>(
   args: T,
   from: Codec<T>,
   to: Codec<unknown> = from,
   secret?: Uint8Array,
 ): Promise<unknown> {
-  const terms = { secret, name: '', maxMessageBytes: 2 ** 24 };
+  const options = { secret, name: '', maxMessageBytes: 2 ** 24 };
   const [client, host] = duplexPair();
-  const handOff = await from.protocol.outbound({ args }, terms);
-  const reception = receptionOf(to.protocol, host, terms);
-  handOff(client).catch(() => {});
+  const send = from.protocol.outbound({ args }, options);
+  const reading = readLaunch(to.protocol, host, options);
+  send(client).catch(() => {});
   try {
-    const received = await reception;
+    const received = await reading;
     return received.verified ? received.launch.args : received.reason;
   } finally {
     client.destroy();
   }
 }
 
-/** What a host makes of a connection. */
-export async function receptionOf<T>(
+/** Reads one launch from a connection, as a host does. */
+export async function readLaunch<T>(
   protocol: Protocol<T>,
   connection: Duplex,
-  terms: ProtocolOptions,
+  options: ProtocolOptions,
 ): Promise<LaunchResult<T>> {
   connection.on('error', () => {});
   const receive = await protocol.inbound();
-  return new Promise((onLaunch, onError) => void receive(connection, terms, { onLaunch, onError }));
-}
-
-/** The fewest milliseconds that a run took; no more runs when one is under `limit`, and 20 at most: the machine may be busy. */
-export async function fewest(limit: number, run: () => Promise<unknown>): Promise<number> {
-  let best = Infinity;
-  for (let runs = 0; runs < 20 && best >= limit; runs += 1) {
-    const start = performance.now();
-    await run();
-    best = Math.min(best, performance.now() - start);
-  }
-  return best;
+  return new Promise((onLaunch, onError) => void receive(connection, options, { onLaunch, onError }));
 }

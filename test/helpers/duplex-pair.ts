@@ -1,6 +1,6 @@
 import { Duplex, type DuplexOptions, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { CipherState, type Session } from '../../src/protocol/secure/noise.ts';
+import { CipherState, type NoiseSession } from '../../src/protocol/secure/noise.ts';
 import { SecureStream } from '../../src/protocol/secure/secure-stream.ts';
 
 type Done = (error?: Error | null) => void;
@@ -13,12 +13,12 @@ export function duplexPair(options: DuplexOptions = {}): readonly [Duplex, Duple
   const [one, other] = [new End(options), new End(options)];
   one.join(other);
   other.join(one);
-  // Whoever uses an end hears of it, or leaves the other one's going to be seen by its end of stream.
+  // The user of an end may listen to its errors, or only see the end of stream.
   for (const end of [one, other]) end.on('error', () => {});
   return [one, other];
 }
 
-/** A connection with somebody on its wire: `seen` is what left has put on it. */
+/** A connection with a tap on its wire: `seen` is what left has sent. */
 function tappedPair(): {
   readonly left: Duplex;
   readonly right: Duplex;
@@ -33,14 +33,14 @@ function tappedPair(): {
       done(null, chunk);
     },
   });
-  // An end that is destroyed breaks these off; the ends themselves tell.
+  // A destroyed end breaks these off; the ends themselves report it.
   pipeline(tap, watch, further).catch(() => {});
   pipeline(further, tap).catch(() => {});
   return { left, right, seen };
 }
 
 /** What both sides have after a handshake, the same each time. */
-export function sessions(): readonly [Session, Session] {
+export function sessions(): readonly [NoiseSession, NoiseSession] {
   const handshakeHash = new Uint8Array(32);
   return [
     { send: cipher(1), receive: cipher(2), handshakeHash },
@@ -52,8 +52,8 @@ function cipher(key: number): CipherState {
   return new CipherState(new Uint8Array(32).fill(key));
 }
 
-/** Both ends of a channel, and what the left one has put on the wire. */
-export function channels(): {
+/** Both ends of a secure stream, and what the left one has sent. */
+export function secureStreamPair(): {
   readonly left: SecureStream;
   readonly right: SecureStream;
   readonly seen: readonly Buffer[];
@@ -63,9 +63,9 @@ export function channels(): {
   return { left: new SecureStream(left, one), right: new SecureStream(right, other), seen };
 }
 
-/** A channel, and instead of the other one the bare wire with the session that belongs to it. */
-export function half(): Record<'wire' | 'connection', Duplex> &
-  Record<'peer' | 'own', Session> & { channel: SecureStream } {
+/** A secure stream, and instead of its other end the raw connection with the matching session. */
+export function secureStreamWithRawPeer(): Record<'wire' | 'connection', Duplex> &
+  Record<'peer' | 'own', NoiseSession> & { channel: SecureStream } {
   const [wire, connection] = duplexPair();
   const [own, peer] = sessions();
   return { wire, connection, own, peer, channel: new SecureStream(connection, own) };
@@ -82,13 +82,13 @@ export function recordsOf(seen: readonly Buffer[]): readonly Buffer[] {
   return records;
 }
 
-/** A record as the format has it: not made by the channel. */
-export function record({ send }: Session, plaintext: Uint8Array | string): Buffer {
+/** A record as the format defines it, not made by the secure stream. */
+export function record({ send }: NoiseSession, plaintext: Uint8Array | string): Buffer {
   const body = Buffer.concat(send.encrypt(Buffer.from(plaintext)));
   return Buffer.concat([Buffer.of(body.length >> 8, body.length & 0xff), body]);
 }
 
-/** All that a stream gives until it is closed, and the error that it was closed with. */
+/** All bytes of a stream until it is closed, and its error. */
 export function outcomeOf(stream: Duplex): Promise<{ readonly bytes: Buffer; readonly error: unknown }> {
   const chunks: Buffer[] = [];
   let error: unknown;
@@ -97,7 +97,7 @@ export function outcomeOf(stream: Duplex): Promise<{ readonly bytes: Buffer; rea
   return new Promise((resolve) => stream.once('close', () => resolve({ bytes: Buffer.concat(chunks), error })));
 }
 
-/** All that a stream gives until the other side ends it. */
+/** All bytes of a stream until the other side ends it. */
 export function readAll(stream: Duplex): Promise<Buffer> {
   const chunks: Buffer[] = [];
   stream.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -117,14 +117,14 @@ class End extends Duplex {
   }
 
   override _read(): void {
-    this.#other?.goOn();
+    this.#other?.settleWrite();
   }
 
   override _write(chunk: Uint8Array, _encoding: BufferEncoding, done: Done): void {
     this.#waiting = done;
     process.nextTick(() => {
-      if (this.#other?.destroyed !== false) this.goOn(new Error('the other end is gone'));
-      else if (this.#other.push(Buffer.from(chunk))) this.goOn();
+      if (this.#other?.destroyed !== false) this.settleWrite(new Error('the other end is gone'));
+      else if (this.#other.push(Buffer.from(chunk))) this.settleWrite();
     });
   }
 
@@ -136,13 +136,13 @@ class End extends Duplex {
   }
 
   override _destroy(error: Error | null, done: Done): void {
-    this.goOn(error ?? new Error('this end is gone'));
-    this.#other?.goOn(new Error('the other end is gone'));
+    this.settleWrite(error ?? new Error('this end is gone'));
+    this.#other?.settleWrite(new Error('the other end is gone'));
     this.#end();
     done(error);
   }
 
-  goOn(error?: Error): void {
+  settleWrite(error?: Error): void {
     const done = this.#waiting;
     this.#waiting = undefined;
     done?.(error);

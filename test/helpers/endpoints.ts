@@ -4,14 +4,14 @@ import type { Transport } from '../../src/interface/transport.ts';
 import { memory } from '../../src/transports/memory.ts';
 import { pipe } from '../../src/transports/pipe.ts';
 import { tcp } from '../../src/transports/tcp.ts';
-import { folder } from './socket-folder.ts';
+import { socketFolder } from './socket-folder.ts';
 
 const network = memory();
 
-/** Each makes a transport to an endpoint that nobody has; where it is, is known when somebody listens. */
+/** Each creates a transport of a free endpoint. Its address is known once a host listens. */
 export const endpoints: Readonly<Record<'tcp' | 'pipe' | 'memory', () => Transport>> = {
   tcp: () => tcp({ port: 0 }),
-  pipe: () => pipe({ path: join(folder(), 'socket') }),
+  pipe: () => pipe({ path: join(socketFolder(), 'socket') }),
   memory: () => network.transport(randomUUID()),
 };
 

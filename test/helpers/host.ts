@@ -9,12 +9,12 @@ import {
 } from '../../src/index.ts';
 import { transportAt } from './endpoints.ts';
 
-/** A host, on a free port of 127.0.0.1 unless another endpoint is given, released when the test is over. */
+/** A host, on a free port of 127.0.0.1 unless another endpoint is given, released when the test ends. */
 export function startHost(options: SingletonOptions = {}): Promise<Singleton> {
   return start(new Singleton(options.transport ? options : { port: 0, ...options }));
 }
 
-/** Claims, and releases when the test is over. */
+/** Acquires, and releases when the test ends. */
 export async function start(app: Singleton): Promise<Singleton> {
   onTestFinished(() => app.release());
   return app.acquire();
@@ -24,40 +24,40 @@ export function portOf({ endpoint }: Pick<Singleton, 'endpoint'>): number {
   return Number(new URL(endpoint).port);
 }
 
-/** A launch of this library. When it has its receipt, the host has told its listeners. */
+/** Sends a launch. When it has its receipt, the host has called its listeners. */
 export function launch(app: Singleton, args: readonly string[], options: SendOptions = {}): Promise<Receipt> {
   return Singleton.send({ transport: transportAt(app.endpoint), args, ...options });
 }
 
-/** An open connection that sends what the test tells it to. */
-export async function dial({ endpoint }: Pick<Singleton, 'endpoint'>): Promise<Connection> {
+/** An open connection to a host. */
+export async function connect({ endpoint }: Pick<Singleton, 'endpoint'>): Promise<Connection> {
   const connection = await transportAt(endpoint).connect({ signal: new AbortController().signal });
-  if (!connection) throw new Error(`Expected a host at ${endpoint}; nobody is there.`);
+  if (!connection) throw new Error(`Expected a host at ${endpoint}; there is none.`);
   onTestFinished(() => void connection.destroy());
   return connection.on('error', () => {}).resume();
 }
 
-/** An open connection that the host has accepted: another launch, which came after it, was served. */
-export async function dialAccepted(app: Singleton): Promise<Connection> {
-  const socket = await dial(app);
+/** An open connection that the host has accepted: a launch that connected after it was served. */
+export async function connectAccepted(app: Singleton): Promise<Connection> {
+  const socket = await connect(app);
   await launch(app, []);
   return socket;
 }
 
 /** Sends bytes and an end, and waits for the host to close. Resolves to how it did. */
-export async function speak(app: Singleton, bytes: string | Uint8Array): Promise<'end' | 'reset'> {
-  const socket = await dial(app);
-  const closing = closed(socket);
+export async function sendBytes(app: Singleton, bytes: string | Uint8Array): Promise<'end' | 'reset'> {
+  const socket = await connect(app);
+  const closing = waitForClose(socket);
   socket.end(bytes);
   return closing;
 }
 
 /** How the host closes a connection. */
-export function closed(connection: Connection): Promise<'end' | 'reset'> {
+export function waitForClose(connection: Connection): Promise<'end' | 'reset'> {
   return new Promise((resolve) => connection.once('close', () => resolve(connection.errored ? 'reset' : 'end')));
 }
 
-export interface Heard {
+export interface RecordedEvents {
   readonly args: (readonly string[])[];
   readonly clients: Client[];
   readonly warnings: string[];
@@ -65,9 +65,9 @@ export interface Heard {
   readonly order: string[];
 }
 
-/** Listens to every event. */
-export function hear(app: Singleton): Heard {
-  const heard: Heard = { args: [], clients: [], warnings: [], order: [] };
+/** Records every event. */
+export function recordEvents(app: Singleton): RecordedEvents {
+  const heard: RecordedEvents = { args: [], clients: [], warnings: [], order: [] };
   app.on('args', (args) => {
     heard.order.push('args');
     heard.args.push(args);

@@ -8,7 +8,7 @@ export function fromJavaScript(options: any): SingletonOptions {
 }
 
 /** The message that an option is refused with. */
-export function refusal(options: unknown): string {
+export function optionErrorMessage(options: unknown): string {
   try {
     resolveOptions(fromJavaScript(options));
   } catch (error) {

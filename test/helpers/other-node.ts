@@ -3,11 +3,11 @@ import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { inherited } from './program.ts';
+import { inheritedEnv } from './program.ts';
 
 const cache = fileURLToPath(new URL('../../node_modules/.cache', import.meta.url));
 
-/** The program of another version of Node, from the registry's package of it; `undefined` where it cannot be had. */
+/** The program of another version of Node, from the registry's package of it; `undefined` if it cannot be installed. */
 export async function otherNode(major: number): Promise<string | undefined> {
   const name = `node-linux-${process.arch}`;
   const folder = join(cache, `node-${major}`);
@@ -16,10 +16,10 @@ export async function otherNode(major: number): Promise<string | undefined> {
   try {
     await access(program).catch(() =>
       promisify(execFile)('npm', ['install', '--prefix', folder, '--no-audit', '--no-fund', `${name}@${major}`], {
-        env: inherited(),
+        env: inheritedEnv(),
       }),
     );
-    const { stdout } = await promisify(execFile)(program, ['--version'], { env: inherited() });
+    const { stdout } = await promisify(execFile)(program, ['--version'], { env: inheritedEnv() });
     return stdout.startsWith(`v${major}.`) ? program : undefined;
   } catch (error) {
     console.warn(error);

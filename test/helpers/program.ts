@@ -17,25 +17,25 @@ export interface Exit {
   readonly signal: NodeJS.Signals | null;
 }
 
-/** Milliseconds until a wait gives up and says what was seen. */
-const DEADLINE = 15_000;
+/** Milliseconds until a wait fails, with what was printed so far. */
+const DEADLINE = 100_000;
 
 /** Starts `test/fixtures/app.js`. Its arguments are those of the launch. */
 export function launch(config: AppConfig, ...args: readonly string[]): Program {
   return run(process.execPath, [fixture('app.js'), ...args], { APP: JSON.stringify(config) });
 }
 
-/** Starts a host of `options` and returns it when it has the endpoint. */
-export async function hostOf(options: AppConfig['options'], config: Partial<AppConfig> = {}): Promise<Program> {
+/** Starts a host with `options` and returns it once it is listening. */
+export async function startHost(options: AppConfig['options'], config: Partial<AppConfig> = {}): Promise<Program> {
   const host = launch({ options, ...config });
   await host.line('host');
   return host;
 }
 
-/** The arguments of all launches that a host published, in order, up to one more that this process hands over. */
-export async function published(host: Program, { port, secret }: Endpoint): Promise<unknown[]> {
+/** The arguments of all launches that a host dispatched, in order, up to one more that this process sends. */
+export async function dispatchedArgs(host: Program, { port, secret }: Endpoint): Promise<unknown[]> {
   const last = `the last of ${randomUUID()}`;
-  const socket = await dial(port);
+  const socket = await connect(port);
   socket.end([...(secret === undefined ? [] : [secret]), last, ''].join('\0'));
   await host.line('args', ({ args }) => isDeepStrictEqual(args, [last]));
   return host
@@ -44,7 +44,7 @@ export async function published(host: Program, { port, secret }: Endpoint): Prom
     .slice(0, -1);
 }
 
-/** Where a host is, and what it wants to hear. */
+/** Where a host is, and its secret. */
 export interface Endpoint {
   readonly port: number;
   readonly secret?: string;
@@ -52,7 +52,7 @@ export interface Endpoint {
 
 /** Starts a program; it ends with the test at the latest. */
 export function run(command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Program {
-  const program = new Program(spawn(command, args, { env: { ...inherited(), ...env } }));
+  const program = new Program(spawn(command, args, { env: { ...inheritedEnv(), ...env } }));
   onTestFinished(async () => void (await program.kill()));
   return program;
 }
@@ -61,8 +61,8 @@ export function fixture(name: string): string {
   return fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));
 }
 
-/** This process's environment but for what costs each start of Node 20 tens of milliseconds. */
-export function inherited(): NodeJS.ProcessEnv {
+/** This process's environment without a variable that slows each start of Node 20 by tens of milliseconds. */
+export function inheritedEnv(): NodeJS.ProcessEnv {
   const { NODE_EXTRA_CA_CERTS: _, ...env } = process.env;
   return env;
 }
@@ -80,7 +80,7 @@ export class Program {
     this.#child = child;
     createInterface({ input: child.stdout }).on('line', (line) => this.#read(line));
     child.stderr.setEncoding('utf8').on('data', (text: string) => (this.#stderr += text));
-    // It may be gone before it has read its input.
+    // It may exit before it has read its input.
     child.stdin.on('error', () => {});
     child.once('error', (error) => (this.#stderr += String(error)));
     child.once('close', (code, signal) => {
@@ -102,18 +102,18 @@ export class Program {
     return this.lines.filter((line) => line['event'] === event);
   }
 
-  /** The first line of an event that meets the condition, printed or yet to come. */
+  /** The first line of an event that meets the condition, already printed or later. */
   line(event: string, condition: (line: Line) => boolean = () => true): Promise<Line> {
-    return this.#until(`a line "${event}"`, () => this.all(event).find(condition));
+    return this.#waitFor(`a line "${event}"`, () => this.all(event).find(condition));
   }
 
   /** How it ended, all that it printed being read. */
   exited(): Promise<Exit> {
-    return this.#until('an exit', () => this.#exit);
+    return this.#waitFor('an exit', () => this.#exit);
   }
 
   /** Writes a line to its stdin. */
-  tell(line = ''): void {
+  writeLine(line = ''): void {
     this.#child.stdin.write(`${line}\n`);
   }
 
@@ -130,9 +130,9 @@ export class Program {
   /** Stops it, and returns when it is stopped; SIGCONT lets it go on. Not on Windows, which has no such signal. */
   async freeze(): Promise<void> {
     this.signal('SIGSTOP');
-    // Elsewhere nothing tells; a launch takes longer to start than a signal to arrive.
+    // Elsewhere nothing shows it; a launch takes longer to start than a signal to arrive.
     if (process.platform !== 'linux') return;
-    await until('the process to be stopped', async () =>
+    await waitUntil('the process to be stopped', async () =>
       /^\d+ \(.*\) T /.test(await readFile(`/proc/${this.pid}/stat`, 'utf8')),
     );
   }
@@ -158,8 +158,8 @@ export class Program {
     for (const look of this.#waits) look();
   }
 
-  #until<Found>(what: string, find: () => Found | undefined): Promise<Found> {
-    // Made here, so that its stack shows who waits.
+  #waitFor<Found>(what: string, find: () => Found | undefined): Promise<Found> {
+    // Created here, so that its stack shows the caller.
     const failure = new Error();
     return new Promise((resolve, reject) => {
       const settle = (): void => {
@@ -207,7 +207,7 @@ export async function freePort(address = '127.0.0.1'): Promise<number> {
   }
 }
 
-/** Whether a port can be had. Rejects where nobody could have it. */
+/** Whether a port is free. Rejects if it can never be bound. */
 export async function isFree(port: number, address = '127.0.0.1'): Promise<boolean> {
   const server = createServer().listen({ host: address, port, exclusive: true });
   try {
@@ -220,24 +220,24 @@ export async function isFree(port: number, address = '127.0.0.1'): Promise<boole
   return true;
 }
 
-/** Looks again and again at what tells nobody when it changes. */
-export async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
+/** Polls a condition that emits no event. */
+export async function waitUntil(what: string, isSo: () => Promise<boolean>): Promise<void> {
   const end = performance.now() + DEADLINE;
   while (!(await isSo())) {
     if (performance.now() > end) throw new Error(`Expected ${what}; it was not so within ${DEADLINE} ms.`);
   }
 }
 
-/** A server that is none of ours, in this process. */
-export interface Stranger {
+/** A server of another protocol, in this process. */
+export interface ForeignServer {
   readonly port: number;
-  /** All that came, in order. */
+  /** All connections, in order. */
   readonly connections: readonly Socket[];
   /** The first one. */
   readonly connected: Promise<Socket>;
 }
 
-export async function stranger(onConnection: (socket: Socket) => void): Promise<Stranger> {
+export async function startForeignServer(onConnection: (socket: Socket) => void): Promise<ForeignServer> {
   const connections: Socket[] = [];
   const server = createServer({ allowHalfOpen: true });
   const connected = new Promise<Socket>((resolve) => server.once('connection', resolve));
@@ -255,7 +255,7 @@ export async function stranger(onConnection: (socket: Socket) => void): Promise<
 }
 
 /** A connection from this process, open until the test ends. */
-export async function dial(port: number): Promise<Socket> {
+export async function connect(port: number): Promise<Socket> {
   const socket = createConnection({ host: '127.0.0.1', port, allowHalfOpen: true });
   onTestFinished(() => void socket.destroy());
   await once(socket, 'connect');
@@ -263,8 +263,8 @@ export async function dial(port: number): Promise<Socket> {
   return socket.on('error', () => {});
 }
 
-/** Resolves when a connection is closed; fails where it stays open. */
-export function gone(socket: Socket): Promise<void> {
+/** Resolves when a connection is closed; rejects if it stays open. */
+export function waitForClose(socket: Socket): Promise<void> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(
       () => reject(new Error(`Expected the connection to be closed; it is open after ${DEADLINE} ms.`)),

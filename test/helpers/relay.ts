@@ -3,21 +3,21 @@ import { createConnection, createServer, type Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
 import { portOf } from './program.ts';
 
-/** A program between a client and a host. It sees all, and passes on what the test lets it. */
+/** A relay between a client and a host. It records all bytes, and holds back what the test wants. */
 export interface Relay {
   readonly port: number;
   /** What the client sent and what the host sent, so far. */
   seen(): Buffer;
   /** Resolves when something is held back. */
-  readonly holding: Promise<unknown>;
-  /** Passes on what it held back, and an end behind it; resolves when the system has both. */
-  letGo(): Promise<void>;
+  readonly paused: Promise<unknown>;
+  /** Sends what it held back, and an end after it; resolves when the system has accepted both. */
+  resume(): Promise<void>;
   /** Resolves when the client has ended or reset its connection. */
-  readonly left: Promise<unknown>;
+  readonly clientClosed: Promise<unknown>;
 }
 
-/** `holdAfter`: how many bytes of the client's it passes on before it holds the others back. */
-export async function relay(hostPort: number, holdAfter = Infinity): Promise<Relay> {
+/** `holdAfter`: how many bytes of the client it passes on before it holds the others back. */
+export async function startRelay(hostPort: number, holdAfter = Infinity): Promise<Relay> {
   const seen: Buffer[] = [];
   const held: Buffer[] = [];
   const sockets: Socket[] = [];
@@ -25,8 +25,8 @@ export async function relay(hostPort: number, holdAfter = Infinity): Promise<Rel
   let passed = 0;
   let upstream: Socket | undefined;
   const events = new EventEmitter();
-  const holding = once(events, 'holding');
-  const left = once(events, 'left');
+  const paused = once(events, 'holding');
+  const clientClosed = once(events, 'left');
 
   const server = createServer({ allowHalfOpen: true }, (client) => {
     const host = createConnection({ port: hostPort, host: '127.0.0.1', allowHalfOpen: true });
@@ -65,9 +65,9 @@ export async function relay(hostPort: number, holdAfter = Infinity): Promise<Rel
   return {
     port: portOf(server),
     seen: () => Buffer.concat(seen),
-    holding,
-    left,
-    letGo() {
+    paused,
+    clientClosed,
+    resume() {
       isHolding = false;
       for (const chunk of held.splice(0)) upstream?.write(chunk);
       return new Promise((resolve) => upstream?.end(resolve));

@@ -1,18 +1,18 @@
 import { Duplex } from 'node:stream';
 import type { Connection, ConnectOptions, Listener, ListenOptions, Transport } from '../../src/interface/transport.ts';
 
-/** What the endpoint says to a `listen`. */
+/** The result of a `listen`. */
 export type ListenAnswer = 'free' | 'taken' | Error;
 
 /**
- * What a `connect` finds: `hanging` never connects; `host` takes the launch; `silent` takes the bytes and says nothing;
- * `reset` breaks off at the first byte; `foreign` answers it.
+ * What a `connect` finds: `hanging` never connects; `host` accepts the launch; `silent` reads the bytes and sends nothing;
+ * `reset` resets at the first byte; `foreign` answers it.
  */
 export type ConnectAnswer = 'nobody' | 'hanging' | 'host' | 'silent' | 'reset' | 'foreign' | Error;
 
-export type Step = 'listen' | 'connect' | 'hand-off' | 'ref' | 'unref' | 'close';
+export type Step = 'listen' | 'connect' | 'deliver' | 'ref' | 'unref' | 'close';
 
-/** The answers in their order; the last one is repeated. */
+/** The answers, in order; the last one is repeated. */
 export interface Script {
   readonly listen?: readonly ListenAnswer[];
   readonly connect?: readonly ConnectAnswer[];
@@ -27,7 +27,7 @@ export function at(step: Step, act: () => unknown): (begun: Step) => void {
   };
 }
 
-/** An endpoint that answers by a script, and writes down what was asked of it. */
+/** An endpoint that answers by a script, and records the steps. */
 export class ScriptedTransport implements Transport {
   readonly endpoint = 'scripted://endpoint';
   readonly steps: Step[] = [];
@@ -45,7 +45,7 @@ export class ScriptedTransport implements Transport {
   }
 
   async listen(accept: (connection: Connection) => void, options: ListenOptions): Promise<Listener | undefined> {
-    // No endpoint answers within the call.
+    // No endpoint answers synchronously.
     await Promise.resolve();
     this.#begin('listen');
     const answer = next(this.#listen);
@@ -71,7 +71,7 @@ export class ScriptedTransport implements Transport {
     if (answer === 'nobody') return undefined;
     if (answer === 'hanging') return rejectOnAbort(signal);
     const connection = new ScriptedConnection((other) => {
-      this.#begin('hand-off');
+      this.#begin('deliver');
       if (answer === 'foreign') other.push('220 welcome');
       if (answer === 'reset') other.destroy(Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' }));
       if (answer === 'host') other.push(null);
@@ -80,9 +80,9 @@ export class ScriptedTransport implements Transport {
     return connection;
   }
 
-  /** A client comes to the host that listens here. */
-  dial(remoteAddress?: string): ScriptedConnection {
-    if (!this.listening) throw new Error('nobody listens');
+  /** Connects a client to the host that is listening here. */
+  connectClient(remoteAddress?: string): ScriptedConnection {
+    if (!this.listening) throw new Error('no host is listening');
     const connection = new ScriptedConnection(() => {}, remoteAddress);
     this.connections.push(connection);
     this.listening.accept(connection);
@@ -100,11 +100,11 @@ export class ScriptedTransport implements Transport {
   }
 }
 
-/** A connection of which the test is the other side: `push` is what arrives here, `push(null)` the other side's end. */
+/** A connection whose other side is the test: `push` is what arrives, `push(null)` its end. */
 export class ScriptedConnection extends Duplex {
   readonly remoteAddress: string | undefined;
   wasReset = false;
-  /** A client that never takes the host's end: nothing closes the connection but a destroy. */
+  /** The client never reads the host's end: only a destroy closes the connection. */
   isStuck = false;
   readonly #onFirstBytes: (self: ScriptedConnection) => void;
   #received = '';

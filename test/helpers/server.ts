@@ -1,29 +1,35 @@
-import type { ConnectionEvents } from '../../src/core/host/connection.ts';
-import { ConnectionManager } from '../../src/core/host/connections.ts';
+import { LazyAbortController } from '../../src/core/deadline.ts';
+import { TypedEmitter } from '../../src/core/emitter.ts';
+import type { SingletonEvents } from '../../src/core/events.ts';
+import type { Host } from '../../src/core/host/host.ts';
+import { createHost } from '../../src/core/host/index.ts';
 import type { ResolvedOptions } from '../../src/core/options.ts';
-import { type ServedHost, Server } from '../../src/core/server.ts';
+import { Server } from '../../src/core/server.ts';
+import { Subscribers } from '../../src/core/subscribers.ts';
 
-interface Visited<T, R> extends ServedHost {
-  readonly visits: ConnectionManager<T, R>;
+type Events<T> = InstanceType<typeof TypedEmitter<SingletonEvents<T>>>;
+
+export interface Serving<T> {
+  readonly server: Server;
+  readonly host: Host<T, unknown>;
+  readonly emitter: Events<T>;
 }
 
-/** A hold on an endpoint, whose host only reports. */
-export function holdOf<T, R>(
-  options: ResolvedOptions<T, R>,
-  reports: ConnectionEvents<T, R>,
-  lost: () => void = () => {},
-): Server<Visited<T, R>> {
-  return new Server(options, {
-    async open(since) {
-      const visits = new ConnectionManager(options, await options.codec.protocol.inbound(), since, reports);
-      return {
-        visits,
-        accept: (connection) => visits.accept(connection),
-        dropped: () => {},
-        drain: () => visits.drain(),
-      };
-    },
-    warn: reports.warning,
-    lost,
-  });
+/** A server that listens, with its host, without a Singleton around it. */
+export async function serve<T>(
+  options: ResolvedOptions<T>,
+  observe: (emitter: Events<T>) => void = () => {},
+): Promise<Serving<T>> {
+  const emitter = new TypedEmitter<SingletonEvents<T>>();
+  observe(emitter);
+  const server = new Server(
+    options,
+    (warning) => emitter.emit('warning', warning),
+    () => emitter.emit('release', 'lost'),
+  );
+  await server.listen(new LazyAbortController());
+  const subscribers = new Subscribers<T, unknown>(() => {});
+  const host = await createHost({ options, emitter, subscribers, server, isRef: undefined, onThreshold: () => {} });
+  server.serve(host);
+  return { server, host, emitter };
 }

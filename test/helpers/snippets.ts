@@ -28,3 +28,10 @@ function readDocument(name: string): readonly Snippet[] {
     text: body,
   }));
 }
+
+/** The first TypeScript block of a document that contains the text. */
+export function snippetWith(name: string, text: string): string {
+  const found = readDocument(name).find((block) => block.language === 'ts' && block.text.includes(text));
+  if (!found) throw new Error(`Expected a TypeScript block with "${text}" in ${name}; there is none.`);
+  return found.text;
+}

@@ -5,18 +5,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 
-/** A directory of this user alone, which goes when the test is over. */
-export function folder(): string {
+/** A directory of this user alone, removed when the test ends. */
+export function socketFolder(): string {
   const path = mkdtempSync(join(tmpdir(), 'socket-singleton-'));
   onTestFinished(() => rmSync(path, { recursive: true, force: true }));
   return path;
 }
 
-/** Leaves at `path` what a host that crashed leaves: a socket on which nobody listens. */
-export async function leaveStale(path: string): Promise<void> {
+/** Creates at `path` what a crashed host leaves: a socket without a listener. */
+export async function createStaleSocket(path: string): Promise<void> {
   const server = createServer();
-  // Its own name goes with it; the second one stays.
-  const own = join(folder(), 'socket');
+  // close() removes the first name only.
+  const own = join(socketFolder(), 'socket');
   server.listen(own);
   await once(server, 'listening');
   linkSync(own, path);

@@ -4,21 +4,21 @@ import type { Connection, ListenOptions, Transport } from '../../src/interface/t
 import { type Listening, never, options, readAll, unexpected } from '../../src/transports/compliance-context.ts';
 import { guarantees, type TransportUnderTest } from '../../src/transports/compliance.ts';
 
-/** What every transport has to keep to. */
+/** What every transport guarantees. */
 export function testTransport(subject: TransportUnderTest): void {
   for (const { title, check } of guarantees(subject)) test(title, check);
 }
 
 export { never, options, readAll, unexpected };
 
-/** Takes an endpoint until the test is over. */
+/** Listens until the test ends. */
 export async function listen(transport: Transport, given: Partial<ListenOptions> = {}): Promise<Listening> {
   const accepted: Connection[] = [];
-  const arrivals = new EventEmitter<{ connection: [Connection] }>();
+  const events = new EventEmitter<{ connection: [Connection] }>();
   const listener = await transport.listen(
     (connection) => {
       accepted.push(watched(connection));
-      arrivals.emit('connection', connection);
+      events.emit('connection', connection);
     },
     { ...options(), ...given },
   );
@@ -27,14 +27,14 @@ export async function listen(transport: Transport, given: Partial<ListenOptions>
   return {
     listener,
     accepted,
-    nextAccepted: () => new Promise((resolve) => void arrivals.once('connection', resolve)),
+    nextAccepted: () => new Promise((resolve) => void events.once('connection', resolve)),
   };
 }
 
-/** Connects until the test is over. */
+/** Connects until the test ends. */
 export async function open(transport: Transport, signal: AbortSignal = never()): Promise<Connection> {
   const connection = await transport.connect({ signal });
-  if (!connection) throw new Error(`nobody is at ${transport.endpoint}`);
+  if (!connection) throw new Error(`no host is at ${transport.endpoint}`);
   return watched(connection);
 }
 

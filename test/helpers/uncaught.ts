@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 
-/** What becomes an uncaught exception while `run` runs, and in the turn after it. */
-export async function uncaughtDuring(run: () => unknown): Promise<unknown[]> {
+/** The uncaught exceptions while `run` runs, and in the turn after it. */
+export async function uncaughtErrorsOf(run: () => unknown): Promise<unknown[]> {
   const errors: unknown[] = [];
   const onError = (error: unknown): void => void errors.push(error);
   const others = process.listeners('uncaughtException');

@@ -4,7 +4,7 @@ import { NOTHING } from './wire.ts';
 
 export const messages: ReadonlyMap<string, Buffer> = readMessages();
 
-/** Every message of the hex blocks, by its name: what stands behind `#`, up to a comma or to two spaces. */
+/** Every message of the hex blocks, by its name: the text after `#`, without the direction. */
 function readMessages(): ReadonlyMap<string, Buffer> {
   const blocks = readSnippets().filter(
     ({ title, language }) => title.startsWith('docs/protocol.md') && language === 'hex',

@@ -11,8 +11,8 @@ export async function acquire(options: HostOptions): Promise<Singleton<unknown>>
   return app;
 }
 
-/** A host of the application `notes` that speaks JSON, and the first launch that it publishes. */
-export async function host(options: HostOptions) {
+/** A host of the application `notes` with the codec JSON, and the first launch that it dispatches. */
+export async function startHost(options: HostOptions) {
   const app = await acquire(options);
   const launched = new Promise<{ readonly args: unknown; readonly client: Client }>((resolve) => {
     app.on('args', (args, client) => resolve({ args, client }));

@@ -13,18 +13,18 @@ import { createConnection, createServer, type Socket } from 'node:net';
 import { expect, onTestFinished } from 'vitest';
 import { portOf } from './program.ts';
 
-// The document in code, with nothing of src.
+// docs/protocol.md in code. Imports nothing of src.
 
 export const MAGIC = Buffer.from('f5 53 53 4c 0d 0a 1a 0a'.replaceAll(' ', ''), 'hex');
 export const NOTHING = Buffer.alloc(0);
 
-export interface Opening {
+export interface ClientHello {
   readonly flags?: number;
   readonly codec?: string;
   readonly application?: string;
 }
 
-export function opening({ flags = 0, codec = 'json', application = 'notes' }: Opening): Buffer {
+export function clientHello({ flags = 0, codec = 'json', application = 'notes' }: ClientHello): Buffer {
   const head = Buffer.of(1, flags, codec.length, application.length);
   return Buffer.concat([MAGIC, head, Buffer.from(codec + application)]);
 }
@@ -39,8 +39,8 @@ export function frame(kind: number, body: Uint8Array): Buffer {
   return Buffer.concat([u32(1 + body.length), Buffer.of(kind), body]);
 }
 
-/** A launch that tells no process id and no working directory; with the flag 1 it waits. */
-export function packed(args: string, flags = 0): Buffer {
+/** A launch without process id and working directory; with flags 1 it waits. */
+export function launchFrame(args: string, flags = 0): Buffer {
   return frame(1, Buffer.concat([Buffer.of(flags), Buffer.alloc(6), Buffer.from(args)]));
 }
 
@@ -49,24 +49,24 @@ export interface Answer {
   readonly body: Buffer;
 }
 
-/** What bytes are taken from: a connection, or what was encrypted on it. */
-export interface Taken {
+/** A connection, or the decrypted stream of one. */
+export interface ByteSource {
   take(size: number): Promise<Buffer>;
 }
 
-export async function takeFrame(wire: Taken): Promise<Answer> {
+export async function takeFrame(wire: ByteSource): Promise<Answer> {
   const length = (await wire.take(4)).readUInt32BE();
   const bytes = await wire.take(length);
   return { kind: bytes.readUInt8(), body: bytes.subarray(1) };
 }
 
-/** A connection, read by sizes. */
+/** A connection that is read by sizes. */
 export class Wire {
   static async to({ endpoint }: { readonly endpoint: string }): Promise<Wire> {
     const socket = createConnection({ host: '127.0.0.1', port: Number(new URL(endpoint).port), allowHalfOpen: true });
     onTestFinished(() => void socket.destroy());
     const wire = new Wire(socket);
-    // One that is reset at once is seen by its reader.
+    // If it is reset at once, the next read fails.
     await once(socket, 'connect').catch(() => {});
     return wire;
   }
@@ -74,22 +74,22 @@ export class Wire {
   readonly #socket: Socket;
   readonly #closed: Promise<void>;
   #bytes = NOTHING;
-  #isOver = false;
+  #hasEnded = false;
   isReset = false;
   #changed = (): void => {};
 
   constructor(socket: Socket) {
     this.#socket = socket;
     this.#closed = new Promise((resolve) => socket.once('close', () => resolve()));
-    const over = (): void => {
-      this.#isOver = true;
+    const onEnd = (): void => {
+      this.#hasEnded = true;
       this.#changed();
     };
     socket.on('data', (chunk) => {
       this.#bytes = Buffer.concat([this.#bytes, chunk]);
       this.#changed();
     });
-    socket.once('end', over).once('close', over);
+    socket.once('end', onEnd).once('close', onEnd);
     socket.on('error', () => (this.isReset = true));
   }
 
@@ -107,7 +107,7 @@ export class Wire {
 
   async take(size: number): Promise<Buffer> {
     while (this.#bytes.length < size) {
-      if (this.#isOver) throw new Error(`wanted ${size} bytes, got ${this.#bytes.length} and the end`);
+      if (this.#hasEnded) throw new Error(`wanted ${size} bytes, got ${this.#bytes.length} and the end`);
       await new Promise<void>((resolve) => (this.#changed = resolve));
     }
     const taken = this.#bytes.subarray(0, size);
@@ -115,64 +115,64 @@ export class Wire {
     return taken;
   }
 
-  /** What comes until the other side ends; then this side does. */
-  async rest(): Promise<Buffer> {
-    while (!this.#isOver) await new Promise<void>((resolve) => (this.#changed = resolve));
+  /** Reads until the other side ends, then ends. */
+  async readToEnd(): Promise<Buffer> {
+    while (!this.#hasEnded) await new Promise<void>((resolve) => (this.#changed = resolve));
     this.#socket.end();
     await this.#closed;
     return this.#bytes;
   }
 
-  /** A conversation without a secret, to the host's answer. */
+  /** Hello and launch without a secret; resolves to the host's answer. */
   async launch(launch: Uint8Array): Promise<Answer> {
-    this.write(opening({}));
+    this.write(clientHello({}));
     const hello = await this.take(12);
     if (!hello.equals(Buffer.concat([MAGIC, Buffer.of(1, 0, 0, 0)]))) throw new Error('the hello is not ok');
     this.write(launch);
     return takeFrame(this);
   }
 
-  /** A conversation without a secret, whole: resolves to the host's answer. */
-  async converse(launch: Uint8Array): Promise<Answer> {
+  /** A whole connection without a secret; resolves to the host's answer. */
+  async deliver(launch: Uint8Array): Promise<Answer> {
     const answer = await this.launch(launch);
     this.end();
-    expect(await this.rest()).toHaveLength(0);
+    expect(await this.readToEnd()).toHaveLength(0);
     return answer;
   }
 }
 
-export interface Stage {
+export interface Server {
   readonly port: number;
-  readonly played: readonly Promise<void>[];
+  readonly served: readonly Promise<void>[];
 }
 
-/** A host that knows nothing but the document: what it does with its connections, in turn. */
-export async function play(scenes: readonly ((wire: Wire) => Promise<void>)[]): Promise<Stage> {
-  const played: Promise<void>[] = [];
+/** A host that is written from the document: one handler for each connection, in order. */
+export async function serve(handlers: readonly ((wire: Wire) => Promise<void>)[]): Promise<Server> {
+  const served: Promise<void>[] = [];
   const server = createServer({ allowHalfOpen: true }, (socket) => {
-    const scene = scenes[played.length];
-    if (scene) played.push(perform(scene, new Wire(socket)));
+    const handler = handlers[served.length];
+    if (handler) served.push(handle(handler, new Wire(socket)));
     else socket.destroy();
   });
   onTestFinished(() => void server.close());
   server.listen({ port: 0, host: '127.0.0.1', exclusive: true });
   await once(server, 'listening');
-  return { port: portOf(server), played };
+  return { port: portOf(server), served };
 }
 
-function perform(scene: (wire: Wire) => Promise<void>, wire: Wire): Promise<void> {
-  const playing = scene(wire).catch((error: unknown) => {
+function handle(handler: (wire: Wire) => Promise<void>, wire: Wire): Promise<void> {
+  const handled = handler(wire).catch((error: unknown) => {
     wire.reset();
     throw error;
   });
-  // Who awaits it is told.
-  playing.catch(() => {});
-  return playing;
+  // The test awaits it later.
+  handled.catch(() => {});
+  return handled;
 }
 
-/** What follows the handshake, in records. */
+/** The records after the handshake. */
 export class SecuredWire {
-  /** The handshake, by the specification's names. */
+  /** The handshake, with the names of the Noise specification. */
   static async open(wire: Wire, prologue: Buffer, secret: string): Promise<SecuredWire> {
     const psk = Buffer.from(hkdfSync('sha256', secret, 'socket-singleton/1', 'psk', 32));
     const name = Buffer.from('Noise_NNpsk0_25519_AESGCM_SHA256');
@@ -234,7 +234,7 @@ export class SecuredWire {
     return decrypt(this.#toClient, this.#received++, await this.#wire.take(length), NOTHING);
   }
 
-  /** Bytes of the stream, wherever its records begin. */
+  /** Bytes of the stream, across record borders. */
   async take(size: number): Promise<Buffer> {
     while (this.#bytes.length < size) this.#bytes = Buffer.concat([this.#bytes, await this.read()]);
     const taken = this.#bytes.subarray(0, size);
@@ -256,7 +256,7 @@ function hmac(key: Buffer, ...parts: readonly Buffer[]): Buffer {
   return createHmac('sha256', key).update(Buffer.concat(parts)).digest();
 }
 
-/** The first two outputs. The third, a key, is never used here: one is mixed again before the first payload. */
+/** The first two outputs. The third is not needed: MixKey follows before the first payload. */
 function noiseHkdf(chainingKey: Buffer, material: Buffer): readonly [Buffer, Buffer] {
   const temporary = hmac(chainingKey, material);
   const first = hmac(temporary, Buffer.of(1));

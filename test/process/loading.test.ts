@@ -4,7 +4,7 @@ import { basename, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 import type { AppConfig } from '../fixtures/app.js';
-import { fixture, freePort, hostOf, type Program, run } from '../helpers/program.ts';
+import { fixture, freePort, startHost, type Program, run } from '../helpers/program.ts';
 
 interface Loaded {
   /** Names of the package's files. */
@@ -16,8 +16,8 @@ interface Loaded {
 
 /** What every launch reads, what a structured codec adds, and what a host adds. */
 const CLIENT = ['core.js', 'index.js'];
-const PROTOCOL = ['length-prefixed.js', 'protocol.js'];
-const HOST = ['host.js', 'rolldown-runtime.js'];
+const PROTOCOL = ['protocol.js'];
+const HOST = ['host.js'];
 
 test.each([
   ['legacy', undefined, undefined, { files: ['core.js', 'index.js'], packages: [], hasCrypto: false }],
@@ -38,12 +38,12 @@ test.each([
     'json',
     'correct-horse-battery-staple',
     {
-      files: [...CLIENT, 'json.js', ...PROTOCOL, 'rolldown-runtime.js', 'secure.js'].toSorted(),
+      files: [...CLIENT, 'json.js', ...PROTOCOL, 'secure.js'].toSorted(),
       packages: [],
       hasCrypto: true,
     },
   ],
-] as const)('a launch over %s loads what it needs and nothing else', async (_, codec, secret, expected) => {
+] as const)('loads in a launch over %s what it needs and nothing else', async (_, codec, secret, expected) => {
   const config: AppConfig = { options: { port: await freePort(), secret }, ...(codec && { codec }) };
   const host = run(process.execPath, [fixture('app.js')], { APP: JSON.stringify(config) });
   await host.line('host');
@@ -52,7 +52,7 @@ test.each([
 });
 
 test.each([
-  ['legacy', undefined, [...CLIENT, ...HOST], []],
+  ['legacy', undefined, [...CLIENT, ...HOST, 'legacy-host.js'], []],
   ['json', 'json', [...CLIENT, ...HOST, 'json.js', ...PROTOCOL, 'protocol-host.js'], []],
   [
     'msgpack',
@@ -60,7 +60,7 @@ test.each([
     [...CLIENT, ...HOST, 'msgpack-decode.js', 'msgpack.js', ...PROTOCOL, 'protocol-host.js'],
     ['msgpackr'],
   ],
-] as const)('a host over %s loads what reads launches, too', async (_, codec, files, packages) => {
+] as const)('loads in a host over %s what reads launches, too', async (_, codec, files, packages) => {
   const options = { port: await freePort() };
   const loaded = await loadedBy({ options, steps: ['acquire', 'release'], ...(codec && { codec }) });
   expect(loaded).toEqual({ files: files.toSorted(), packages, hasCrypto: false });
@@ -71,7 +71,7 @@ test.each([
   ['json', 'protocol-host.js'],
   ['msgpack', 'msgpack-decode.js'],
 ])(
-  'a program of %s whose package was replaced meanwhile gives the endpoint back, and says so',
+  'frees the endpoint with an error in a program of %s whose package was replaced meanwhile',
   async (codec, missing) => {
     const folder = join(await temporaryFolder(), 'dist');
     await cp(new URL('../../dist/', import.meta.url), folder, { recursive: true });
@@ -84,8 +84,8 @@ test.each([
     import { ${codec} } from '${pathToFileURL(join(folder, file)).href}';
     const port = ${await freePort()};
     const print = (line) => console.log(JSON.stringify(line));
-    const claim = Singleton.acquire({ port, codec: ${codec}(), args: [] });
-    await claim.catch(({ code, cause }) => print({ event: 'rejected', code, cause: cause.code }));
+    const acquiring = Singleton.acquire({ port, codec: ${codec}(), args: [] });
+    await acquiring.catch(({ code, cause }) => print({ event: 'rejected', code, cause: cause.code }));
     const server = createServer().listen(port, '127.0.0.1', () => server.close(() => print({ event: 'free' })));
   `;
     const program = run(process.execPath, ['--input-type=module', '--eval', code]);
@@ -96,18 +96,21 @@ test.each([
   },
 );
 
-test('a launch imports of Node what reads nothing else', async () => {
+test('imports only modules of Node that load no others in a launch', async () => {
   // An import of node:util, node:buffer or node:stream reads all that they can lazily load: 1 ms each.
   const code = await readFile(new URL('../../dist/core.js', import.meta.url), 'utf8');
   const imports = Array.from(code.matchAll(/^import.*"(.*)"/gm), ([, name = '']) => name);
   expect(imports).toEqual(['node:events', 'node:net']);
 });
 
-test.skipIf(process.platform === 'win32')('a launch over a pipe loads that, and nothing else', async () => {
-  const config: AppConfig = { options: {}, pipe: join(await temporaryFolder(), 'app.sock') };
-  await hostOf({}, config);
-  expect(await loadedBy(config)).toEqual({ files: [...CLIENT, 'pipe.js'], packages: [], hasCrypto: false });
-});
+test.skipIf(process.platform === 'win32')(
+  'loads the pipe transport, and nothing else, in a launch over a pipe',
+  async () => {
+    const config: AppConfig = { options: {}, pipe: join(await temporaryFolder(), 'app.sock') };
+    await startHost({}, config);
+    expect(await loadedBy(config)).toEqual({ files: [...CLIENT, 'pipe.js'], packages: [], hasCrypto: false });
+  },
+);
 
 /** What a second launch had loaded when it exited, by V8's own account of the scripts that it ran. */
 async function loadedBy(config: AppConfig): Promise<Loaded> {

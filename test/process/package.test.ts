@@ -6,12 +6,12 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { rolldown } from 'rolldown';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { freePort, inherited, run } from '../helpers/program.ts';
+import { freePort, inheritedEnv, run } from '../helpers/program.ts';
 
 const project = fileURLToPath(new URL('../..', import.meta.url));
 const NAME = 'socket-singleton';
 
-/** Where the packed package lies, and in `app` who installed it. */
+/** The folder of the packed package, and in `app` of the program that installed it. */
 let folder: string;
 let app: string;
 
@@ -23,11 +23,11 @@ beforeAll(async () => {
   await npm('pack', project, '--pack-destination', folder, '--ignore-scripts');
   // Offline: whoever installs it needs nothing else from anywhere.
   await npm('install', await tarball(), '--prefix', app, '--offline', '--no-audit', '--no-fund');
-}, 60_000);
+});
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-test('the packed package holds the build, the licences and documents, and nothing else', async () => {
+test('packs the build, the licences and documents, and nothing else', async () => {
   const installed = join(app, 'node_modules', NAME);
   const files = (await readdir(installed, { recursive: true })).map((file) => file.replaceAll('\\', '/'));
   const needed = ['LICENSE', 'README.md', 'THIRD-PARTY-NOTICES.md', 'dist/index.d.ts', 'dist/index.js', 'package.json'];
@@ -37,7 +37,7 @@ test('the packed package holds the build, the licences and documents, and nothin
   expect(files.filter((file) => !allowed.test(file))).toEqual([]);
 });
 
-test('installing it into an empty folder brings exactly one package', async () => {
+test('installs exactly one package into an empty folder', async () => {
   const names = await readdir(join(app, 'node_modules'));
   expect(names.filter((name) => !name.startsWith('.'))).toEqual([NAME]);
 });
@@ -47,42 +47,39 @@ describe('an installed package', () => {
   const printed =
     '["MultipleSingletonsError","Singleton","SingletonError","generateSecret","legacy","tcp"] tcp://127.0.0.1:1337\n';
 
-  test('is imported by an ES module', async () => {
+  test('can be imported by an ES module', async () => {
     await writeFile(join(app, 'main.mjs'), `import * as library from '${NAME}';\n${print}`);
     expect(await node('main.mjs')).toEqual({ stdout: printed, stderr: '' });
   });
 
-  // Some bundlers put a file that is loaded later behind the program, which waits for it here.
-  test.each(['json', 'msgpack'])(
-    'with %s can be bundled into one file, where nothing is loaded later',
-    async (codec) => {
-      const source = join(app, `to-bundle-${codec}.mjs`);
-      await writeFile(
-        source,
-        `import { Singleton } from '${NAME}';
+  // Some bundlers put a file that is loaded later after the program, which waits for it here.
+  test.each(['json', 'msgpack'])('can be bundled by %s into one file that loads nothing later', async (codec) => {
+    const source = join(app, `to-bundle-${codec}.mjs`);
+    await writeFile(
+      source,
+      `import { Singleton } from '${NAME}';
 import { ${codec} } from '${NAME}/codecs/${codec}';
 const app = await Singleton.acquire({ port: ${await freePort()}, codec: ${codec}(), args: process.argv.slice(2) });
 app.on('args', (args) => { console.log(JSON.stringify({ event: 'args', args })); app.release(); });
 console.log(JSON.stringify({ event: 'host' }));
 `,
-      );
-      const bundle = await rolldown({ input: source, platform: 'node', external: ['msgpackr/pack'] });
-      const file = join(app, `bundled-${codec}.mjs`);
-      const { output } = await bundle.write({ file, codeSplitting: false });
-      await bundle.close();
-      const folders = Object.keys(output[0].modules).map((module) => basename(dirname(module)));
-      expect(folders).toContain('bundled');
-      await cp(join(project, 'node_modules', 'msgpackr'), join(app, 'node_modules', 'msgpackr'), { recursive: true });
-      onTestFinished(() => rm(join(app, 'node_modules', 'msgpackr'), { recursive: true }));
-      const host = run(process.execPath, [file]);
-      await host.line('host');
-      expect((await run(process.execPath, [file, 'a', 'b']).exited()).code).toBe(0);
-      expect(await host.line('args')).toMatchObject({ args: ['a', 'b'] });
-      expect((await host.exited()).code).toBe(0);
-    },
-  );
+    );
+    const bundle = await rolldown({ input: source, platform: 'node', external: ['msgpackr/pack'] });
+    const file = join(app, `bundled-${codec}.mjs`);
+    const { output } = await bundle.write({ file, codeSplitting: false });
+    await bundle.close();
+    const folders = Object.keys(output[0].modules).map((module) => basename(dirname(module)));
+    expect(folders).toContain('bundled');
+    await cp(join(project, 'node_modules', 'msgpackr'), join(app, 'node_modules', 'msgpackr'), { recursive: true });
+    onTestFinished(() => rm(join(app, 'node_modules', 'msgpackr'), { recursive: true }));
+    const host = run(process.execPath, [file]);
+    await host.line('host');
+    expect((await run(process.execPath, [file, 'a', 'b']).exited()).code).toBe(0);
+    expect(await host.line('args')).toMatchObject({ args: ['a', 'b'] });
+    expect((await host.exited()).code).toBe(0);
+  });
 
-  test('has classes with the names that a stack shows', async () => {
+  test('shows the names of its classes in a stack', async () => {
     await writeFile(
       join(app, 'names.mjs'),
       `import { MultipleSingletonsError, Singleton, SingletonError } from '${NAME}';
@@ -93,7 +90,7 @@ console.log(MultipleSingletonsError.name, Singleton.name, SingletonError.name);
     expect(await node('names.mjs')).toEqual({ stdout, stderr: '' });
   });
 
-  test('throws errors of one class, whichever entry they come from', async () => {
+  test('throws errors of one class from every entry', async () => {
     await writeFile(
       join(app, 'errors.mjs'),
       `import { Singleton, SingletonError } from '${NAME}';
@@ -112,17 +109,17 @@ for (const call of calls) {
     expect(await node('errors.mjs')).toEqual({ stdout: 'true\ntrue\ntrue\n', stderr: '' });
   });
 
-  test('is required by a CommonJS module, without a warning', async () => {
+  test('can be required by a CommonJS module without a warning', async () => {
     await writeFile(join(app, 'main.cjs'), `const library = require('${NAME}');\n${print}`);
     expect(await node('main.cjs')).toEqual({ stdout: printed, stderr: '' });
   });
 
-  test('keeps what is not exported to itself', async () => {
+  test('refuses an import of what is not exported', async () => {
     await writeFile(join(app, 'inside.mjs'), `import '${NAME}/dist/index.js';\n`);
     await expect(node('inside.mjs')).rejects.toThrow('ERR_PACKAGE_PATH_NOT_EXPORTED');
   });
 
-  test('has types that hold under nodenext and bundler in a strict program that checks libraries too', async () => {
+  test('has types that compile under nodenext and bundler, strict and with skipLibCheck off', async () => {
     const configs = { nodenext: { module: 'nodenext' }, bundler: { module: 'esnext', moduleResolution: 'bundler' } };
     for (const [name, resolution] of Object.entries(configs)) {
       const compilerOptions = {
@@ -142,7 +139,7 @@ for (const call of calls) {
     // It prints what is wrong, and then its status is not 0. One process for both: it takes half the time.
     const built = await node(tsc, '--build', 'nodenext.json', 'bundler.json').catch((error: unknown) => error);
     expect(built).toEqual({ stdout: '', stderr: '' });
-  }, 60_000);
+  });
 });
 
 const CONSUMER = `
@@ -194,13 +191,13 @@ async function npm(...args: readonly string[]): Promise<void> {
   // On Windows npm is a script of the shell.
   await execute('npm', [...args, '--cache', join(folder, 'cache')], {
     cwd: folder,
-    env: inherited(),
+    env: inheritedEnv(),
     shell: process.platform === 'win32',
   });
 }
 
 function node(...args: readonly string[]): Promise<{ stdout: string; stderr: string }> {
-  return execute(process.execPath, args, { cwd: app, env: inherited() });
+  return execute(process.execPath, args, { cwd: app, env: inheritedEnv() });
 }
 
 async function tarball(): Promise<string> {

@@ -8,19 +8,19 @@ import { fixture, type Program, run } from '../helpers/program.ts';
 const COUNT = 12;
 const ROUNDS = 50;
 
-test('12 processes that claim an endpoint whose host was killed give one host and 11 deliveries, 50 times', async () => {
+test('makes one host and 11 deliveries of 12 processes at a pipe whose host was killed, 50 times', async () => {
   await storm([process.execPath]);
-}, 60_000);
+});
 
 const MAJOR = process.versions.node.startsWith('24.') ? 20 : 24;
 
-test(`so do processes of this version of Node and of Node ${MAJOR}`, async (context) => {
+test(`does so with processes of this version of Node and of Node ${MAJOR}`, async (context) => {
   const other = await otherNode(MAJOR);
   if (other === undefined)
     console.warn(`NOT TESTED: Node ${MAJOR} beside ${process.version}. The registry has not given it.`);
   context.skip(other === undefined);
   await storm([process.execPath, `${other}`]);
-}, 120_000);
+});
 
 /**
  * The processes stay from round to round, but for the host: it is killed, so that its socket file is stale, and another
@@ -34,8 +34,8 @@ async function storm(nodes: readonly string[]): Promise<void> {
   const start = (): Program => run(nodes[started++ % nodes.length] ?? '', [fixture('racer.js'), path]);
   const racers = Array.from({ length: COUNT }, start);
   let host = start();
-  host.tell('[]');
-  await host.line('claimed');
+  host.writeLine('[]');
+  await host.line('acquired');
 
   for (let round = 1; round <= ROUNDS; round++) {
     await host.kill();
@@ -46,23 +46,23 @@ async function storm(nodes: readonly string[]): Promise<void> {
   }
 }
 
-/** All claim at one instant. Returns the one that is host, when it has heard of all others. */
+/** Lets all acquire at one instant. Returns the host, once it has received the launches of all others. */
 async function race(racers: readonly Program[], round: number): Promise<Program> {
   const launches = racers.map((racer, index) => ({
     racer,
     line: JSON.stringify([`round ${round}`, `racer ${index}`]),
   }));
-  for (const { racer, line } of launches) racer.tell(line);
-  const claims = await Promise.all(
+  for (const { racer, line } of launches) racer.writeLine(line);
+  const outcomes = await Promise.all(
     launches.map(async ({ racer, line }) => {
-      const { outcome } = await racer.line('claimed', (claimed) => claimed['for'] === line);
+      const { outcome } = await racer.line('acquired', (acquired) => acquired['for'] === line);
       return { racer, line, outcome };
     }),
   );
-  const others = claims.filter(({ outcome }) => outcome === 'unconfirmed');
-  const [host, ...more] = claims.filter(({ outcome }) => outcome === 'host');
+  const others = outcomes.filter(({ outcome }) => outcome === 'unconfirmed');
+  const [host, ...more] = outcomes.filter(({ outcome }) => outcome === 'host');
   expect(more).toEqual([]);
-  if (!host) throw new Error(`Expected a host; there is none: ${JSON.stringify(claims)}`);
+  if (!host) throw new Error(`Expected a host; there is none: ${JSON.stringify(outcomes)}`);
   expect(others).toHaveLength(COUNT - 1);
   const heard = host.racer.all('args').map(({ args }) => JSON.stringify(args));
   expect(heard).toHaveLength(others.length);

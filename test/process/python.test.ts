@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
-import { fixture, freePort, hostOf, launch, type Program, published, run } from '../helpers/program.ts';
+import { fixture, freePort, startHost, launch, type Program, dispatchedArgs, run } from '../helpers/program.ts';
 
 const python = ['python3', 'python'].find((name) =>
   String(spawnSync(name, ['--version']).stdout).startsWith('Python 3.'),
@@ -27,25 +27,25 @@ describe.skipIf(python === undefined)('a Python client', () => {
   test.each([
     ['without a secret', []],
     ['with a secret', ['--secret', secret]],
-  ] as const)('hands its exact arguments to our host %s', async (_, flags) => {
+  ] as const)('delivers its exact arguments to our host %s', async (_, flags) => {
     const port = await freePort();
     const options = flags.length > 0 ? { port, secret } : { port };
-    const host = await hostOf(options);
+    const host = await startHost(options);
     for (const args of LAUNCHES) expect((await peer('client', port, ...flags, ...args).exited()).code).toBe(0);
 
-    expect(await published(host, options)).toEqual(LAUNCHES.filter((args) => args.length > 0));
+    expect(await dispatchedArgs(host, options)).toEqual(LAUNCHES.filter((args) => args.length > 0));
     expect(host.all('client')).toHaveLength(LAUNCHES.length + 1);
     expect(host.all('warning')).toEqual([]);
     expect(host.all('verifyFailed')).toEqual([]);
   });
 
-  test('with the wrong secret, or none, is refused by our host and not counted', async () => {
+  test('is refused by our host and not counted with a wrong secret or none', async () => {
     const options = { port: await freePort(), secret };
-    const host = await hostOf(options);
+    const host = await startHost(options);
     await peer('client', options.port, '--secret', 'another', 'foo').exited();
     await peer('client', options.port, 'foo').exited();
     await peer('client', options.port).exited();
-    expect(await published(host, options)).toEqual([]);
+    expect(await dispatchedArgs(host, options)).toEqual([]);
     expect(host.all('client')).toHaveLength(1);
     expect(host.all('verifyFailed').map(({ reason }) => reason)).toEqual([
       'wrong-secret',
@@ -56,7 +56,7 @@ describe.skipIf(python === undefined)('a Python client', () => {
 });
 
 describe.skipIf(python === undefined)('our client', () => {
-  test('hands its arguments to a Python host, which drops empty ones', async () => {
+  test('delivers its arguments to a Python host, which drops empty ones', async () => {
     const port = await freePort();
     const host = await pythonHost(port);
     for (const args of LAUNCHES) {
@@ -76,7 +76,7 @@ describe.skipIf(python === undefined)('our client', () => {
   });
 
   test.each(process.platform === 'win32' ? SHORT : [...SHORT, 60_000, 1_000_000])(
-    'that hands %i bytes to a Python host, which reads 1024, says CONNECTION_FAILED and is received once at most',
+    'rejects with CONNECTION_FAILED for %i bytes to a Python host, which reads 1024 of them once at most',
     async (bytes) => {
       const port = await freePort();
       const host = await pythonHost(port);
@@ -84,7 +84,7 @@ describe.skipIf(python === undefined)('our client', () => {
       const full = Array.from({ length: Math.ceil(bytes / 100) - 1 }, () => 'x'.repeat(99));
       const args = [...full, 'y'.repeat(bytes - 100 * full.length - 1)];
 
-      const second = launch({ options: { port, deliveryTimeout: 2000 } }, ...args);
+      const second = launch({ options: { port } }, ...args);
 
       expect(await second.line('rejected')).toMatchObject({ code: 'ERR_SINGLETON_CONNECTION_FAILED' });
       expect((await second.exited()).code).toBe(1);
@@ -95,7 +95,7 @@ describe.skipIf(python === undefined)('our client', () => {
     },
   );
 
-  test('hands exactly 1024 bytes to a Python host', async () => {
+  test('delivers exactly 1024 bytes to a Python host', async () => {
     const port = await freePort();
     const host = await pythonHost(port);
     expect((await launch({ options: { port } }, 'x'.repeat(1023)).exited()).code).toBe(0);
@@ -105,16 +105,16 @@ describe.skipIf(python === undefined)('our client', () => {
 
 describe.skipIf(python === undefined)('a Python host', () => {
   // It binds without SO_REUSEADDR: one connection that our host had closed first would lock it out for a minute.
-  test('takes the port right after our host released it, whatever clients that had', async () => {
+  test('binds the port right after our host released it, whatever clients that had', async () => {
     const options = { port: await freePort(), secret };
-    const host = await hostOf(options, { steps: ['acquire', 'wait', 'release'] });
+    const host = await startHost(options, { steps: ['acquire', 'wait', 'release'] });
     expect((await launch({ options }, 'ours').exited()).code).toBe(0);
     expect((await launch({ options: { ...options, secret: 'another' } }, 'ours').exited()).code).toBe(0);
     expect((await peer('client', options.port, '--secret', secret, 'theirs').exited()).code).toBe(0);
     expect((await peer('client', options.port, '--secret', 'another', 'theirs').exited()).code).toBe(0);
-    expect(await published(host, options)).toEqual([['ours'], ['theirs']]);
+    expect(await dispatchedArgs(host, options)).toEqual([['ours'], ['theirs']]);
 
-    host.tell();
+    host.writeLine();
     expect((await host.exited()).code).toBe(0);
 
     const next = await pythonHost(options.port, '--secret', secret);
@@ -122,9 +122,9 @@ describe.skipIf(python === undefined)('a Python host', () => {
     expect((await next.line('args'))['args']).toEqual(['again']);
   });
 
-  test('takes the port right after a client of ours tripped the threshold of our host', async () => {
+  test('binds the port right after a client of ours reached the threshold of our host', async () => {
     const options = { port: await freePort(), releaseThreshold: 1 };
-    const host = await hostOf(options);
+    const host = await startHost(options);
     expect((await launch({ options }, 'ours').exited()).code).toBe(0);
     expect((await host.exited()).code).toBe(0);
     await pythonHost(options.port);

@@ -1,38 +1,38 @@
 import { describe, expect, test } from 'vitest';
 import { freePort, launch } from '../helpers/program.ts';
-import { relay } from '../helpers/relay.ts';
-import { expectNext, expectNothingTold, hosted, SECRET_ARG, secured } from '../helpers/structured.ts';
+import { startRelay } from '../helpers/relay.ts';
+import { expectNext, expectNoSecret, startHostWith, SECRET_ARG, secured } from '../helpers/structured.ts';
 
 describe('a secret', () => {
-  test('and what it guards are not seen by a relay, which passes on every byte', async () => {
+  test('is not visible, nor are the arguments, to a relay of every byte', async () => {
     const port = await freePort();
-    const host = await hosted(secured(port));
-    const between = await relay(port);
+    const host = await startHostWith(secured(port));
+    const between = await startRelay(port);
     const sender = launch({ ...secured(between.port), steps: ['send'] }, SECRET_ARG);
     expect(await sender.line('sent')).toMatchObject({ outcome: 'delivered' });
     expect((await host.line('args'))['args']).toEqual([SECRET_ARG]);
     expect(between.seen().length).toBeGreaterThan(67);
-    expectNothingTold(between.seen());
+    expectNoSecret(between.seen());
   });
 
-  test('that a squatter does not know keeps the launch from it, although it speaks the conversation', async () => {
+  test('hides the launch from another program that speaks the protocol without it', async () => {
     const port = await freePort();
-    const squatter = await hosted(secured(port, { secret: 'a guess of twenty bytes' }));
+    const other = await startHostWith(secured(port, { secret: 'a guess of twenty bytes' }));
 
     const second = launch(secured(port), SECRET_ARG);
 
     expect(await second.line('rejected')).toMatchObject({ code: 'ERR_SINGLETON_VERIFICATION_FAILED' });
     expect((await second.exited()).code).toBe(1);
-    expect(await squatter.line('verifyFailed')).toMatchObject({ reason: 'wrong-secret' });
-    expect(squatter.all('client')).toEqual([]);
+    expect(await other.line('verifyFailed')).toMatchObject({ reason: 'wrong-secret' });
+    expect(other.all('client')).toEqual([]);
   });
 
   test.each([
     ['missing', { secret: undefined }, 'missing-secret'],
     ['wrong', { secret: 'another of twenty bytes' }, 'wrong-secret'],
-  ])('that is %s is told on both sides', async (_, options, reason) => {
+  ])('is reported on both sides when it is %s', async (_, options, reason) => {
     const port = await freePort();
-    const host = await hosted(secured(port));
+    const host = await startHostWith(secured(port));
     const second = launch(secured(port, options), SECRET_ARG);
     expect(await second.line('rejected')).toMatchObject({ code: 'ERR_SINGLETON_VERIFICATION_FAILED' });
     await second.exited();
@@ -41,9 +41,9 @@ describe('a secret', () => {
     expect(host.all('verifyFailed')).toMatchObject([{ reason }]);
   });
 
-  test('that the host does not have is not given to it', async () => {
+  test('is not sent to a host that has none', async () => {
     const port = await freePort();
-    const host = await hosted(secured(port, { secret: undefined }));
+    const host = await startHostWith(secured(port, { secret: undefined }));
     const second = launch(secured(port), SECRET_ARG);
     expect(await second.line('rejected')).toMatchObject({ code: 'ERR_SINGLETON_VERIFICATION_FAILED' });
     await second.exited();

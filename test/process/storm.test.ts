@@ -1,15 +1,15 @@
 import { describe, expect, test } from 'vitest';
 import { freePort } from '../helpers/program.ts';
-import { exitsOf, ready, secret } from '../helpers/structured.ts';
+import { exitsOf, startRacers, secret } from '../helpers/structured.ts';
 
-describe('16 processes that claim at the same instant over msgpack with a secret', () => {
+describe('16 processes that acquire at the same instant over msgpack with a secret', () => {
   const COUNT = 16;
 
   test.each([1, 2, 3, 4, 5])('give one host, 15 receipts and 15 launches, round %i', async () => {
     const options = { port: await freePort(), secret, strict: false };
-    const racers = await ready(COUNT, { codec: 'msgpack', options });
+    const racers = await startRacers(COUNT, { codec: 'msgpack', options });
 
-    for (const racer of racers) racer.tell();
+    for (const racer of racers) racer.writeLine();
 
     const host = await Promise.any(racers.map(async (racer) => racer.line('host').then(() => racer)));
     const clients = racers.filter((racer) => racer !== host);

@@ -27,7 +27,7 @@ describe.each(wires)('over $name', ({ shared }) => {
 
   afterAll(() => app.release());
 
-  test('any interleaving of writes arrives in the order of each stream, before exactly one last word, the first', async () => {
+  test('any interleaving of writes arrives in the order of each stream, before exactly one result, the first', async () => {
     await fc.assert(
       fc.asyncProperty(conversationSteps(), async (chosen) => {
         steps = chosen;
@@ -41,7 +41,7 @@ describe.each(wires)('over $name', ({ shared }) => {
         const said = chosen.findIndex(({ kind }) => kind === 'exit' || kind === 'reply');
         const before = said === -1 ? chosen : chosen.slice(0, said);
         const [out, err] = await arrived;
-        // What is written behind the last word arrives, or does not.
+        // What is written after the result arrives, or does not.
         for (const [on, bytes] of [
           ['stdout', out],
           ['stderr', err],

@@ -327,7 +327,7 @@ export type Step =
   | { readonly kind: 'reply'; readonly value: unknown }
   | { readonly kind: 'turn' };
 
-/** Mostly output, in pieces of a byte up to more than one frame; now and then a last word, or two. */
+/** Mostly output, in pieces of a byte up to more than one frame; now and then a result, or two. */
 export function conversationSteps(): fc.Arbitrary<readonly Step[]> {
   return fc.array(
     fc.oneof(

@@ -27,7 +27,11 @@ interface Wire {
 
 const SECRET = 'open sesame, open sesame';
 const GUESS = 'a guess of enough bytes';
-const preface = encodeClientHello({ isSecured: true, codec: Buffer.from('msgpack'), application: new Uint8Array() });
+const clientHello = encodeClientHello({
+  isSecured: true,
+  codec: Buffer.from('msgpack'),
+  application: new Uint8Array(),
+});
 
 const wires: readonly Wire[] = [
   {
@@ -41,14 +45,14 @@ const wires: readonly Wire[] = [
     name: 'msgpack with a secret',
     shared: { codec: msgpack(), secret: SECRET },
     unproven: { codec: msgpack(), secret: GUESS },
-    broken: Buffer.concat([preface, Buffer.alloc(30)]),
+    broken: Buffer.concat([clientHello, Buffer.alloc(30)]),
     numRuns: 60,
   },
   {
     name: 'json',
     shared: { codec: json() },
     unproven: { codec: json(), secret: GUESS },
-    broken: preface.subarray(0, 9),
+    broken: clientHello.subarray(0, 9),
     numRuns: 60,
   },
 ];
@@ -61,10 +65,10 @@ interface Model {
   refused: number;
   isHeld: boolean;
   reason: ReleaseReason | undefined;
-  isHeard: boolean;
+  hasListener: boolean;
 }
 
-function published({ verified, maxClients, releaseThreshold }: Model): readonly (readonly string[])[] {
+function dispatched({ verified, maxClients, releaseThreshold }: Model): readonly (readonly string[])[] {
   const limit = Math.min(maxClients || Infinity, (releaseThreshold || Infinity) - 1);
   return verified.slice(0, limit).filter((args) => args.length > 0);
 }
@@ -152,8 +156,8 @@ function compare(model: Model, { app, heard, refused }: System): void {
   expect(app.listening).toBe(model.isHeld);
   expect(app.clients).toBe(model.verified.length);
   expect(refused).toBe(model.refused);
-  expect(app.arguments).toEqual(model.isHeard ? [] : published(model));
-  expect(heard).toEqual(model.isHeard ? published(model) : []);
+  expect(app.arguments).toEqual(model.hasListener ? [] : dispatched(model));
+  expect(heard).toEqual(model.hasListener ? dispatched(model) : []);
   if (model.releaseThreshold > 0) expect(app.clients).toBeLessThanOrEqual(model.releaseThreshold);
 }
 
@@ -239,10 +243,10 @@ class Crash implements Command {
 }
 
 class Listen implements Command {
-  check = (model: Model): boolean => !model.isHeard;
+  check = (model: Model): boolean => !model.hasListener;
   async run(model: Model, system: System): Promise<void> {
     system.listen();
-    model.isHeard = true;
+    model.hasListener = true;
     await new Promise(setImmediate);
     compare(model, system);
   }
@@ -277,7 +281,7 @@ class Hang implements Command {
   async run(model: Model, system: System): Promise<void> {
     system.network.freeze(ENDPOINT);
     const outcome = await system.launch(['gave up'], { deliveryTimeout: 20 });
-    system.network.thaw(ENDPOINT);
+    system.network.unfreeze(ENDPOINT);
     expect(outcome).toBe('ERR_SINGLETON_HOST_UNRESPONSIVE');
     compare(model, system);
   }
@@ -316,7 +320,7 @@ const commands = [
   fc.nat({ max: 150 }).map((bytes) => new Cut(bytes)),
 ];
 
-test.each(wires)('a host of $name counts, publishes and releases as the rules say, whatever comes', async (wire) => {
+test.each(wires)('a host of $name counts, dispatches and releases as the rules say, whatever comes', async (wire) => {
   await fc.assert(
     fc.asyncProperty(
       fc.scheduler(),
@@ -328,7 +332,7 @@ test.each(wires)('a host of $name counts, publishes and releases as the rules sa
         try {
           await fc.asyncModelRun(
             () => ({
-              model: { ...rules, verified: [], refused: 0, isHeld: true, isHeard: false, reason: undefined },
+              model: { ...rules, verified: [], refused: 0, isHeld: true, hasListener: false, reason: undefined },
               real: system,
             }),
             steps,
@@ -355,8 +359,8 @@ test.each(wires)(
           (_, index) =>
             new Singleton({ ...shared, transport: network.transport(ENDPOINT), args: [`${index}`], strict: false }),
         );
-        const claims = apps.map(async (app) => app.acquire().then(() => 'host', outcomeOf));
-        const outcomes = await scheduler.waitFor(Promise.all(claims));
+        const acquiring = apps.map(async (app) => app.acquire().then(() => 'host', outcomeOf));
+        const outcomes = await scheduler.waitFor(Promise.all(acquiring));
         const host = apps.find((app) => app.listening);
         try {
           expect(outcomes.filter((outcome) => outcome === 'host')).toHaveLength(1);

@@ -29,7 +29,7 @@ const hostile: readonly HostileExample[] = [
     refusedBy: 'push',
   },
   {
-    name: 'a frame without a kind behind a good one',
+    name: 'a frame without a kind after a good one',
     bytes: hex(`0000000c 01 ${toHex(MARKER)} 00000000`),
     code: 'ERR_SINGLETON_MALFORMED_MESSAGE',
     refusedBy: 'push',
@@ -53,13 +53,13 @@ const hostile: readonly HostileExample[] = [
     refusedBy: 'end',
   },
   {
-    name: 'a length that breaks off behind a good frame',
+    name: 'a length that breaks off after a good frame',
     bytes: hex(`0000000c 01 ${toHex(MARKER)} 000000`),
     code: 'ERR_SINGLETON_TRUNCATED_MESSAGE',
     refusedBy: 'end',
   },
   {
-    name: 'a length alone behind a good frame',
+    name: 'a length alone after a good frame',
     bytes: hex(`0000000c 01 ${toHex(MARKER)} 00000001`),
     code: 'ERR_SINGLETON_TRUNCATED_MESSAGE',
     refusedBy: 'end',
@@ -68,32 +68,32 @@ const hostile: readonly HostileExample[] = [
 
 testFormat({ format: frames, examples, hostile, abilities: { isDelimited: true, headerBytes: 4 } });
 
-describe('decoding', () => {
-  test('a stream without a byte has no frames', () => {
+describe('frames.createDecoder', () => {
+  test('returns no frames for a stream without a byte', () => {
     expect(decode(frames, [])).toStrictEqual([]);
   });
 
-  test('many frames in one chunk are all given at once', () => {
+  test('returns all frames of one chunk at once', () => {
     const decoder = frames.createDecoder({ maxMessageBytes: 1 });
     const [example] = examples;
     expect(decoder.push(Buffer.alloc(50_000, example?.bytes))).toStrictEqual(Array(10_000).fill(example?.message));
   });
 
-  test('the limit counts each frame for itself, and not its length', () => {
+  test('applies the limit to each frame, without its length field', () => {
     expect(decode(frames, [hex('00000002 01 aa 00000002 01 aa')], 2)).toHaveLength(2);
     expect(codeOf(() => decode(frames, [hex('00000002 01 aa 00000003 01 aa aa')], 2))).toBe(
       'ERR_SINGLETON_MESSAGE_TOO_LARGE',
     );
   });
 
-  test('frames that were given are not changed by what comes later', () => {
+  test('does not change returned frames when more bytes arrive', () => {
     const decoder = frames.createDecoder({ maxMessageBytes: 3 });
     const first = decoder.push(hex('00000003 01 aabb'));
     decoder.push(hex('00000003 02 ccdd 00000003'));
     expect(first).toStrictEqual([{ kind: 1, body: Uint8Array.of(0xaa, 0xbb) }]);
   });
 
-  test('what comes after the end of stream is refused', () => {
+  test('refuses bytes after the end of stream', () => {
     for (const late of [hex('00000001 01'), new Uint8Array(0)]) {
       const decoder = frames.createDecoder({ maxMessageBytes: 8 });
       decoder.end();
@@ -102,14 +102,14 @@ describe('decoding', () => {
     }
   });
 
-  test('a length over the limit is refused before a byte of the body came', () => {
+  test('refuses a length over the limit before a byte of the body has arrived', () => {
     const decoder = frames.createDecoder({ maxMessageBytes: MIB });
     expect(codeOf(() => decoder.push(hex('00100000')))).toBeUndefined();
     const other = frames.createDecoder({ maxMessageBytes: MIB });
     expect(codeOf(() => other.push(hex('00100001')))).toBe('ERR_SINGLETON_MESSAGE_TOO_LARGE');
   });
 
-  test('of a body of 64 MiB over the limit, nothing is copied', () => {
+  test('does not copy a body of 64 MiB over the limit', () => {
     const decoder = frames.createDecoder({ maxMessageBytes: MIB });
     const chunk = Buffer.concat([hex('04000000'), Buffer.alloc(64 * MIB)]);
     const before = process.memoryUsage().arrayBuffers;
@@ -117,7 +117,7 @@ describe('decoding', () => {
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(MIB);
   });
 
-  test('a length at the limit costs nothing before the body comes', () => {
+  test('allocates nothing for a length at the limit before the body arrives', () => {
     const decoders = Array.from({ length: 64 }, () => frames.createDecoder({ maxMessageBytes: MIB }));
     const before = memoryInUse();
     for (const decoder of decoders) decoder.push(hex('00100000 01'));
@@ -125,7 +125,7 @@ describe('decoding', () => {
     expect(decoders.map((decoder) => codeOf(() => decoder.end()))).not.toContain(undefined);
   });
 
-  test('a frame of 1 MiB that comes byte by byte holds less than 8 MiB', () => {
+  test('holds less than 8 MiB for a frame of 1 MiB that arrives byte by byte', () => {
     const decoder = frames.createDecoder({ maxMessageBytes: MIB });
     decoder.push(hex('00100000'));
     const chunk = Buffer.from('x');

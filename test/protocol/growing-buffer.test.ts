@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest';
 import { GrowingBuffer } from '../../src/protocol/growing-buffer.ts';
 
-test('what is appended stands there in order, and a view of it is as long', () => {
+test('append keeps the bytes in order, and a view has their length', () => {
   const buffer = new GrowingBuffer();
   for (const text of ['one', '', 'two']) buffer.append(Buffer.from(text), 100);
   expect([buffer.length, String(Buffer.from(buffer.bytes))]).toStrictEqual([6, 'onetwo']);
 });
 
-test('what is taken is not changed by what is appended later', () => {
+test('take returns bytes that later appends do not change', () => {
   const buffer = new GrowingBuffer();
   buffer.append(Buffer.from('one'), 100);
   const taken = buffer.take();
@@ -16,26 +16,29 @@ test('what is taken is not changed by what is appended later', () => {
   expect([taken, buffer.take()].map((bytes) => String(Buffer.from(bytes)))).toStrictEqual(['one', 'two']);
 });
 
-test('what is cleared is gone, and its memory with it', () => {
+test('clear drops the bytes and their memory', () => {
   const buffer = new GrowingBuffer();
   buffer.append(Buffer.alloc(1000), 1000);
   buffer.clear();
   expect([buffer.length, memoryOf(buffer)]).toStrictEqual([0, 0]);
 });
 
-test.each([1000, 1024, 1025])('a capacity of %i is reached byte by byte in few steps, and never passed', (capacity) => {
-  const buffer = new GrowingBuffer();
-  const sizes = new Set<number>();
-  for (let count = 0; count < capacity; count += 1) {
-    buffer.append(Uint8Array.of(count), capacity);
-    sizes.add(memoryOf(buffer));
-  }
-  expect(sizes.size).toBeLessThanOrEqual(12);
-  expect(Math.max(...sizes)).toBe(capacity);
-  expect(buffer.bytes.every((byte, index) => byte === index % 256)).toBe(true);
-});
+test.each([1000, 1024, 1025])(
+  'append reaches a capacity of %i byte by byte in few steps, and never exceeds it',
+  (capacity) => {
+    const buffer = new GrowingBuffer();
+    const sizes = new Set<number>();
+    for (let count = 0; count < capacity; count += 1) {
+      buffer.append(Uint8Array.of(count), capacity);
+      sizes.add(memoryOf(buffer));
+    }
+    expect(sizes.size).toBeLessThanOrEqual(12);
+    expect(Math.max(...sizes)).toBe(capacity);
+    expect(buffer.bytes.every((byte, index) => byte === index % 256)).toBe(true);
+  },
+);
 
-test('a chunk is not given more room than it needs', () => {
+test('append allocates no more than a chunk needs', () => {
   const buffer = new GrowingBuffer();
   buffer.append(Buffer.alloc(10), 1_000_000);
   expect(memoryOf(buffer)).toBe(10);

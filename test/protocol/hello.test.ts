@@ -12,19 +12,19 @@ import {
 import { duplexPair } from '../helpers/duplex-pair.ts';
 
 const MAGIC = 'f553534c0d0a1a0a';
-const PREFACE = hex(`${MAGIC} 01 01 04 06 6a736f6e 656469746f72`);
+const SECURED = hex(`${MAGIC} 01 01 04 06 6a736f6e 656469746f72`);
 const PLAIN = hex(`${MAGIC} 01 00 01 00 78`);
 const HELLO = hex(`${MAGIC} 01 00 0000`);
 
 type Outcome = SingletonErrorCode | object | undefined;
 
-describe('the preface', () => {
+describe('the client hello', () => {
   test.each([
-    ['secured', PREFACE, { isSecured: true, codec: Buffer.from('json'), application: Buffer.from('editor') }],
+    ['secured', SECURED, { isSecured: true, codec: Buffer.from('json'), application: Buffer.from('editor') }],
     ['plain', PLAIN, { isSecured: false, codec: Buffer.from('x'), application: Buffer.alloc(0) }],
-  ])('is of these bytes where it is %s, and read again with them', async (_, bytes, preface) => {
-    expect(Buffer.from(encodeClientHello(preface))).toStrictEqual(bytes);
-    expect(await outcome(readClientHello, bytes)).toEqual({ ...preface, bytes });
+  ])('has these bytes when it is %s, and is read back from them', async (_, bytes, hello) => {
+    expect(Buffer.from(encodeClientHello(hello))).toStrictEqual(bytes);
+    expect(await outcome(readClientHello, bytes)).toEqual({ ...hello, bytes });
   });
 
   test('can have a codec and an application of 255 bytes each', async () => {
@@ -34,36 +34,36 @@ describe('the preface', () => {
     expect(await outcome(readClientHello, bytes)).toMatchObject({ codec, application });
   });
 
-  test('is read the same where it comes byte by byte', async () => {
-    for (const bytes of [PREFACE, PLAIN]) {
+  test('is read the same when it arrives byte by byte', async () => {
+    for (const bytes of [SECURED, PLAIN]) {
       expect(await arriving(readClientHello, bytes)).toEqual(await outcome(readClientHello, bytes));
     }
   });
 
-  test('leaves what follows it in the stream', async () => {
+  test('does not consume the bytes after it', async () => {
     const [wire, connection] = duplexPair();
-    wire.write(Buffer.concat([PREFACE, Buffer.from('launch')]));
+    wire.write(Buffer.concat([SECURED, Buffer.from('launch')]));
     await readClientHello(connection);
     expect(String(await readExactly(connection, 6))).toBe('launch');
   });
 
-  test('is truncated wherever it breaks off', async () => {
-    for (const end of PREFACE.keys()) {
-      expect(await outcome(readClientHello, PREFACE.subarray(0, end))).toBe('ERR_SINGLETON_TRUNCATED_MESSAGE');
+  test('is truncated when it breaks off at any byte', async () => {
+    for (const end of SECURED.keys()) {
+      expect(await outcome(readClientHello, SECURED.subarray(0, end))).toBe('ERR_SINGLETON_TRUNCATED_MESSAGE');
     }
   });
 
-  test('is truncated where the connection is closed in the middle', async () => {
+  test('is truncated when the connection is closed in the middle', async () => {
     const [wire, connection] = duplexPair();
     const reading = settled(readClientHello(connection));
-    wire.write(PREFACE.subarray(0, 10));
+    wire.write(SECURED.subarray(0, 10));
     await turn();
     connection.destroy();
     expect(await reading).toBe('ERR_SINGLETON_TRUNCATED_MESSAGE');
   });
 
-  test('is refused, or is another one, where a bit of it is another', async () => {
-    const outcomes = await eachBit(readClientHello, PREFACE);
+  test('is refused, or differs, when any bit is flipped', async () => {
+    const outcomes = await eachBit(readClientHello, SECURED);
     for (const bits of outcomes.slice(0, 8))
       expect(bits).toStrictEqual(Array(8).fill('ERR_SINGLETON_MALFORMED_MESSAGE'));
     expect(outcomes[8]).toStrictEqual(Array(8).fill(undefined));
@@ -75,7 +75,7 @@ describe('the preface', () => {
   });
 
   test.each(['GET / HTTP/1.1\r\n', 'argument\0', '\0', '\u{16}\u{3}'])(
-    '%j is none, known by its first byte',
+    'is recognized as foreign by its first byte when it is %j',
     async (text) => {
       expect(await whileOpen(readClientHello, Buffer.from(text).subarray(0, 1))).toBe(
         'ERR_SINGLETON_MALFORMED_MESSAGE',
@@ -83,35 +83,35 @@ describe('the preface', () => {
     },
   );
 
-  test('of another version is known as such before more of it comes', async () => {
+  test('is refused for another version before more bytes arrive', async () => {
     expect(await whileOpen(readClientHello, hex(`${MAGIC} 02`))).toBeUndefined();
   });
 });
 
-describe('the hello', () => {
-  test.each(Object.entries(STATUS))('is of 12 bytes with the status %s as %i', async (_, status) => {
+describe('the host hello', () => {
+  test.each(Object.entries(STATUS))('has 12 bytes with the status %s as %i', async (_, status) => {
     const bytes = hex(`${MAGIC} 01 0${status} 0000`);
     expect(Buffer.from(encodeHostHello(status))).toStrictEqual(bytes);
     expect(await outcome(readHostHello, bytes)).toStrictEqual({ version: 1, status });
     expect(await arriving(readHostHello, bytes)).toStrictEqual({ version: 1, status });
   });
 
-  test('numbers what is wrong from 0 to 6', () => {
+  test('numbers its statuses from 0 to 6', () => {
     expect(Object.values(STATUS)).toStrictEqual([0, 1, 2, 3, 4, 5, 6]);
   });
 
-  test('leaves what follows it in the stream', async () => {
+  test('does not consume the bytes after it', async () => {
     const [wire, connection] = duplexPair();
     wire.write(Buffer.concat([HELLO, Buffer.from('handshake')]));
     await readHostHello(connection);
     expect(String(await readExactly(connection, 9))).toBe('handshake');
   });
 
-  test('is nothing where the connection ends before it is whole', async () => {
+  test('is undefined when the connection ends before it is whole', async () => {
     for (const end of HELLO.keys()) expect(await outcome(readHostHello, HELLO.subarray(0, end))).toBeUndefined();
   });
 
-  test('is foreign where a bit of it is another, but for its version and its status', async () => {
+  test('is foreign when any bit but those of version and status is flipped', async () => {
     const outcomes = await eachBit(readHostHello, HELLO);
     const values = [1, 2, 4, 8, 16, 32, 64, 128];
     expect(outcomes[8]).toStrictEqual(values.map((bit) => ({ version: 1 ^ bit, status: 0 })));
@@ -122,14 +122,14 @@ describe('the hello', () => {
   });
 
   test.each(['220 welcome\r\n', 'HTTP/1.1 400 Bad Request\r\n', '\0', '\u{16}\u{3}'])(
-    '%j is none, known by its first byte',
+    'is recognized as foreign by its first byte when it is %j',
     async (text) => {
       expect(await whileOpen(readHostHello, Buffer.from(text).subarray(0, 1))).toBe('ERR_SINGLETON_FOREIGN_HOST');
     },
   );
 
-  test('is not the preface that an echo sends back', async () => {
-    for (const bytes of [PREFACE, PLAIN]) {
+  test('is not mistaken for a client hello that an echo sends back', async () => {
+    for (const bytes of [SECURED, PLAIN]) {
       expect(await whileOpen(readHostHello, bytes)).toBe('ERR_SINGLETON_FOREIGN_HOST');
     }
   });
@@ -137,21 +137,21 @@ describe('the hello', () => {
 
 type Read = (stream: Duplex) => Promise<object | undefined>;
 
-/** What comes of bytes that come at once, and then no more. */
+/** The outcome of bytes that arrive at once, followed by the end. */
 function outcome(read: Read, bytes: Uint8Array): Promise<Outcome> {
   const [wire, connection] = duplexPair();
   wire.end(bytes);
   return settled(read(connection));
 }
 
-/** What comes of bytes behind which others may follow. */
+/** The outcome of reading bytes after which others may follow. */
 function whileOpen(read: Read, bytes: Uint8Array): Promise<Outcome> {
   const [wire, connection] = duplexPair();
   wire.write(bytes);
   return settled(read(connection));
 }
 
-/** What comes of bytes that come one by one. */
+/** The outcome of bytes that arrive one by one. */
 async function arriving(read: Read, bytes: Uint8Array): Promise<Outcome> {
   const [wire, connection] = duplexPair();
   const reading = settled(read(connection));
@@ -162,7 +162,7 @@ async function arriving(read: Read, bytes: Uint8Array): Promise<Outcome> {
   return reading;
 }
 
-/** What comes of the bytes where each bit, lowest first, of each byte is another. */
+/** The outcomes of the bytes with each bit of each byte flipped, lowest first. */
 function eachBit(read: Read, bytes: Uint8Array): Promise<readonly (readonly Outcome[])[]> {
   const changed = Array.from(bytes, (byte, at) =>
     [1, 2, 4, 8, 16, 32, 64, 128].map((bit) => Buffer.from(bytes).fill(byte ^ bit, at, at + 1)),

@@ -25,12 +25,12 @@ const receipt = { outcome: 'throttled', client: 258, pid: 5678, since: 1_760_000
 const RECEIPT = hex('02 02 00000102 0000162e 42799c82cc000800');
 
 describe('a launch', () => {
-  test('is its kind, flags, pid, working directory and arguments', () => {
+  test('is encoded as kind, flags, pid, working directory and arguments', () => {
     expect(wire(encodeLaunch(launch))).toBe(LAUNCH.toString('hex'));
     expect(decodeLaunch(frame(LAUNCH))).toEqual(launch);
   });
 
-  test('that does not tell its pid and working directory has zeros for them', () => {
+  test('has zeros for a pid and a working directory that it does not send', () => {
     expect(wire(encodeLaunch({ args }))).toBe('0100000000000000dead');
     expect(decodeLaunch(encodeLaunch({ args }))).toEqual({
       args,
@@ -40,12 +40,12 @@ describe('a launch', () => {
     });
   });
 
-  test('can have the greatest pid, a working directory of 65,535 bytes and no arguments', () => {
+  test('accepts the greatest pid, a working directory of 65,535 bytes and no arguments', () => {
     const most = { args: Buffer.alloc(0), cwd: 'x'.repeat(65_535), pid: 0xffff_ffff, wait: true };
     expect(decodeLaunch(encodeLaunch(most))).toEqual(most);
   });
 
-  test('does not tell a working directory of 65,536 bytes', () => {
+  test('does not send a working directory of 65,536 bytes', () => {
     for (const cwd of ['x'.repeat(65_536), 'Ω'.repeat(32_768)]) {
       expect(decodeLaunch(encodeLaunch({ ...launch, cwd }))).toEqual({ ...launch, cwd: undefined });
     }
@@ -55,7 +55,7 @@ describe('a launch', () => {
     expect(decodeLaunch(encodeLaunch({ ...launch, cwd: '\u{feff}/' }))).toMatchObject({ cwd: '\u{feff}/' });
   });
 
-  test('is malformed where it breaks off before its arguments, and else has fewer of them', () => {
+  test('is malformed when it breaks off before its arguments, and else has fewer of them', () => {
     const codes = Array.from({ length: 16 }, (_, end) => {
       return codeOf(() => decodeLaunch({ kind: 1, body: LAUNCH.subarray(1, 1 + end) }));
     });
@@ -63,43 +63,43 @@ describe('a launch', () => {
     expect(decodeLaunch(frame(LAUNCH.subarray(0, -1)))).toEqual({ ...launch, args: Buffer.of(0xde) });
   });
 
-  test('waits where bit 0 of its flags is set', () => {
+  test('waits if bit 0 of its flags is set', () => {
     expect(wire(encodeLaunch({ ...launch, wait: true }))).toBe(changed(LAUNCH, 1, 1).toString('hex'));
     expect(decodeLaunch(frame(changed(LAUNCH, 1, 1)))).toEqual({ ...launch, wait: true });
   });
 
   test.each([2, 3, 4, 8, 16, 32, 64, 128, 255])(
-    'with the flags %i is malformed, since bit 0 alone has a meaning',
+    'is malformed with the flags %i, since only bit 0 has a meaning',
     (flags) => {
       expect(codeOf(() => decodeLaunch(frame(changed(LAUNCH, 1, flags))))).toBe(MALFORMED);
     },
   );
 
-  test.each([0, 2, 3, 4, 255])('is malformed where its kind is %i', (kind) => {
+  test.each([0, 2, 3, 4, 255])('is malformed if its kind is %i', (kind) => {
     expect(codeOf(() => decodeLaunch({ ...frame(LAUNCH), kind }))).toBe(MALFORMED);
   });
 
-  test('is malformed where the working directory is longer than the launch', () => {
+  test('is malformed if the working directory is longer than the launch', () => {
     expect(codeOf(() => decodeLaunch(frame(hex('01 00 00000000 0003 6161'))))).toBe(MALFORMED);
     expect(codeOf(() => decodeLaunch(frame(hex('01 00 00000000 ffff'))))).toBe(MALFORMED);
   });
 
-  test.each(['ff', 'ce', 'c080', 'eda080', 'f4908080'])('is malformed where the working directory is %s', (path) => {
+  test.each(['ff', 'ce', 'c080', 'eda080', 'f4908080'])('is malformed if the working directory is %s', (path) => {
     const size = `000${path.length / 2}`;
     expect(codeOf(() => decodeLaunch(frame(hex(`01 00 00000000 ${size} ${path} a9`))))).toBe(MALFORMED);
   });
 
-  test('takes arguments that are no UTF-8 as they are', () => {
+  test('keeps arguments that are not UTF-8 unchanged', () => {
     expect(decodeLaunch(frame(hex('01 00 00000000 0000 ff00fe')))).toMatchObject({ args: Buffer.of(0xff, 0, 0xfe) });
   });
 });
 
 describe('a receipt', () => {
-  test.each([NaN, Infinity, -Infinity, 8.64e15 + 1])('with %d as its time is malformed: no date is that', (since) => {
-    expect(() => decodeReceipt(encodeReceipt({ ...receipt, since }))).toThrow('a receipt with a time');
+  test.each([NaN, Infinity, -Infinity, 8.64e15 + 1])('is malformed with %d as its time, which is no date', (since) => {
+    expect(() => decodeReceipt(encodeReceipt({ ...receipt, since }))).toThrow('a receipt with a valid time');
   });
 
-  test('is its kind, outcome, number, pid and time', () => {
+  test('is encoded as kind, outcome, number, pid and time', () => {
     expect(wire(encodeReceipt(receipt))).toBe(RECEIPT.toString('hex'));
     expect(decodeReceipt(frame(RECEIPT))).toStrictEqual(receipt);
   });
@@ -108,19 +108,19 @@ describe('a receipt', () => {
     ['delivered', 1],
     ['throttled', 2],
     ['released', 3],
-  ] as const)('numbers the outcome %s as %i', (outcome, code) => {
+  ] as const)('encodes the outcome %s as %i', (outcome, code) => {
     expect(encodeReceipt({ ...receipt, outcome }).body[0]).toBe(code);
     expect(decodeReceipt(encodeReceipt({ ...receipt, outcome }))).toStrictEqual({ ...receipt, outcome });
   });
 
-  test('with any other outcome is malformed', () => {
+  test('is malformed with any other outcome', () => {
     for (let code = 0; code < 256; code += 1) {
       const isKnown = code >= 1 && code <= 3;
       expect(codeOf(() => decodeReceipt(frame(changed(RECEIPT, 1, code))))).toBe(isKnown ? undefined : MALFORMED);
     }
   });
 
-  test('of any other length is malformed', () => {
+  test('is malformed with any other length', () => {
     const long = Buffer.concat([RECEIPT, Buffer.of(0)]);
     for (let end = 1; end <= long.length; end += 1) {
       const code = codeOf(() => decodeReceipt(frame(long.subarray(0, end))));
@@ -138,12 +138,12 @@ describe('a refusal', () => {
     ['not-taken', 5],
     ['ERR_SINGLETON_OBSERVER_FAILED', 6],
     ['ERR_SINGLETON_RELEASED', 7],
-  ] as const)('because of %s is the byte %i', (reason, code) => {
+  ] as const)('is encoded for %s as the byte %i', (reason, code) => {
     expect(wire(encodeRefusal(reason))).toBe(`030${code}`);
     expect(decodeRefusal({ kind: 3, body: Uint8Array.of(code) })).toBe(reason);
   });
 
-  test('of any other byte, of none or of more than one is malformed', () => {
+  test('is malformed with any other byte, with none or with more than one', () => {
     const bodies = [[0], ...Array.from({ length: 248 }, (_, index) => [8 + index]), [], [1, 1], [1, 0]];
     for (const body of bodies) {
       expect(codeOf(() => decodeRefusal({ kind: 3, body: Uint8Array.from(body) }))).toBe(MALFORMED);
@@ -151,15 +151,15 @@ describe('a refusal', () => {
   });
 });
 
-describe('a status and a pull', () => {
-  test('are a byte, and a number of four', () => {
+describe('an exit status and a window update', () => {
+  test('are encoded as one byte, and as four bytes', () => {
     expect(wire(encodeExit(255))).toBe('05ff');
     expect(wire(encodeWindowUpdate(262_144))).toBe('0900040000');
     for (let code = 0; code < 256; code += 1) expect(decodeExit(encodeExit(code))).toBe(code);
     for (const bytes of [0, 1, 65_536, 0xffff_ffff]) expect(decodeWindowUpdate(encodeWindowUpdate(bytes))).toBe(bytes);
   });
 
-  test('of any other length are malformed', () => {
+  test('are malformed with any other length', () => {
     for (let length = 0; length < 8; length += 1) {
       const body = new Uint8Array(length);
       expect(codeOf(() => decodeExit({ kind: 5, body }))).toBe(length === 1 ? undefined : MALFORMED);
@@ -173,23 +173,29 @@ const MESSAGES: [string, Buffer, (frame: Frame) => unknown][] = [
   ['a receipt', RECEIPT, decodeReceipt],
   ['a refusal', hex('03 04'), decodeRefusal],
   ['a status', hex('05 07'), decodeExit],
-  ['a pull', hex('09 00010000'), decodeWindowUpdate],
+  ['a window update', hex('09 00010000'), decodeWindowUpdate],
 ];
 
-test.each(MESSAGES)('%s of which any byte is any other gives a value or a SingletonError', (_, bytes, decode) => {
-  for (const at of bytes.keys()) {
-    for (let byte = 0; byte < 256; byte += 1) codeOf(() => decode(frame(changed(bytes, at, byte))));
-  }
-});
+test.each(MESSAGES)(
+  'decoding %s with any byte changed returns a value or throws a SingletonError',
+  (_, bytes, decode) => {
+    for (const at of bytes.keys()) {
+      for (let byte = 0; byte < 256; byte += 1) codeOf(() => decode(frame(changed(bytes, at, byte))));
+    }
+  },
+);
 
-test.each(MESSAGES)('%s is the same where its frame came byte by byte behind another', (_, bytes, decode) => {
-  const decoder = frames.createDecoder({ maxMessageBytes: 64 });
-  const twice = Buffer.concat([frames.encode(frame(bytes)), frames.encode(frame(bytes))]);
-  const messages = Array.from(twice, (byte) => decoder.push(Uint8Array.of(byte)))
-    .flat()
-    .map(({ kind, body }) => ({ kind, body: Buffer.from(body) }));
-  expect(messages.map((message) => decode(message))).toEqual([decode(frame(bytes)), decode(frame(bytes))]);
-});
+test.each(MESSAGES)(
+  'decoding %s returns the same when its frame arrives byte by byte after another',
+  (_, bytes, decode) => {
+    const decoder = frames.createDecoder({ maxMessageBytes: 64 });
+    const twice = Buffer.concat([frames.encode(frame(bytes)), frames.encode(frame(bytes))]);
+    const messages = Array.from(twice, (byte) => decoder.push(Uint8Array.of(byte)))
+      .flat()
+      .map(({ kind, body }) => ({ kind, body: Buffer.from(body) }));
+    expect(messages.map((message) => decode(message))).toEqual([decode(frame(bytes)), decode(frame(bytes))]);
+  },
+);
 
 /** The message that a frame of these bytes, its kind first, carries: a view into more. */
 function frame(bytes: Buffer): Frame {

@@ -7,14 +7,14 @@ function stream(): ScriptedConnection {
   return new ScriptedConnection(() => {});
 }
 
-test('takes so many bytes and leaves what follows', async () => {
+test('readExactly returns that number of bytes and leaves what follows', async () => {
   const connection = stream();
   connection.push('abcdef');
   expect(Buffer.from(await readUpTo(connection, 4)).toString()).toBe('abcd');
   expect(Buffer.from(await readUpTo(connection, 2)).toString()).toBe('ef');
 });
 
-test('waits for bytes that come one by one, and lets other turns happen meanwhile', async () => {
+test('readExactly waits for bytes that arrive one by one without blocking the event loop', async () => {
   const connection = stream();
   const taken = readUpTo(connection, 3);
   for (const byte of 'abc') {
@@ -24,7 +24,7 @@ test('waits for bytes that come one by one, and lets other turns happen meanwhil
   expect(Buffer.from(await taken).toString()).toBe('abc');
 });
 
-test('leaves no listener, and what follows flows', async () => {
+test('readExactly leaves no listener, and the stream flows on', async () => {
   const connection = stream();
   connection.push('ab');
   await readUpTo(connection, 1);
@@ -33,7 +33,7 @@ test('leaves no listener, and what follows flows', async () => {
   expect(String(await data)).toBe('b');
 });
 
-test('gives what is there where the stream ends before', async () => {
+test('readExactly returns what has arrived when the stream ends early', async () => {
   const connection = stream();
   connection.push('ab');
   connection.push(null);
@@ -41,7 +41,7 @@ test('gives what is there where the stream ends before', async () => {
   expect(await readUpTo(connection, 3)).toHaveLength(0);
 });
 
-test('gives nothing where the stream is destroyed', async () => {
+test('readExactly returns nothing when the stream is destroyed', async () => {
   const connection = stream();
   const taken = readUpTo(connection, 3);
   connection.push('ab');

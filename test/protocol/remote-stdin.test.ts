@@ -6,8 +6,8 @@ import { StdinSender } from '../../src/protocol/stdin-sender.ts';
 
 const nothing = (): void => {};
 
-describe('what comes into a launch', () => {
-  it('is held in bytes and not in chunks, where nobody reads it', async () => {
+describe('RemoteStdin', () => {
+  it('buffers bytes and not chunks when it is not read', async () => {
     const input = new RemoteStdin(nothing, nothing);
     input.read(0);
     for (let count = 0; count < 100_000; count += 1) input.receive(Uint8Array.of(count));
@@ -18,22 +18,22 @@ describe('what comes into a launch', () => {
     expect(Buffer.concat(chunks).length).toBe(100_000);
   });
 
-  it('is pulled again when half of it was read, and never more than the window', async () => {
-    const pulls: number[] = [];
-    const input = new RemoteStdin((bytes) => pulls.push(bytes), nothing);
+  it('sends a window update when half was read, and never exceeds the window', async () => {
+    const updates: number[] = [];
+    const input = new RemoteStdin((bytes) => updates.push(bytes), nothing);
     const read = buffer(input);
     for (let count = 0; count < 8; count += 1) {
-      while (pulls.length === 0) await new Promise(setImmediate);
-      input.receive(new Uint8Array(pulls.shift() ?? 0));
+      while (updates.length === 0) await new Promise(setImmediate);
+      input.receive(new Uint8Array(updates.shift() ?? 0));
     }
     input.receive(new Uint8Array());
     expect((await read).length).toBeGreaterThan(8 * 131_072);
   });
 
   it.each([
-    ['before it was pulled', (input: RemoteStdin) => input.receive(Uint8Array.of(1))],
-    ['behind its end', (input: RemoteStdin) => [input.receive(new Uint8Array()), input.receive(new Uint8Array())]],
-  ])('is malformed where it comes %s', (_, act) => {
+    ['before a window update', (input: RemoteStdin) => input.receive(Uint8Array.of(1))],
+    ['after its end', (input: RemoteStdin) => [input.receive(new Uint8Array()), input.receive(new Uint8Array())]],
+  ])('refuses bytes that arrive %s as malformed', (_, act) => {
     expect(() => act(new RemoteStdin(nothing, nothing))).toThrow(
       expect.objectContaining({ code: 'ERR_SINGLETON_MALFORMED_MESSAGE' }),
     );
@@ -61,7 +61,7 @@ function pump(source: Readable): {
 
 const FAILED = { name: 'SingletonError', code: 'ERR_SINGLETON_CONNECTION_FAILED' };
 
-test('a source that was destroyed before it is pulled is a failure, and no end', async () => {
+test('StdinSender fails, and sends no end, for a source that was destroyed before', async () => {
   const cause = new Error('disk');
   const source = new PassThrough().on('error', nothing).destroy(cause);
   const { input, sent, failed } = pump(source);
@@ -70,14 +70,14 @@ test('a source that was destroyed before it is pulled is a failure, and no end',
   expect(sent).toEqual([]);
 });
 
-test('a source of objects is a failure', async () => {
+test('StdinSender fails for a source in object mode', async () => {
   const { input, sent, failed } = pump(Readable.from([{ a: 1 }]));
   input.grant(10);
   expect(await failed).toMatchObject(FAILED);
   expect(sent).toEqual([]);
 });
 
-test('a connection that takes no more is not given more, however much is pulled', async () => {
+test('StdinSender writes nothing to a connection that is full, whatever the credit', async () => {
   const source = new Readable({ read: nothing });
   const { input, sent } = pump(source);
   input.grant(0xffff_ffff);
@@ -90,7 +90,7 @@ test('a connection that takes no more is not given more, however much is pulled'
   for (const event of ['data', 'end', 'close', 'error']) expect(source.listenerCount(event)).toBe(0);
 });
 
-test('a source that somebody else makes flow is a failure: nothing of it is lost in silence, or held without bound', async () => {
+test('StdinSender fails for a source that other code resumes, instead of losing or buffering its bytes', async () => {
   const source = new Readable({ read: nothing });
   const { input, sent, failed } = pump(source);
   input.grant(1);
@@ -103,7 +103,7 @@ test('a source that somebody else makes flow is a failure: nothing of it is lost
   expect(sent).toEqual([1]);
 });
 
-test('a source that somebody reads already is a failure', async () => {
+test('StdinSender fails for a source that already has a reader', async () => {
   const source = new Readable({ read: nothing }).on('data', nothing);
   const { input, sent, failed } = pump(source);
   input.grant(1);
@@ -114,7 +114,7 @@ test('a source that somebody reads already is a failure', async () => {
   expect(source.isPaused()).toBe(false);
 });
 
-test('what was read and not sent goes back for who reads on', async () => {
+test('StdinSender returns unsent bytes to the source', async () => {
   const source = new Readable({ read: nothing });
   const { input, sent } = pump(source);
   input.grant(2);

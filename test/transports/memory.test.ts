@@ -4,18 +4,18 @@ import type { Listening } from '../../src/transports/compliance-context.ts';
 import { memory, type MemoryNetwork } from '../../src/transports/memory.ts';
 import { listen, never, open, options, readAll, testTransport, unexpected } from '../helpers/transport-compliance.ts';
 
-describe.each([0, 1])('with a latency of %d ms', (latency) => {
+describe.each([0, 1])('memory({ latency: %d })', (latency) => {
   testTransport({
     create() {
       const network = memory({ latency });
       return [network.transport('an endpoint'), network.transport('an endpoint')];
     },
-    abilities: { reset: true },
+    capabilities: { reset: true },
   });
 });
 
-describe('a network', () => {
-  test('has endpoints of its own, by name', async () => {
+describe('memory()', () => {
+  test('keeps the endpoints of two networks apart', async () => {
     const [one, other] = [memory(), memory()];
     await listen(one.transport('a'));
     await listen(one.transport('b'));
@@ -23,24 +23,25 @@ describe('a network', () => {
     expect(one.transport('a').endpoint).toBe('memory://a');
   });
 
-  test('takes the time that it is told to', async () => {
-    const network = memory({ latency: 30 });
-    await listen(network.transport('a'));
-    const start = performance.now();
-    await open(network.transport('a'));
-    // Timers fire up to a millisecond early.
-    expect(performance.now() - start).toBeGreaterThan(29);
+  test('delays each step by its latency', async () => {
+    const order: string[] = [];
+    const begin = async (latency: number): Promise<void> => {
+      await listen(memory({ latency }).transport('a'));
+      order.push(`latency of ${latency} ms`);
+    };
+    await Promise.all([begin(300), begin(0)]);
+    expect(order).toEqual(['latency of 0 ms', 'latency of 300 ms']);
   });
 
-  test.each([-1, NaN, Infinity])('cannot have a latency of %d', (latency) => {
+  test.each([-1, NaN, Infinity])('refuses a latency of %d', (latency) => {
     expect(() => memory({ latency })).toThrow(invalid);
   });
 
-  test('cannot have an endpoint without a name', () => {
+  test('refuses an endpoint without a name', () => {
     expect(() => memory().transport('')).toThrow(invalid);
   });
 
-  test('has room for more connects at one instant than its queue is long', async () => {
+  test('accepts more simultaneous connects than its queue is long', async () => {
     const { network, accepted } = await hosted();
     const clients = await Promise.all(Array.from({ length: 600 }, () => open(network.transport('a'))));
     for (const client of clients) client.end();
@@ -48,7 +49,7 @@ describe('a network', () => {
     expect(accepted).toHaveLength(600);
   });
 
-  test('asks its schedule before each thing that happens, in the order of each connection', async () => {
+  test('calls its schedule before each step, in the order of each connection', async () => {
     const steps: string[] = [];
     const network = memory({ schedule: async (what) => void steps.push(what) });
     const { nextAccepted } = await listen(network.transport('a'));
@@ -60,8 +61,8 @@ describe('a network', () => {
   });
 });
 
-describe('a frozen host', () => {
-  test('takes connections, and hears of them and of their bytes when it is thawed', async () => {
+describe('freeze()', () => {
+  test('queues connections, which the host accepts with their bytes after thaw()', async () => {
     const { network, accepted, nextAccepted } = await hosted();
     network.freeze('a');
     const arrival = nextAccepted();
@@ -69,11 +70,11 @@ describe('a frozen host', () => {
     client.end('patience');
     await turns();
     expect(accepted).toHaveLength(0);
-    network.thaw('a');
+    network.unfreeze('a');
     expect(String(await readAll(await arrival))).toBe('patience');
   });
 
-  test('sends nothing', async () => {
+  test('holds back what the host sends', async () => {
     const { network, nextAccepted } = await hosted();
     const arrival = nextAccepted();
     const client = await open(network.transport('a'));
@@ -82,11 +83,11 @@ describe('a frozen host', () => {
     host.end('late');
     await turns();
     expect(client.readableLength).toBe(0);
-    network.thaw('a');
+    network.unfreeze('a');
     expect(String(await readAll(client))).toBe('late');
   });
 
-  test('with a full queue lets further ones wait, until they give up', async () => {
+  test('makes connects wait when the queue is full, until they are aborted', async () => {
     const { network } = await hosted();
     network.freeze('a');
     for (let count = 0; count < 511; count++) await open(network.transport('a'));
@@ -98,16 +99,16 @@ describe('a frozen host', () => {
     await expect(waiting).rejects.toBe(reason);
   });
 
-  test('has the endpoint all the same', async () => {
+  test('keeps the endpoint bound', async () => {
     const { network } = await hosted();
     network.freeze('a');
     expect(await network.transport('a').listen(unexpected, options())).toBeUndefined();
   });
 });
 
-describe('a crash', () => {
+describe('crash()', () => {
   test.each([false, true])(
-    'resets connections, frees the endpoint and does not tell the host; frozen: %j',
+    'resets connections and frees the endpoint without calling onLost (frozen: %j)',
     async (isFrozen) => {
       const { network, nextAccepted, listener } = await hosted();
       const arrival = nextAccepted();
@@ -130,7 +131,7 @@ describe('a crash', () => {
     },
   );
 
-  test('of nobody changes nothing', async () => {
+  test('changes nothing without a host', async () => {
     const network = memory();
     network.crash('a');
     network.steal('a');
@@ -138,7 +139,7 @@ describe('a crash', () => {
   });
 });
 
-test('a host whose endpoint is stolen is told, once, and the next one has it', async () => {
+test('steal() calls onLost once, and the next host can bind the endpoint', async () => {
   const network = memory();
   const onLost = vi.fn<() => void>();
   const { listener } = await listen(network.transport('a'), { onLost });
@@ -151,7 +152,7 @@ test('a host whose endpoint is stolen is told, once, and the next one has it', a
   await accepted;
 });
 
-test.each([0, 3, 6])('a connection is cut after %d bytes, and the one after it is not', async (bytes) => {
+test.each([0, 3, 6])('cutNext() resets the next connection after %d bytes, and not the one after it', async (bytes) => {
   const { network, nextAccepted } = await hosted();
   network.cutNext('a', bytes);
   const arrival = nextAccepted();

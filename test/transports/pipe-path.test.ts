@@ -12,10 +12,10 @@ const mac: System = {
 const windows: System = { ...linux, platform: 'win32', tmpdir: String.raw`C:\Temp`, uid: undefined };
 const invalid = expect.objectContaining({ name: 'SingletonError', code: 'ERR_SINGLETON_INVALID_OPTION' });
 
-describe('a name', () => {
+describe('pipe({ name })', () => {
   const name = 'com.acme.editor';
 
-  test('is a file in XDG_RUNTIME_DIR, which is not made', () => {
+  test('is a file in XDG_RUNTIME_DIR, which is not created', () => {
     expect(resolvePath({ name }, { ...linux, env: { XDG_RUNTIME_DIR: '/run/user/1000' } })).toEqual({
       kind: 'socket-file',
       path: '/run/user/1000/com.acme.editor.sock',
@@ -23,7 +23,7 @@ describe('a name', () => {
     });
   });
 
-  test.each([undefined, '', 'relative/path'])('is a directory of the user where XDG_RUNTIME_DIR is %o', (given) => {
+  test.each([undefined, '', 'relative/path'])('is in a directory of the user if XDG_RUNTIME_DIR is %o', (given) => {
     expect(resolvePath({ name }, { ...linux, env: { XDG_RUNTIME_DIR: given } })).toEqual({
       kind: 'socket-file',
       path: '/tmp/com.acme.editor-1000/socket',
@@ -31,7 +31,7 @@ describe('a name', () => {
     });
   });
 
-  test('of a usual length fits into the long temp directory of macOS', () => {
+  test('fits into the long temp directory of macOS with a usual length', () => {
     expect(resolvePath({ name }, mac).path).toBe(`${mac.tmpdir}/com.acme.editor-501/socket`);
   });
 
@@ -43,19 +43,19 @@ describe('a name', () => {
     expect(resolvePath({ name }, { ...windows, username: () => 'bob' }).path).toMatch(/-bob$/);
   });
 
-  test.each(['', 'a/b', String.raw`a\b`, 'a\0b', 'a\nb', '\ud800', 1, null])('cannot be %o', (wrong) => {
+  test.each(['', 'a/b', String.raw`a\b`, 'a\0b', 'a\nb', '\ud800', 1, null])('refuses %o', (wrong) => {
     expect(() => resolvePath(untyped({ name: wrong }), linux)).toThrow(invalid);
   });
 
-  test('that makes the path too long is refused, with the length and what to do', () => {
+  test('refuses a name that makes the path too long, with the length and what to do', () => {
     expect(() => resolvePath({ name: 'x'.repeat(80) }, linux)).toThrow(
-      /88 bytes.*got 97: .*shorter name, or give a path/,
+      /88 bytes.*got 97 bytes: .*shorter name, or set "path"/,
     );
   });
 });
 
-describe('a path', () => {
-  test('is taken as it is, in a directory where nobody else may write', () => {
+describe('pipe({ path })', () => {
+  test('is used unchanged, in a directory where no other user may write', () => {
     expect(resolvePath({ path: '/srv/app//x/../app.sock' }, linux)).toEqual({
       kind: 'socket-file',
       path: '/srv/app/app.sock',
@@ -69,12 +69,12 @@ describe('a path', () => {
     expect(() => resolvePath({ path: String.raw`C:\my-app` }, windows)).toThrow(invalid);
   });
 
-  test.each(['', 'relative', './app.sock', '/a\0b', '/\ud800', 1, null])('cannot be %o', (wrong) => {
+  test.each(['', 'relative', './app.sock', '/a\0b', '/\ud800', 1, null])('refuses %o', (wrong) => {
     expect(() => resolvePath(untyped({ path: wrong }), linux)).toThrow(invalid);
   });
 
   // A suffix of 15 bytes is added to it, and the system takes 103.
-  test.each([88, 89, 103, 104, 108, 109])('of %d bytes is taken up to 88, whatever its characters', (bytes) => {
+  test.each([88, 89, 103, 104, 108, 109])('is accepted up to 88 bytes, whatever its characters: %d bytes', (bytes) => {
     const paths = [
       `/${'a'.repeat(bytes - 1)}`,
       `/${'ü'.repeat((bytes - 2) / 2)}`.padEnd(bytes - Math.floor((bytes - 2) / 2), 'a'),
@@ -83,7 +83,7 @@ describe('a path', () => {
       expect(Buffer.byteLength(path)).toBe(bytes);
       if (bytes === 88) expect(resolvePath({ path }, linux).path).toBe(path);
       else {
-        const message = new RegExp(`at most 88 bytes .*takes 103.*got ${bytes}: .*Choose a shorter one`);
+        const message = new RegExp(`at most 88 bytes .*allows 103.*got ${bytes} bytes: .*Choose a shorter path`);
         expect(() => resolvePath({ path }, linux)).toThrow(message);
         expect(() => resolvePath({ path }, linux)).toThrow(invalid);
       }
@@ -91,7 +91,7 @@ describe('a path', () => {
   });
 });
 
-test('a name and a path together are refused, and so is nothing', () => {
+test('pipe() refuses a name together with a path, and neither of them', () => {
   expect(() => pipe(untyped({ name: 'a', path: '/b' }))).toThrow(invalid);
   expect(() => pipe(untyped({}))).toThrow(invalid);
   expect(() => pipe(untyped(undefined))).toThrow(invalid);

@@ -19,7 +19,7 @@ import type { Transport } from '../../src/interface/transport.ts';
 import { kernelMutex } from '../../src/transports/kernel-mutex.ts';
 import { namedPipe, pipe } from '../../src/transports/pipe.ts';
 import { unixSocket } from '../../src/transports/unix-socket.ts';
-import { folder, leaveStale } from '../helpers/socket-folder.ts';
+import { socketFolder, createStaleSocket } from '../helpers/socket-folder.ts';
 import { listen, never, open, options, testTransport, unexpected } from '../helpers/transport-compliance.ts';
 
 const isWindows = process.platform === 'win32';
@@ -27,32 +27,32 @@ const isLinux = process.platform === 'linux';
 const isRoot = process.getuid?.() === 0;
 if (!isRoot) console.warn('NOT TESTED, for want of root: sockets and directories of another user.');
 
-const abilities = { reset: true, resources: { listener: 'PipeWrap', connection: 'PipeWrap' } };
+const capabilities = { reset: true, resources: { listener: 'PipeWrap', connection: 'PipeWrap' } };
 
 describe('pipe()', () => {
-  testTransport({ create: () => twoAt(freshPath()), abilities });
+  testTransport({ create: () => twoAt(freshPath()), capabilities });
 });
 
-describe('a pipe that the system frees', () => {
-  testTransport({ create: twoThatAreFreed, abilities });
+describe('pipe() with a named pipe', () => {
+  testTransport({ create: twoThatAreFreed, capabilities });
 });
 
-describe.skipIf(isWindows)('a Unix socket', () => {
-  describe('whose host keeps the mutex', () => {
-    testTransport({ create: twoThatHoldOn, abilities });
+describe.skipIf(isWindows)('pipe() with a Unix socket', () => {
+  describe('whose host holds the mutex', () => {
+    testTransport({ create: twoThatHoldOn, capabilities });
 
-    test('is cleared when its host is gone, and not while the mutex is held', async () => {
+    test('is removed when its host has gone, and not while the mutex is held', async () => {
       const [transport] = twoThatHoldOn();
       const path = transport.endpoint.replace('unix://', '');
-      await leaveStale(path);
-      const release = await kernelMutex(process.platform).tryHold(path);
+      await createStaleSocket(path);
+      const release = await kernelMutex(process.platform).tryLock(path);
       expect(await transport.listen(unexpected, options())).toBeUndefined();
       release?.();
       await listen(transport);
     });
   });
 
-  test('can be used by no one else, and leaves nothing behind', async () => {
+  test('can be used by no other user, and leaves no file', async () => {
     const path = freshPath();
     const { listener } = await listen(pipe({ path }));
     expect(lstatSync(path).mode & 0o777).toBe(0o600);
@@ -61,7 +61,7 @@ describe.skipIf(isWindows)('a Unix socket', () => {
     expect(readdirSync(join(path, '..'))).toEqual([]);
   });
 
-  test('tells a client that has gone from one that has ended', async () => {
+  test('distinguishes a client that has gone from one that has ended', async () => {
     const path = freshPath();
     const { nextAccepted } = await listen(pipe({ path }));
     for (const isPeerGone of [false, true]) {
@@ -78,31 +78,31 @@ describe.skipIf(isWindows)('a Unix socket', () => {
     }
   });
 
-  describe('that a crashed host left', () => {
-    test('is cleared by who listens, and leaves nothing behind', async () => {
+  describe('left by a crashed host', () => {
+    test('is removed by listen(), and leaves no file', async () => {
       const path = freshPath();
-      await leaveStale(path);
+      await createStaleSocket(path);
       const { listener } = await listen(pipe({ path }));
       await open(pipe({ path }));
-      const release = await kernelMutex(process.platform).tryHold(path);
+      const release = await kernelMutex(process.platform).tryLock(path);
       expect(release).toBeDefined();
       release?.();
       await listener.close();
       expect(readdirSync(join(path, '..'))).toEqual([]);
     });
 
-    test('is taken for a launch that connects, until that finds nobody', async () => {
+    test('counts as taken for a launch that connects, until it finds no host', async () => {
       const path = freshPath();
-      await leaveStale(path);
+      await createStaleSocket(path);
       const transport = pipe({ path });
       expect(await transport.listen(unexpected, { ...options(), skipProbe: true })).toBeUndefined();
       expect(await transport.connect({ signal: never() })).toBeUndefined();
       await listen(transport, { skipProbe: true });
     });
 
-    test('goes to one of many', async () => {
+    test('is bound by one of many', async () => {
       const path = freshPath();
-      await leaveStale(path);
+      await createStaleSocket(path);
       const tries = Array.from({ length: 10 }, () => pipe({ path }).listen(leave, options()));
       const got = (await Promise.all(tries)).filter((listener) => listener !== undefined);
       expect(readdirSync(join(path, '..'))).toEqual(['socket']);
@@ -110,61 +110,61 @@ describe.skipIf(isWindows)('a Unix socket', () => {
       expect(got).toHaveLength(1);
     });
 
-    test.runIf(isLinux)('is left to who has the mutex', async () => {
+    test.runIf(isLinux)('is left to the holder of the mutex', async () => {
       const path = freshPath();
-      await leaveStale(path);
-      const release = await kernelMutex('linux').tryHold(path);
+      await createStaleSocket(path);
+      const release = await kernelMutex('linux').tryLock(path);
       expect(await pipe({ path }).listen(unexpected, options())).toBeUndefined();
       expect(lstatSync(path).isSocket()).toBe(true);
       release?.();
       await listen(pipe({ path }));
     });
 
-    test('takes temporary names of dead launches with it, and nothing else', async () => {
+    test('is removed with the temporary names of dead launches, and nothing else', async () => {
       const path = freshPath();
       const dead = spawnSync(process.execPath, ['--version']).pid;
-      await leaveStale(`${path}.${dead}.abc123`);
-      await leaveStale(`${path}.${process.pid}.abc123`);
+      await createStaleSocket(`${path}.${dead}.abc123`);
+      await createStaleSocket(`${path}.${process.pid}.abc123`);
       writeFileSync(`${path}.${dead}.def456`, 'not a socket');
-      await leaveStale(`${path}.${dead}.more.abc123`);
+      await createStaleSocket(`${path}.${dead}.more.abc123`);
       await listen(pipe({ path }));
       const kept = ['', `.${dead}.def456`, `.${dead}.more.abc123`, `.${process.pid}.abc123`];
       expect(readdirSync(join(path, '..'))).toEqual(kept.map((suffix) => `socket${suffix}`).toSorted());
     });
   });
 
-  describe('is refused and left alone where', () => {
+  describe('is refused and not removed when', () => {
     /** Each makes what is wrong, and returns what must stay. */
     const wrongs: Record<string, (path: string) => string | Promise<string>> = {
       'a regular file is at the path': (path) => (writeFileSync(path, 'precious'), path),
       'a directory is at the path': (path) => (mkdirSync(path), path),
       'a symbolic link to a stale socket is at the path': async (path) => {
-        await leaveStale(`${path}.target`);
+        await createStaleSocket(`${path}.target`);
         symlinkSync(`${path}.target`, path);
         return path;
       },
       'a dangling symbolic link is at the path': (path) => (symlinkSync('nowhere', path), path),
       'everybody may write to the directory': async (path) => {
-        await leaveStale(path);
+        await createStaleSocket(path);
         chmodSync(join(path, '..'), 0o777);
         return path;
       },
       'the directory is a symbolic link': async (path) => {
         const directory = join(path, '..');
-        const target = folder();
-        await leaveStale(join(target, 'socket'));
+        const target = socketFolder();
+        await createStaleSocket(join(target, 'socket'));
         rmSync(directory, { recursive: true });
         symlinkSync(target, directory);
         return path;
       },
       ...(isRoot && {
         'a socket of another user is at the path': async (path: string) => {
-          await leaveStale(path);
+          await createStaleSocket(path);
           chownSync(path, 65_534, 65_534);
           return path;
         },
         'the directory is that of another user': async (path: string) => {
-          await leaveStale(path);
+          await createStaleSocket(path);
           chownSync(join(path, '..'), 65_534, 65_534);
           return path;
         },
@@ -182,15 +182,15 @@ describe.skipIf(isWindows)('a Unix socket', () => {
     });
 
     test('the directory is a symbolic link, and the error says so', async () => {
-      const link = join(folder(), 'link');
-      symlinkSync(folder(), link);
+      const link = join(socketFolder(), 'link');
+      symlinkSync(socketFolder(), link);
       await expect(pipe({ path: join(link, 'socket') }).listen(unexpected, options())).rejects.toThrow(
         'a symbolic link',
       );
     });
 
-    test('there is no directory, where nobody is either', async () => {
-      const path = join(folder(), 'missing', 'socket');
+    test('there is no directory, and connect() finds no host', async () => {
+      const path = join(socketFolder(), 'missing', 'socket');
       expect(await pipe({ path }).connect({ signal: never() })).toBeUndefined();
       await expect(pipe({ path }).listen(unexpected, options())).rejects.toMatchObject({
         code: 'ERR_SINGLETON_ENDPOINT_UNAVAILABLE',
@@ -205,11 +205,11 @@ describe.skipIf(isWindows)('a Unix socket', () => {
       const onLost = vi.fn<() => void>();
       await listen(pipe({ path }), { onLost });
       unlinkSync(path);
-      await vi.waitUntil(() => onLost.mock.calls.length > 0);
+      await vi.waitUntil(() => onLost.mock.calls.length > 0, { timeout: 60_000 });
       expect(onLost).toHaveBeenCalledOnce();
     });
 
-    test('when it is replaced, and close() leaves the successor there', async () => {
+    test('when it is replaced, and close() does not remove the successor', async () => {
       const path = freshPath();
       const onLost = vi.fn<() => void>();
       const { listener } = await listen(pipe({ path }), { onLost });
@@ -218,13 +218,13 @@ describe.skipIf(isWindows)('a Unix socket', () => {
       onTestFinished(() => void successor.close());
       await once(successor, 'listening');
       const { ino } = statSync(path);
-      await vi.waitUntil(() => onLost.mock.calls.length > 0);
+      await vi.waitUntil(() => onLost.mock.calls.length > 0, { timeout: 60_000 });
       await listener.close();
       expect(statSync(path).ino).toBe(ino);
       await open(pipe({ path }));
     });
 
-    test('and the next one can have it', async () => {
+    test('and can be bound by the next host', async () => {
       const path = freshPath();
       const { listener } = await listen(pipe({ path }), { onLost: () => {} });
       unlinkSync(path);
@@ -235,9 +235,9 @@ describe.skipIf(isWindows)('a Unix socket', () => {
   });
 });
 
-describe.skipIf(isWindows)('by name', () => {
-  test('it is in XDG_RUNTIME_DIR, or in a directory of this user in the temp directory', async () => {
-    const [runtime, temp] = [folder(), folder()];
+describe.skipIf(isWindows)('pipe({ name })', () => {
+  test('binds in XDG_RUNTIME_DIR, or in a directory of this user in the temp directory', async () => {
+    const [runtime, temp] = [socketFolder(), socketFolder()];
     vi.stubEnv('XDG_RUNTIME_DIR', runtime);
     vi.stubEnv('TMPDIR', temp);
     onTestFinished(() => void vi.unstubAllEnvs());
@@ -253,8 +253,8 @@ describe.skipIf(isWindows)('by name', () => {
     expect(statSync(join(temp, directory)).mode & 0o777).toBe(0o700);
   });
 
-  test('it is refused where others can look into the directory', async () => {
-    const runtime = folder();
+  test('refuses a directory that other users can read', async () => {
+    const runtime = socketFolder();
     chmodSync(runtime, 0o755);
     vi.stubEnv('XDG_RUNTIME_DIR', runtime);
     onTestFinished(() => void vi.unstubAllEnvs());
@@ -267,7 +267,7 @@ describe.skipIf(isWindows)('by name', () => {
 });
 
 function freshPath(): string {
-  return isWindows ? String.raw`\\.\pipe\socket-singleton-` + process.hrtime.bigint() : join(folder(), 'socket');
+  return isWindows ? String.raw`\\.\pipe\socket-singleton-` + process.hrtime.bigint() : join(socketFolder(), 'socket');
 }
 
 function twoAt(path: string): [Transport, Transport] {
@@ -279,16 +279,16 @@ function twoThatAreFreed(): [Transport, Transport] {
   return [namedPipe(path), namedPipe(path)];
 }
 
-/** As on systems where a busy host looks like a dead one. */
+/** As on systems on which a busy host looks like a dead one. */
 function twoThatHoldOn(): [Transport, Transport] {
   const path = freshPath();
   const directory = { path: join(path, '..'), uid: process.getuid?.(), forbidden: 0o022, isOurs: false };
-  const mutex = { ...kernelMutex(process.platform), isForLife: true };
+  const mutex = { ...kernelMutex(process.platform), heldForProcessLifetime: true };
   const where = { kind: 'socket-file', path, directory } as const;
   return [unixSocket(where, mutex), unixSocket(where, mutex)];
 }
 
-/** A knock: somebody looked whether this listens. */
-function leave(knock: { destroy(): unknown }): void {
-  knock.destroy();
+/** Closes a probe at once. */
+function leave(probe: { destroy(): unknown }): void {
+  probe.destroy();
 }

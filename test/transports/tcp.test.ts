@@ -44,13 +44,13 @@ vi.mock('node:net', async (importActual) => {
   };
 });
 
-const abilities = { reset: true, resources: { listener: 'TCPServerWrap', connection: 'TCPSocketWrap' } };
+const capabilities = { reset: true, resources: { listener: 'TCPServerWrap', connection: 'TCPSocketWrap' } };
 
-describe.each(['127.0.0.1', '::1'])('at a free port of %s', (address) => {
-  testTransport({ create: () => twoAt(address), abilities });
+describe.each(['127.0.0.1', '::1'])('tcp() at a free port of %s', (address) => {
+  testTransport({ create: () => twoAt(address), capabilities });
 });
 
-describe('the endpoint', () => {
+describe('endpoint', () => {
   test.each([
     [{}, 'tcp://127.0.0.1:1337'],
     [{ address: undefined, port: undefined }, 'tcp://127.0.0.1:1337'],
@@ -59,11 +59,11 @@ describe('the endpoint', () => {
     [{ address: '::1', port: 21_337 }, 'tcp://[::1]:21337'],
     [{ address: '::ffff:127.0.0.1', port: 0 }, 'tcp://[::ffff:127.0.0.1]:0'],
     [{ address: 'localhost', port: 21_337 }, 'tcp://localhost:21337'],
-  ])('of %o is %s', (given, endpoint) => {
+  ])('is, for %o, %s', (given, endpoint) => {
     expect(tcp(given).endpoint).toBe(endpoint);
   });
 
-  test.each(['127.0.0.1', '::1'])('of port 0 of %s is where the listener was put', async (address) => {
+  test.each(['127.0.0.1', '::1'])('has the port of the listener for port 0 of %s', async (address) => {
     const { listener } = await listen(tcp({ address, port: 0 }));
     const port = Number(new URL(listener.endpoint).port);
     expect(port).toBeGreaterThan(0);
@@ -71,11 +71,11 @@ describe('the endpoint', () => {
     await open(tcp({ address, port }));
   });
 
-  test.each([-1, 65_536, 1.5, NaN, Infinity])('cannot have port %d', (port) => {
+  test.each([-1, 65_536, 1.5, NaN, Infinity])('refuses port %d', (port) => {
     expect(() => tcp({ port })).toThrow(expect.objectContaining({ code: 'ERR_SINGLETON_INVALID_OPTION' }));
   });
 
-  test('cannot have a port that is not a number, nor an address that is not text', () => {
+  test('refuses a port that is not a number and an address that is not a string', () => {
     const invalid = expect.objectContaining({ code: 'ERR_SINGLETON_INVALID_OPTION' });
     // @ts-expect-error what a caller without types may pass
     expect(() => tcp({ port: '1337' })).toThrow(invalid);
@@ -85,9 +85,9 @@ describe('the endpoint', () => {
   });
 });
 
-describe('listening', () => {
-  test('at an address that this machine does not have is an error that says so', async () => {
-    // From the range for documentation: nobody has it, and nothing is sent.
+describe('listen', () => {
+  test('rejects for an address that is not of this machine, and names it', async () => {
+    // From the range for documentation: no machine has it, and nothing is sent.
     const error = await rejection(tcp({ address: '192.0.2.1', port: 0 }).listen(unexpected, options()));
     expect(error).toMatchObject({
       code: 'ERR_SINGLETON_ENDPOINT_UNAVAILABLE',
@@ -100,7 +100,7 @@ describe('listening', () => {
     ['EACCES', /does not allow this port/],
     ['ENOTFOUND', /no such name/],
     ['EMFILE', /what the system said/],
-  ])('fails with its cause where the system answers %s, here in a server that pretends to', async (code, message) => {
+  ])('rejects with its cause for the error %s, simulated by a server', async (code, message) => {
     system.listenError = Object.assign(new Error('what the system said'), { code });
     onTestFinished(() => void delete system.listenError);
     const error = await rejection(tcp({ port: 0 }).listen(unexpected, options()));
@@ -112,7 +112,7 @@ describe('listening', () => {
     });
   });
 
-  test('goes on with a warning when a connection cannot be accepted', async () => {
+  test('keeps listening, with a warning, when a connection cannot be accepted', async () => {
     const warnings: SingletonError[] = [];
     const { listener } = await listen(tcp({ port: 0 }), { onWarning: (warning) => warnings.push(warning) });
     system.servers.at(-1)?.emit('error', new Error('too many open files'));
@@ -122,7 +122,7 @@ describe('listening', () => {
     await open(at(listener.endpoint));
   });
 
-  test('a connection tells the address of its other side', async () => {
+  test('sets the remote address of a connection', async () => {
     const { listener, nextAccepted } = await listen(tcp({ port: 0 }));
     const accepted = nextAccepted();
     await open(at(listener.endpoint));
@@ -132,7 +132,7 @@ describe('listening', () => {
   test.each([
     ['0.0.0.0', '127.0.0.1'],
     ['::', '::1'],
-  ])('at every address (%s) is reached through %s', async (address, host) => {
+  ])('accepts, at every address (%s), a connection through %s', async (address, host) => {
     const { listener, nextAccepted } = await listen(tcp({ address, port: 0 }));
     const accepted = nextAccepted();
     const client = await open(at(listener.endpoint));
@@ -144,8 +144,8 @@ describe('listening', () => {
   });
 });
 
-describe('connecting', () => {
-  test('a socket that connects to itself has found nobody, and is closed', async () => {
+describe('connect', () => {
+  test('resolves to undefined for a socket that connects to itself, and closes it', async () => {
     const [transport] = await twoAt('127.0.0.1');
     system.localPort = portOf(transport.endpoint);
     onTestFinished(() => void delete system.localPort);
@@ -159,7 +159,7 @@ describe('connecting', () => {
     expect(socket?.destroyed).toBe(true);
   });
 
-  test('fails with its cause where the system refuses it for a reason of its own', async () => {
+  test('rejects with its cause for any other error of the system', async () => {
     const { listener } = await listen(tcp({ port: 0 }));
     const [transport] = await twoAt('127.0.0.1');
     // Another socket has it.
@@ -171,7 +171,7 @@ describe('connecting', () => {
     });
   });
 
-  test('a connection that breaks before anybody listens to its errors only closes', async () => {
+  test('closes a connection that breaks before an error listener is added', async () => {
     const { listener, nextAccepted } = await listen(tcp({ port: 0 }));
     const accepted = nextAccepted();
     const connection = await at(listener.endpoint).connect({ signal: never() });

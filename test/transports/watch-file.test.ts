@@ -1,14 +1,14 @@
 import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { watchFile } from '../../src/transports/unix-socket.ts';
-import { folder } from '../helpers/socket-folder.ts';
+import { socketFolder } from '../helpers/socket-folder.ts';
 
-test('where the system tells of no change, an endpoint is looked at now and then, until close()', () => {
+test('watchFile polls the file until close() on a system that reports no changes', () => {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
   onTestFinished(() => void vi.useRealTimers());
   const look = vi.fn<() => void>();
   // There is no such directory to watch.
-  const watch = watchFile(join(folder(), 'missing', 'socket'), look);
+  const watch = watchFile(join(socketFolder(), 'missing', 'socket'), look);
   vi.advanceTimersByTime(4999);
   expect(look).not.toHaveBeenCalled();
   vi.advanceTimersByTime(1);
@@ -20,9 +20,9 @@ test('where the system tells of no change, an endpoint is looked at now and then
   expect(look).toHaveBeenCalledTimes(2);
 });
 
-test('a watch does not keep the process alive', () => {
+test('watchFile does not keep the process alive', () => {
   const before = process.getActiveResourcesInfo();
-  const watch = watchFile(join(folder(), 'socket'), () => {});
+  const watch = watchFile(join(socketFolder(), 'socket'), () => {});
   onTestFinished(() => watch.close());
   expect(process.getActiveResourcesInfo()).toEqual(before);
 });

@@ -6,7 +6,8 @@ import { z } from 'zod';
 import { json } from '../../src/codecs/json.ts';
 import { lengthPrefixed, type LengthPrefixedOptions } from '../../src/codecs/length-prefixed.ts';
 import { msgpack } from '../../src/codecs/msgpack.ts';
-import { legacy, Singleton, type Codec, type Receipt, type Receive, type Schema } from '../../src/index.ts';
+import { legacy, Singleton, type Codec, type Receipt, type Schema } from '../../src/index.ts';
+import type { ReadLaunch } from '../../src/interface/codec.ts';
 
 interface Job {
   readonly file: string;
@@ -48,7 +49,7 @@ void Singleton.acquire({ codec: msgpack<Job>(), args: ['a'] });
 void Singleton.send({ codec: json<Job>(), args: { file: 'a', lines: 1 } });
 // @ts-expect-error args does not give T: the legacy codec carries strings
 void Singleton.send({ args: { file: 'a' } });
-// @ts-expect-error nothing at all is handed over as the command line, which is no T
+// @ts-expect-error without args the command line is sent, which is no T
 void Singleton.send({ codec: json<Job | undefined>(), args: undefined });
 // @ts-expect-error the codec is missing
 new Singleton<Job>({ args });
@@ -68,7 +69,7 @@ expectTypeOf(
 const texts = lengthPrefixed({ name: 'a', serialize: (a: string) => Buffer.from(a), deserialize: (b) => String(b) });
 expectTypeOf(texts).toEqualTypeOf<Codec<string, never>>();
 expectTypeOf(new Singleton({ codec: lengthPrefixed(serializer), args })).toEqualTypeOf<Singleton<Job, never>>();
-expectTypeOf(texts.protocol.inbound()).toEqualTypeOf<Promise<Receive<string, never>>>();
+expectTypeOf(texts.protocol.inbound()).toEqualTypeOf<Promise<ReadLaunch<string, never>>>();
 lengthPrefixed({ ...serializer, load: () => Promise.resolve() });
 lengthPrefixed({ ...serializer, load: () => Promise.resolve('what was loaded') });
 // @ts-expect-error load is waited for
@@ -82,7 +83,7 @@ lengthPrefixed<string>({ name: 'a', serialize: (a) => Buffer.from(a), deserializ
 // @ts-expect-error the name is missing
 lengthPrefixed<string>({ serialize: (a) => Buffer.from(a), deserialize: String });
 
-// Schemas: args is what they take, listeners get what they give.
+// Schemas: args has their input type, listeners receive their output type.
 interface Parsed {
   file: number;
   line: number;
@@ -114,7 +115,7 @@ parsed.trace((given) => expectTypeOf(given.file).toEqualTypeOf<number>());
 expectTypeOf(parsed.arguments).toEqualTypeOf<readonly Parsed[]>();
 void acquireZod().then((app) => app.on('args', ({ file, line }) => expectTypeOf(file).toEqualTypeOf(line)));
 
-// With other codecs: the schema alone tells the types, and gets what the codec carries.
+// With other codecs: the schema alone defines the types, and receives what the codec delivers.
 const words = z.array(z.string()).transform((list) => list.length);
 const acquireWords = () => Singleton.acquire({ codec: legacy(), schema: words, args: ['a'] });
 expectTypeOf<ReturnType<typeof acquireWords>>().toEqualTypeOf<Promise<Singleton<number, never>>>();
@@ -142,10 +143,10 @@ void Singleton.acquire({ codec, schema: zod });
 void Singleton.acquire({ schema: zod, args: { file: 'a' } });
 // @ts-expect-error this is no schema
 void Singleton.acquire({ codec, schema: { parse: length }, args: { file: 'a' } });
-// @ts-expect-error listeners get the schema's output
+// @ts-expect-error listeners receive the schema's output
 parsed.on('args', (given: { file: string }) => given);
 
-// Options in a variable, where no literal is checked for what it has too much.
+// Options in a variable, which is not checked for excess properties.
 const options = { codec: json<{ file: string }>(), schema: zod, args: { file: 'a' } };
 const acquireVariable = () => Singleton.acquire(options);
 expectTypeOf<ReturnType<typeof acquireVariable>>().toEqualTypeOf<ReturnType<typeof acquireZod>>();

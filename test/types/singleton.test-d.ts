@@ -59,7 +59,7 @@ new Singleton({ port: '1337' });
 new Singleton({ args: [1] });
 // @ts-expect-error no such option
 new Singleton({ release_threshold: 1 });
-// @ts-expect-error a hand-off has no thresholds
+// @ts-expect-error send() has no thresholds
 void Singleton.send({ releaseThreshold: 1 });
 
 // Events, each with its arguments.

@@ -1,18 +1,9 @@
 import { Readable, Writable } from 'node:stream';
-import type { Session, Launch } from '../../interface/codec.ts';
+import type { Launch, Session } from '../../interface/codec.ts';
 import { invalidOptionError } from '../../interface/errors.ts';
 import type { Client } from '../events.ts';
 
-/** What a host knows of a client that was counted. */
-export interface ClientInfo<R> {
-  readonly number: number;
-  readonly launch: Launch<unknown>;
-  readonly remoteAddress: string | undefined;
-  /** `undefined` where the launch does not wait. */
-  readonly dialogue: Session<R> | undefined;
-}
-
-/** One launch as listeners see it. Where it does not wait, what they say to it goes nowhere, and nobody is hurt. */
+/** The public `client` of one launch. If the launch does not wait, output is discarded. */
 export class HostClient<R> implements Client<R> {
   readonly number: number;
   readonly cwd: string | undefined;
@@ -23,15 +14,20 @@ export class HostClient<R> implements Client<R> {
   #signal: AbortSignal | undefined;
   #stdout: Writable | undefined;
   #stderr: Writable | undefined;
-  #input: Readable | undefined;
+  #stdin: Readable | undefined;
 
-  constructor({ number, launch: { cwd, pid }, remoteAddress, dialogue }: ClientInfo<R>) {
+  constructor(
+    number: number,
+    { cwd, pid }: Launch<unknown>,
+    remoteAddress: string | undefined,
+    session: Session<R> | undefined,
+  ) {
     this.number = number;
     this.cwd = cwd;
     this.pid = pid;
     this.remoteAddress = remoteAddress;
-    this.waiting = dialogue !== undefined;
-    this.#session = dialogue;
+    this.waiting = session !== undefined;
+    this.#session = session;
     Object.freeze(this);
   }
 
@@ -48,7 +44,7 @@ export class HostClient<R> implements Client<R> {
   }
 
   get stdin(): Readable {
-    return this.#session?.stdin ?? (this.#input ??= Readable.from([]));
+    return this.#session?.stdin ?? (this.#stdin ??= Readable.from([]));
   }
 
   reply(value: R): boolean {

@@ -1,45 +1,95 @@
-import type { Attended } from '../../interface/codec.ts';
+import type { Session } from '../../interface/codec.ts';
 import type { ListenerResult } from './emit-safely.ts';
 
-/** Knows who was given one launch, who is still at work with it, and whether one has failed. */
-export class Completion implements Attended {
-  called = 0;
-  pending = 0;
-  hasFailed = false;
-  allCalled = false;
-  isCalling = false;
-  readonly #onChange: (attended: Attended) => void;
+/**
+ * Milliseconds from when a stream that a listener used is idle, to the end of the session: a child process whose output was
+ * piped reports its exit status a moment later.
+ */
+const AUTO_EXIT_DELAY = 200;
 
-  constructor(onChange: (attended: Attended) => void) {
+/**
+ * Decides when the session of a waiting launch ends. The result of an only listener is sent at once; that of several when all
+ * have settled, because the others may still write. Without a result, the session ends when all have settled and no stream is
+ * in use: with an error if one of them failed, else with status 0.
+ */
+export class Completion {
+  /** Listeners that were called. */
+  called = 0;
+  /** Listeners whose promise has not settled. */
+  pending = 0;
+  #hasFailed = false;
+  #isCalling = false;
+  #allCalled = false;
+  #wasInUse = false;
+  #autoExit: NodeJS.Timeout | undefined;
+  readonly #session: Session<never>;
+  readonly #onChange: () => void;
+
+  constructor(session: Session<never>, onChange: () => void) {
+    this.#session = session;
     this.#onChange = onChange;
+    session.onChange = this.#advance;
   }
 
-  /** Hands it to some, who say whether they did their work. */
-  call(hand: () => readonly ListenerResult[]): void {
-    this.isCalling = true;
-    const work = hand();
-    this.isCalling = false;
-    for (const done of work) {
+  /** Listeners are about to be called: nothing ends before `add`. */
+  begin(): void {
+    this.#isCalling = true;
+  }
+
+  /** What the listeners returned that were called. */
+  add(results: readonly ListenerResult[]): void {
+    this.#isCalling = false;
+    for (const result of results) {
       this.called += 1;
-      if (typeof done === 'boolean') {
-        this.hasFailed ||= !done;
+      if (typeof result === 'boolean') {
+        this.#hasFailed ||= !result;
       } else {
         this.pending += 1;
-        void done.then((isDone) => this.#leave(isDone));
+        void result.then(this.#settle);
       }
     }
-    this.#onChange(this);
+    this.#changed();
   }
 
-  /** Nobody else is given it. */
-  finishCalling(): void {
-    this.allCalled = true;
-    this.#onChange(this);
+  /** No further listener is called. */
+  finish(): void {
+    this.#allCalled = true;
+    this.#changed();
   }
 
-  #leave(isDone: boolean): void {
+  readonly #settle = (isSuccess: boolean): void => {
     this.pending -= 1;
-    this.hasFailed ||= !isDone;
-    this.#onChange(this);
+    this.#hasFailed ||= !isSuccess;
+    this.#changed();
+  };
+
+  #changed(): void {
+    this.#advance();
+    this.#onChange();
+  }
+
+  readonly #advance = (): void => {
+    const session = this.#session;
+    if (this.#isCalling) return;
+    if (session.isSettled) {
+      clearTimeout(this.#autoExit);
+      if (this.pending === 0 || this.called === 1) session.end();
+    } else if (this.#allCalled && this.pending === 0) {
+      if (this.#hasFailed) session.fail();
+      else this.#exitWhenIdle();
+    }
+  };
+
+  #exitWhenIdle(): void {
+    clearTimeout(this.#autoExit);
+    if (this.#isInUse()) return;
+    // Later, because the callback of a stream that has just ended may set a result, or use another stream.
+    this.#autoExit = setTimeout(() => this.#isInUse() || this.#session.exit(0), this.#wasInUse ? AUTO_EXIT_DELAY : 0);
+  }
+
+  #isInUse(): boolean {
+    const { isInUse, isFlushed } = this.#session;
+    this.#wasInUse ||= isInUse;
+    return isInUse || !isFlushed;
   }
 }

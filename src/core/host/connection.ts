@@ -1,202 +1,180 @@
-import type {
-  Responder,
-  ReceiptData,
-  Session,
-  ReadLaunch,
-  LaunchHandler,
-  LaunchResult,
-  VerifiedLaunch,
-} from '../../interface/codec.ts';
-import { SingletonError } from '../../interface/errors.ts';
-import { resetConnection, type Connection } from '../../interface/transport.ts';
-import type { VerifyFailure } from '../events.ts';
-import type { ResolvedOptions } from '../options.ts';
+import type { LaunchHandler, LaunchResult, ReceiptData, Responder, Session } from '../../interface/codec.ts';
+import { clientGoneError, SingletonError } from '../../interface/errors.ts';
+import { type Connection, resetConnection } from '../../interface/transport.ts';
+import { parseArgs } from '../schema.ts';
+import type { ConnectionManager } from './connections.ts';
+import type { Host } from './host.ts';
 
-/** What a host reports; none of it may throw. */
-export interface ConnectionEvents<T, R = unknown> {
-  /**
-   * A launch was complete and verified. Says what becomes of it before anybody is told of it; `false` where it had to be
-   * dropped after all.
-   */
-  readonly launched: (
-    reception: VerifiedLaunch<T, R>,
-    remoteAddress: string | undefined,
-    dispatching: (what: DispatchedReceipt) => void,
-  ) => boolean;
-  readonly verifyFailed: (failure: VerifyFailure) => void;
-  readonly warning: (warning: SingletonError) => void;
-  /** A conversation began or ended. */
-  readonly changed: () => void;
-}
+/**
+ * `verifying`: its schema is at work. `open`: its session has begun. `closing`: it was answered, and closes within a second.
+ * `draining`: its result was sent, and may take as long as the client's terminal is slow.
+ */
+export type ConnectionState = 'reading' | 'verifying' | 'dispatching' | 'open' | 'closing' | 'draining' | 'closed';
 
-export type DispatchedReceipt = Omit<ReceiptData, 'since'>;
-
-/** `leaving` has its answer; `flushing` has its last word, with all the time that its terminal takes. */
-export type ConnectionState = 'receiving' | 'dispatching' | 'conversing' | 'leaving' | 'flushing' | 'closed';
-
-/** What a visit knows of its host. */
-export interface ConnectionOwner<T, R> {
-  readonly options: ResolvedOptions<T, R>;
-  readonly receive: ReadLaunch<T, R>;
-  readonly reports: ConnectionEvents<T, R>;
-  /** When it took its endpoint: milliseconds since 1970. */
-  readonly since: number;
-  /** Whether no launch is complete any more. */
-  readonly isClosing: boolean;
-  /** Puts a visit where its next stage has its endpoint. */
-  setState(visit: HostConnection<T, R>, to: ConnectionState): void;
-}
-
-/** One connection of a host, from its first byte to its last. */
+/** One connection of a host, from its first byte to its last. It alone knows what was sent to its client. */
 export class HostConnection<T, R> implements LaunchHandler<T, R> {
-  /** Where the host has put it. */
-  state: ConnectionState = 'receiving';
+  /** When it is cut off, in milliseconds of `performance.now()`. */
+  deadline: number = Infinity;
   readonly #connection: Connection;
-  readonly #host: ConnectionOwner<T, R>;
-  #responder: Responder | undefined;
+  readonly #host: Host<T, R>;
+  readonly #manager: ConnectionManager<T, R>;
+  #state: ConnectionState = 'reading';
+  /** Whether there was a launch or an error. The codec may report an error after the connection has closed. */
   #isSettled = false;
-  #dispatched: DispatchedReceipt | undefined;
+  #responder: Responder | undefined;
+  /** What was dispatched. From here on the client must not be told to try again. */
+  #receipt: ReceiptData | undefined;
 
-  constructor(connection: Connection, host: ConnectionOwner<T, R>) {
+  constructor(connection: Connection, host: Host<T, R>, manager: ConnectionManager<T, R>) {
     this.#connection = connection;
     this.#host = host;
-    connection.on('error', ignore).on('close', () => this.#closed());
+    this.#manager = manager;
+    connection.on('error', ignore).on('close', () => this.#onClose());
   }
 
-  /** Whether the client hears what becomes of its launch. */
+  get state(): ConnectionState {
+    return this.#state;
+  }
+
+  /** Whether its launch is not complete. */
+  get isReading(): boolean {
+    return this.#state === 'reading' || this.#state === 'verifying';
+  }
+
+  /** Whether the codec answers at all. */
   get hasResponder(): boolean {
     return this.#responder !== undefined;
   }
 
   /** Begins to read its launch. */
   read(): void {
-    const { receive, options } = this.#host;
-    if (this.#connection.closed) return this.#closed();
-    // It ended without a byte while nobody read it: its end is told no second time.
+    if (this.#connection.closed) return this.#onClose();
+    // It ended without a byte before anybody read it: its end is not emitted again.
     if (this.#connection.readableEnded) return this.onError(endedEarlyError());
     try {
-      this.#responder = receive(this.#connection, options, this);
+      this.#responder = this.#host.readLaunch(this.#connection, this.#host.options, this);
     } catch (error) {
       this.onError(error);
     }
   }
 
-  #closed(): void {
-    if (!this.#responder && !this.#isSettled) this.onError(closedEarlyError(this.#connection.errored));
-    this.#host.setState(this, 'closed');
+  onLaunch(result: LaunchResult<T, R>): void {
+    if (this.#isSettled || this.#state === 'verifying') return;
+    const { schema } = this.#host.options;
+    if (!schema || !result.verified) return this.#dispatch(result);
+    this.#setState('verifying');
+    const { launch } = result;
+    parseArgs(schema, launch.args).then(
+      (args) => this.#isSettled || this.#dispatch({ ...result, launch: { ...launch, args } }),
+      (error: unknown) => {
+        if (this.#isSettled) return;
+        this.#responder?.reject('ERR_SINGLETON_INVALID_ARGS');
+        this.#end(error);
+      },
+    );
   }
 
-  onLaunch(reception: LaunchResult<T, R>): void {
-    if (this.#isSettled) return;
-    this.#isSettled = true;
-    this.#host.setState(this, 'dispatching');
-    try {
-      const isTaken = this.#dispatch(reception);
-      if (isTaken && reception.verified && reception.session) void this.#runSession(reception.session);
-      else this.#close('leaving');
-    } catch (error) {
-      this.#fail(error);
-    }
+  /** The client sent no valid launch, or it has gone, or its time has expired. */
+  onError(error: unknown): void {
+    if (!this.#isSettled) this.#end(error);
   }
 
-  onError(fault: unknown): void {
-    if (this.#isSettled) return;
-    this.#isSettled = true;
-    this.#fail(fault);
-  }
-
-  /** The process ends, or has no time for it: a launch that was dispatched must not follow this host. */
+  /** The host has no more time: a launch that was dispatched is confirmed, so that its client does not deliver it again. */
   rejectRetryable(): void {
-    this.#accept();
+    if (this.#receipt) this.#responder?.accept(this.#receipt);
     this.#responder?.rejectRetryable();
   }
 
   destroy(): void {
     this.#connection.destroy();
-    this.#host.setState(this, 'closed');
+    this.#setState('closed');
   }
 
-  /** Closes so that the other side can tell it from an end. */
+  /** Closes so that the client can tell it from an end. */
   reset(): void {
     resetConnection(this.#connection);
   }
 
-  #dispatch(reception: LaunchResult<T, R>): boolean {
-    const { reports, isClosing } = this.#host;
+  #dispatch(result: LaunchResult<T, R>): void {
+    this.#isSettled = true;
+    this.#setState('dispatching');
     const { remoteAddress } = this.#connection;
-    if (!reception.verified) {
-      reports.verifyFailed({ reason: reception.reason, remoteAddress, time: new Date() });
-      return false;
+    try {
+      if (!result.verified) {
+        this.#host.onVerifyFailed({ reason: result.reason, remoteAddress, time: new Date() });
+        return this.#close('closing');
+      }
+      if (this.#manager.isClosing) throw releasedError();
+      const error = this.#connection.isPeerGone?.() ? clientGoneError() : this.#responder?.error;
+      if (error) throw error;
+      const isTaken = this.#host.onLaunch(result, remoteAddress, (receipt) => (this.#receipt = receipt));
+      if (!isTaken) this.#responder?.reject('ERR_SINGLETON_BUSY');
+      else if (this.#receipt) this.#responder?.accept(this.#receipt);
+      if (isTaken && result.session) void this.#runSession(result.session);
+      else this.#close('closing');
+    } catch (error) {
+      this.#end(error);
     }
-    if (isClosing) throw releasedError();
-    const fault = this.#connection.isPeerGone?.() ? clientGoneError() : this.#responder?.error;
-    if (fault) throw fault;
-    const isTaken = reports.launched(reception, remoteAddress, (what) => (this.#dispatched = what));
-    if (isTaken) this.#accept();
-    else this.#responder?.reject('ERR_SINGLETON_BUSY');
-    return isTaken;
   }
 
-  #accept(): void {
-    if (this.#dispatched) this.#responder?.accept({ ...this.#dispatched, since: this.#host.since });
-  }
-
-  /** Until the last word is said to a launch that waits, or nobody waits for it. */
   async #runSession({ finished, signal }: Session<R>): Promise<void> {
-    this.#host.setState(this, 'conversing');
+    this.#setState('open');
     try {
       await finished;
-      // What the host said may take a slow terminal its time; it gives way when there is no room, or at a release.
-      this.#close(signal.aborted ? 'leaving' : 'flushing');
+      // Output may still be draining to a slow terminal. Such connections are closed first at maxConnections and on release.
+      this.#close(signal.aborted ? 'closing' : 'draining');
     } catch (error) {
-      this.#fail(error);
+      this.#end(error);
     }
   }
 
-  #fail(fault: unknown): void {
+  /** Reports the error and tells the client to go elsewhere, unless its launch was dispatched. */
+  #end(error: unknown): void {
+    this.#isSettled = true;
     const connection = this.#connection;
-    if (!connection.isProbe?.()) this.#host.reports.warning(asSingletonError(fault));
-    this.#responder?.rejectRetryable();
-    // Who has ended waits for our end; who has not is reset, so that the port is not left in TIME_WAIT.
-    if (!this.#responder && !(connection.readableEnded && !this.#host.isClosing)) resetConnection(connection);
-    this.#close('leaving');
+    if (!connection.isProbe?.()) this.#host.warn(asSingletonError(error));
+    this.rejectRetryable();
+    // If the client has ended, end too; otherwise reset, so that this side does not enter TIME_WAIT.
+    if (!this.#responder && !(connection.readableEnded && !this.#manager.isClosing)) resetConnection(connection);
+    this.#close('closing');
   }
 
-  /** Who has an answer closes first, so that this side has no TIME_WAIT. */
-  #close(stage: 'leaving' | 'flushing'): void {
+  /** A client with an answer closes first, so that this side does not enter TIME_WAIT. */
+  #close(state: 'closing' | 'draining'): void {
     const connection = this.#connection;
-    this.#host.setState(this, stage);
+    this.#setState(state);
     if (connection.destroyed) return;
     if (!this.#responder || connection.readableEnded) connection.end();
     else connection.on('end', () => connection.end()).resume();
+  }
+
+  #onClose(): void {
+    if (!this.#responder) this.onError(closedEarlyError(this.#connection.errored));
+    this.#setState('closed');
+  }
+
+  #setState(state: ConnectionState): void {
+    const before = this.#state;
+    if (before === 'closed' || before === state) return;
+    this.#state = state;
+    this.#manager.onStateChange(this, before);
   }
 }
 
 function ignore(): void {}
 
 export function releasedError(): SingletonError {
-  return new SingletonError(
-    'ERR_SINGLETON_RELEASED',
-    'A launch was cut off: the endpoint was released before it was complete.',
-  );
-}
-
-export function clientGoneError(): SingletonError {
-  return new SingletonError(
-    'ERR_SINGLETON_CONNECTION_FAILED',
-    'A launch was dropped: its client gave up before the host came to it.',
-  );
+  const message =
+    'A launch was cut off: the endpoint was released before the launch was complete. Its client tries again.';
+  return new SingletonError('ERR_SINGLETON_RELEASED', message);
 }
 
 function endedEarlyError(): SingletonError {
-  return new SingletonError(
-    'ERR_SINGLETON_TRUNCATED_MESSAGE',
-    'Expected a launch; the connection ended without a byte.',
-  );
+  return new SingletonError('ERR_SINGLETON_TRUNCATED_MESSAGE', 'A connection ended without a byte.');
 }
 
 function closedEarlyError(cause: Error | null): SingletonError {
-  const message = `The connection ${cause ? 'broke' : 'was closed'} before the launch was complete.`;
+  const message = `A connection ${cause ? 'failed' : 'was closed'} before its launch was complete.`;
   return new SingletonError('ERR_SINGLETON_CONNECTION_FAILED', message, cause ? { cause } : undefined);
 }
 

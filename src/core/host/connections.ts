@@ -1,162 +1,164 @@
-import type { ReadLaunch } from '../../interface/codec.ts';
 import { SingletonError } from '../../interface/errors.ts';
-import { resetConnection, type Connection } from '../../interface/transport.ts';
-import type { ResolvedOptions } from '../options.ts';
-import {
-  type ConnectionEvents,
-  releasedError,
-  type ConnectionState,
-  HostConnection,
-  type ConnectionOwner,
-} from './connection.ts';
-import { Expiry } from './expiry.ts';
-import { onExit, offExit } from './on-exit.ts';
+import { type Connection, resetConnection } from '../../interface/transport.ts';
+import { type ConnectionState, HostConnection, releasedError } from './connection.ts';
+import type { Host } from './host.ts';
+import { offExit, onExit } from './on-exit.ts';
 
 /** Milliseconds that connections have to complete their launch after a release, and to close after their answer. */
 const CLOSE_TIMEOUT = 1000;
-/** Milliseconds more for those that did not, and are told so. */
+/** Milliseconds more to flush the final message of connections that missed CLOSE_TIMEOUT. */
 const FLUSH_TIMEOUT = 200;
+/** Milliseconds between two sweeps at least: many deadlines that lie close together cost one. */
+const MIN_SWEEP = 10;
 
-/** All connections of a host, each by the stage that it is in. */
-export class ConnectionManager<T, R> implements ConnectionOwner<T, R> {
-  readonly options: ResolvedOptions<T, R>;
-  readonly receive: ReadLaunch<T, R>;
-  readonly reports: ConnectionEvents<T, R>;
-  readonly since: number;
+/** All connections of a host, in the order of their arrival. */
+export class ConnectionManager<T, R> {
+  /** Whether no further launch is dispatched. */
   isClosing = false;
-  readonly #stages: Readonly<Record<Exclude<ConnectionState, 'closed'>, Stock<HostConnection<T, R>>>>;
-  #size = 0;
-  #emptied: (() => void)[] = [];
+  readonly #host: Host<T, R>;
+  readonly #all = new Set<HostConnection<T, R>>();
+  #openSessions = 0;
+  #dispatching = 0;
+  #sweepTimer: NodeJS.Timeout | undefined;
+  #sweepAt = Infinity;
+  #drained: (() => void)[] = [];
 
-  constructor(
-    options: ResolvedOptions<T, R>,
-    receive: ReadLaunch<T, R>,
-    since: number,
-    reports: ConnectionEvents<T, R>,
-  ) {
-    const { receiveTimeout } = options;
-    this.options = options;
-    this.receive = receive;
-    this.since = since;
-    this.reports = reports;
-    this.#stages = {
-      // An absolute deadline: an idle timer would be reset by a trickle.
-      receiving: new Expiry(receiveTimeout, (visit) => {
-        // After a blocked turn, timers come before what arrived meanwhile: one turn reads its bytes, one more its end.
-        setImmediate(() => setImmediate(() => visit.onError(receiveTimeoutError(receiveTimeout))));
-      }),
-      dispatching: new Set(),
-      conversing: new Set(),
-      leaving: new Expiry(CLOSE_TIMEOUT, (visit) => visit.reset()),
-      flushing: new Set(),
-    };
+  constructor(host: Host<T, R>) {
+    this.#host = host;
   }
 
-  /** How many launches wait for their last word. */
+  /** How many launches wait for their result. */
   get openSessions(): number {
-    return this.#stages.conversing.size;
+    return this.#openSessions;
   }
 
-  /** Reads a launch from it, unless there is no room for it. */
+  /** Reads a launch from the connection, or resets it if there are too many. */
   accept(connection: Connection): void {
-    if (!this.#makeRoom()) {
+    if (this.#all.size >= this.#host.options.maxConnections && !this.#evict()) {
       connection.on('error', () => {});
       return resetConnection(connection);
     }
-    const visit = new HostConnection(connection, this);
-    this.#size += 1;
-    this.#stages.receiving.add(visit);
-    visit.read();
+    const accepted = new HostConnection(connection, this.#host, this);
+    this.#all.add(accepted);
+    // An absolute deadline: an idle timer would be reset by each byte of a client that trickles.
+    this.#expire(accepted, this.#host.options.receiveTimeout);
+    accepted.read();
   }
 
-  /** Resolves when the last connection is closed, which takes at most the grace and the farewell. */
+  onStateChange(connection: HostConnection<T, R>, before: ConnectionState): void {
+    const { state } = connection;
+    if (state === 'closed') this.#all.delete(connection);
+    if (state !== 'verifying') connection.deadline = Infinity;
+    if (state === 'closing') this.#expire(connection, CLOSE_TIMEOUT);
+    this.#dispatching += Number(state === 'dispatching') - Number(before === 'dispatching');
+    this.#openSessions += Number(state === 'open') - Number(before === 'open');
+    if (connection.hasResponder) this.#watchExit(state);
+    if (before === 'open' || state === 'open') this.#host.updateRef();
+    if (this.#all.size > 0) return;
+    this.#stopSweep();
+    for (const resolve of this.#drained.splice(0)) resolve();
+  }
+
+  /** From now on no launch is dispatched. Clients that have not sent theirs are reset, so that they try again. */
+  rejectUnfinished(): void {
+    this.isClosing = true;
+    for (const connection of this.#all) connection.onError(releasedError());
+  }
+
+  /** Resolves when the last connection has closed, after CLOSE_TIMEOUT and FLUSH_TIMEOUT at the latest. */
   async drain(): Promise<void> {
-    if (this.#size === 0) return;
-    const emptied = new Promise<void>((resolve) => this.#emptied.push(resolve));
+    if (this.#all.size === 0) return;
+    const drained = new Promise<void>((resolve) => this.#drained.push(resolve));
     let timer = setTimeout(() => {
-      const { receiving, conversing } = this.#stages;
-      const told = new Set([...receiving, ...conversing].filter(({ hasResponder }) => hasResponder));
+      const answered = new Set(
+        Array.from(this.#all).filter((one) => one.hasResponder && (one.isReading || one.state === 'open')),
+      );
       this.rejectUnfinished();
-      this.#rejectOnExit();
-      for (const visit of this.#all()) if (!told.has(visit)) visit.destroy();
+      this.#rejectAll();
+      for (const connection of this.#all) if (!answered.has(connection)) connection.destroy();
       timer = setTimeout(() => {
-        for (const visit of this.#all()) visit.destroy();
+        for (const connection of this.#all) connection.destroy();
       }, FLUSH_TIMEOUT);
     }, CLOSE_TIMEOUT);
-    await emptied;
+    await drained;
     clearTimeout(timer);
   }
 
-  /** From here on no launch is complete: cuts off all that are on their way, so that their clients claim the endpoint anew. */
-  rejectUnfinished(): void {
-    this.isClosing = true;
-    for (const visit of this.#stages.receiving) visit.onError(releasedError());
+  /** Gives each connection a deadline, by one timer for all that does not keep the process alive. */
+  #expire(connection: HostConnection<T, R>, ms: number): void {
+    const now = performance.now();
+    connection.deadline = now + ms;
+    if (connection.deadline < this.#sweepAt) this.#sweepIn(now, connection.deadline);
   }
 
-  /** A visit goes from one stage to the next. */
-  setState(visit: HostConnection<T, R>, to: ConnectionState): void {
-    const from = visit.state;
-    if (from === 'closed') return;
-    this.#stages[from].delete(visit);
-    visit.state = to;
-    if (to === 'closed') this.#size -= 1;
-    else this.#stages[to].add(visit);
-    if (visit.hasResponder) this.#watchExit(to);
-    if (from === 'conversing' || to === 'conversing') this.reports.changed();
-    if (this.#size === 0) for (const resolve of this.#emptied.splice(0)) resolve();
+  #sweepIn(now: number, deadline: number): void {
+    clearTimeout(this.#sweepTimer);
+    const ms = Math.max(deadline - now, MIN_SWEEP);
+    this.#sweepAt = now + ms;
+    this.#sweepTimer = setTimeout(this.#sweep, ms).unref();
   }
 
-  /** Behind what the listeners have added meanwhile: they may say the last word when the process ends. */
-  #watchExit(to: ConnectionState): void {
-    const { dispatching, conversing } = this.#stages;
-    if (to === 'dispatching' || to === 'conversing') onExit(this.#rejectOnExit);
-    else if (dispatching.size + conversing.size === 0) offExit(this.#rejectOnExit);
+  #stopSweep(): void {
+    clearTimeout(this.#sweepTimer);
+    this.#sweepAt = Infinity;
   }
 
-  #all(): readonly HostConnection<T, R>[] {
-    return Object.values(this.#stages).flatMap((visits) => Array.from(visits));
+  readonly #sweep = (): void => {
+    const now = performance.now();
+    this.#sweepAt = Infinity;
+    let next = Infinity;
+    for (const connection of this.#all) {
+      if (connection.deadline <= now) this.#onExpired(connection);
+      next = Math.min(next, connection.deadline);
+    }
+    if (next < this.#sweepAt) this.#sweepIn(now, next);
+  };
+
+  #onExpired(connection: HostConnection<T, R>): void {
+    connection.deadline = Infinity;
+    if (!connection.isReading) return connection.reset();
+    // After a blocked turn, timers run before what arrived meanwhile: one turn reads its bytes, another one its end.
+    const { receiveTimeout } = this.#host.options;
+    setImmediate(() => setImmediate(() => connection.onError(receiveTimeoutError(receiveTimeout))));
   }
 
   /**
-   * Of too many connections, one that has its answer goes first, then the one that has been incomplete the longest. Where
-   * all wait for their last word, `false`: there is no room.
+   * Makes room: closes a connection that has its answer, else the one that has been incomplete the longest. `false` if all
+   * wait for their results.
    */
-  #makeRoom(): boolean {
-    const { maxConnections } = this.options;
-    if (this.#size < maxConnections) return true;
-    const { receiving, leaving, flushing } = this.#stages;
-    const [answered] = leaving.size > 0 ? leaving : flushing;
-    const [oldest] = receiving;
-    if (!answered) oldest?.onError(tooManyConnectionsError(maxConnections, 'it was the oldest'));
-    (answered ?? oldest)?.destroy();
-    if (answered ?? oldest) return true;
-    this.reports.warning(tooManyConnectionsError(maxConnections, 'all others wait for their answers'));
-    return false;
+  #evict(): boolean {
+    const { maxConnections } = this.#host.options;
+    const all = Array.from(this.#all);
+    const answered = all.find(({ state }) => state === 'closing') ?? all.find(({ state }) => state === 'draining');
+    const oldest = answered ?? all.find(({ isReading }) => isReading);
+    if (!oldest) {
+      this.#host.warn(tooManyConnectionsError(maxConnections, 'all others wait for their results'));
+      return false;
+    }
+    if (!answered) oldest.onError(tooManyConnectionsError(maxConnections, 'it was the oldest'));
+    oldest.destroy();
+    return true;
   }
 
-  /** The process ends, or has no time for them. */
-  readonly #rejectOnExit = (): void => {
-    for (const visit of [...this.#stages.dispatching, ...this.#stages.conversing]) visit.rejectRetryable();
+  /** Registers our 'exit' handler last, so that the user's 'exit' handlers can still set a result. */
+  #watchExit(state: ConnectionState): void {
+    if (state === 'dispatching' || state === 'open') onExit(this.#rejectAll);
+    else if (this.#dispatching + this.#openSessions === 0) offExit(this.#rejectAll);
+  }
+
+  readonly #rejectAll = (): void => {
+    for (const connection of this.#all) {
+      if (connection.state === 'dispatching' || connection.state === 'open') connection.rejectRetryable();
+    }
   };
 }
 
-/** A `Set`, and a set of another kind. */
-interface Stock<Entry> extends Iterable<Entry> {
-  readonly size: number;
-  add(entry: Entry): unknown;
-  delete(entry: Entry): unknown;
-}
-
 function tooManyConnectionsError(maxConnections: number, why: string): SingletonError {
-  return new SingletonError(
-    'ERR_SINGLETON_BUSY',
-    `A connection was cut off: expected at most ${maxConnections} at a time (maxConnections); ${why}.`,
-  );
+  const message = `A connection was cut off: there are more than ${maxConnections} (maxConnections), and ${why}.`;
+  return new SingletonError('ERR_SINGLETON_BUSY', message);
 }
 
 function receiveTimeoutError(receiveTimeout: number): SingletonError {
-  return new SingletonError(
-    'ERR_SINGLETON_CONNECTION_FAILED',
-    `A connection was cut off: expected a complete launch within ${receiveTimeout} ms (receiveTimeout).`,
-  );
+  const message = `A connection was cut off: its launch was not complete within ${receiveTimeout} ms (receiveTimeout).`;
+  return new SingletonError('ERR_SINGLETON_CONNECTION_FAILED', message);
 }

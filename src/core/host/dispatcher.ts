@@ -1,108 +1,123 @@
-import type { SingletonError } from '../../interface/errors.ts';
-import type { Arrival } from '../events.ts';
-import type { Subscribers } from '../subscribers.ts';
+import { clientGoneError, SingletonError } from '../../interface/errors.ts';
+import type { Arrival, Observers } from '../events.ts';
+import type { HostContext } from './host.ts';
+import type { HostClient } from './client.ts';
 import type { Completion } from './completion.ts';
-import { clientGoneError } from './connection.ts';
-import type { ListenerResult } from './emit-safely.ts';
-import { notify } from './observers.ts';
-import { LaunchQueue, type InboxLimits } from './queue.ts';
+import { isThenable, type ListenerResult } from './emit-safely.ts';
+import { LaunchQueue } from './queue.ts';
+import type { Warnings } from './warnings.ts';
 
-/** A launch that is published, and who is given it. */
+/** A launch and who is called for it. */
 export interface QueuedLaunch<T, R> extends Arrival<T, R> {
-  readonly attendance: Completion;
+  readonly client: HostClient<R>;
+  /** `undefined` if the launch does not wait. */
+  readonly completion: Completion | undefined;
 }
 
-/** What a publisher knows of the `args` listeners. */
-export interface Listeners<T, R> {
-  /** Whether there are any. */
-  readonly exist: () => boolean;
-  readonly call: (arrival: Arrival<T, R>) => readonly ListenerResult[];
-  readonly warn: (warning: SingletonError) => void;
-}
-
-/** Hands launches to all who listen, in order. They wait until somebody does, and until all loops are ready. */
+/** Calls listeners, observers and iterators, in order. Launches wait until there are some, and until all iterators are ready. */
 export class Dispatcher<T, R> {
-  readonly #subscribers: Subscribers<T, R>;
-  readonly #listeners: Listeners<T, R>;
+  readonly #context: HostContext<T, R>;
+  readonly #warnings: Warnings<T, R>;
   readonly #queue: LaunchQueue<QueuedLaunch<T, R>>;
   #isEnded = false;
 
-  constructor(limits: InboxLimits, audience: Subscribers<T, R>, listeners: Listeners<T, R>) {
-    this.#subscribers = audience;
-    this.#listeners = listeners;
-    this.#queue = new LaunchQueue(limits);
+  constructor(context: HostContext<T, R>, warnings: Warnings<T, R>) {
+    this.#context = context;
+    this.#warnings = warnings;
+    this.#queue = new LaunchQueue(context.options);
   }
 
-  /** What waits. */
+  /** The argument sets that wait. */
   get pending(): readonly T[] {
     return this.#queue.entries.map(({ args }) => args);
   }
 
-  /** How many of them wait for an answer, and nobody is at work with them. */
+  /** How many launches wait in the queue for a result while no listener is at work with them. */
   get waiting(): number {
-    return this.#queue.entries.filter(({ client, attendance }) => client.waiting && attendance.pending === 0).length;
+    return this.#queue.entries.filter(({ completion }) => completion?.pending === 0).length;
   }
 
-  /** Whether somebody listens. */
   get hasListeners(): boolean {
-    const { observers, iterators } = this.#subscribers;
-    return observers.size > 0 || iterators.size > 0 || this.#listeners.exist();
+    const { subscribers, emitter } = this.#context;
+    return subscribers.observers.size > 0 || subscribers.iterators.size > 0 || emitter.listenerCount('args') > 0;
   }
 
-  /** `bytes` is what the launch had on the wire. `false`: too much waits, and it was dropped. */
-  dispatch(publication: QueuedLaunch<T, R>, bytes: number): boolean {
+  /** `bytes` is the launch's size on the wire. `false` if the queue is full: the launch was dropped. */
+  dispatch(launch: QueuedLaunch<T, R>, bytes: number): boolean {
     this.#drain();
     if (this.#isReady) {
-      this.#call(publication);
+      this.#call(launch);
       return true;
     }
-    if (!this.#queue.enqueue(publication, bytes)) return false;
-    const { client } = publication;
-    if (client.waiting) client.signal.addEventListener('abort', () => this.#removeAborted(publication), { once: true });
+    if (!this.#queue.enqueue(launch, bytes)) return false;
+    const { client } = launch;
+    if (client.waiting) client.signal.addEventListener('abort', () => this.#removeAborted(launch), { once: true });
     return true;
   }
 
-  /** Hands over what waits a tick later, so that all who come together get it. */
+  /** Dispatches what waits on the next tick, so that all listeners that are added together get it. */
   scheduleDrain(): void {
     if (this.hasListeners && (this.#queue.size > 0 || this.#isEnded)) process.nextTick(() => this.#drain());
   }
 
-  /** No launch comes any more. Loops end when nothing waits. */
+  /** No further launch arrives. Iterators end when the queue is empty. */
   end(): void {
-    this.#subscribers.observers.clear();
+    this.#context.subscribers.observers.clear();
     this.#isEnded = true;
     this.#drain();
   }
 
   #drain(): void {
     while (this.#isReady) {
-      const publication = this.#queue.dequeue();
-      if (!publication) break;
-      this.#call(publication);
+      const launch = this.#queue.dequeue();
+      if (!launch) break;
+      this.#call(launch);
     }
-    if (this.#isEnded && this.#queue.size === 0) this.#subscribers.end();
+    if (this.#isEnded && this.#queue.size === 0) this.#context.subscribers.end();
   }
 
-  /** Whether somebody listens, and all take a launch now. */
   get #isReady(): boolean {
     if (!this.hasListeners) return false;
-    for (const { isReady } of this.#subscribers.iterators) if (!isReady) return false;
+    for (const { isReady } of this.#context.subscribers.iterators) if (!isReady) return false;
     return true;
   }
 
-  /** A launch that waited for its answer has gone before its turn. */
-  #removeAborted(publication: QueuedLaunch<T, R>): void {
-    if (this.#queue.delete(publication)) this.#listeners.warn(clientGoneError());
+  #removeAborted(launch: QueuedLaunch<T, R>): void {
+    if (this.#queue.delete(launch)) this.#warnings.warn(clientGoneError());
   }
 
-  #call({ args, client, attendance }: QueuedLaunch<T, R>): void {
-    // One that a listener begins now gets the next.
-    const loops = Array.from(this.#subscribers.iterators);
-    attendance.call(() => [
-      ...notify(this.#subscribers.observers, args, this.#listeners.warn),
-      ...this.#listeners.call({ args, client }),
-      ...loops.map((loop) => loop.push({ args, client })),
-    ]);
-    attendance.finishCalling();
+  #call({ args, client, completion }: QueuedLaunch<T, R>): void {
+    const { subscribers } = this.#context;
+    // An iterator that a listener begins now gets the next launch.
+    const iterators = Array.from(subscribers.iterators);
+    completion?.begin();
+    const results = notify(subscribers.observers, args, this.#warnings);
+    results.push(...this.#warnings.emitFor(client, 'args', args, client));
+    for (const iterator of iterators) results.push(iterator.push({ args, client }));
+    completion?.add(results);
+    completion?.finish();
   }
+}
+
+/** What an observer throws or rejects with is a warning, and keeps no other from being called. */
+export function notify<T>(
+  observers: Observers<T>,
+  args: T,
+  warnings: { warn(warning: SingletonError): void },
+): ListenerResult[] {
+  const results: ListenerResult[] = [];
+  const failed = (cause: unknown): false => {
+    warnings.warn(new SingletonError('ERR_SINGLETON_OBSERVER_FAILED', 'An observer threw or rejected.', { cause }));
+    return false;
+  };
+  // A copy: an observer that is added meanwhile gets the next launch.
+  for (const [observer, stored] of Array.from(observers)) {
+    try {
+      const result = observer(args, ...stored);
+      results.push(isThenable(result) ? Promise.resolve(result).then(() => true, failed) : true);
+    } catch (cause) {
+      results.push(failed(cause));
+    }
+  }
+  return results;
 }

@@ -1,11 +1,74 @@
 import { inspect } from 'node:util';
-import type { SingletonError } from '../../interface/errors.ts';
-import type { VerifyFailure } from '../events.ts';
-/** So many in so many milliseconds: enough for every honest cause, too few to flood a log. */
+import { SingletonError } from '../../interface/errors.ts';
+import type { Client, SingletonEvents, VerifyFailure } from '../events.ts';
+import { emitSafely, type ListenerResult } from './emit-safely.ts';
+import type { HostContext } from './host.ts';
+
+/** Emits and prints warnings, at most 100 in ten seconds. */
+export class Warnings<T, R> {
+  readonly #context: Pick<HostContext<T, R>, 'options' | 'emitter'>;
+  readonly #emitted: RateLimit;
+  readonly #printed: RateLimit;
+
+  constructor(context: Pick<HostContext<T, R>, 'options' | 'emitter'>) {
+    this.#context = context;
+    this.#emitted = new RateLimit((count) => this.#emit(floodWarning(count, 'warnings were not emitted')));
+    this.#printed = new RateLimit((count) => this.warn(floodWarning(count, 'refused clients were not printed')));
+  }
+
+  warn(warning: SingletonError): void {
+    this.#emitted.pass(() => this.#emit(warning));
+  }
+
+  /** With `verbose`, prints a client that did not prove the secret. */
+  printFailure(failure: VerifyFailure): void {
+    if (this.#context.options.verbose) this.#printed.pass(() => printFailure(failure));
+  }
+
+  /**
+   * Calls the listeners of an event about one client. If that client has disconnected, a rejection is a warning: its streams
+   * and its signal make listeners reject.
+   */
+  emitFor<E extends 'args' | 'client'>(
+    client: Client<R>,
+    event: E,
+    ...args: Parameters<SingletonEvents<T, R>[E]>
+  ): ListenerResult[] {
+    const { emitter } = this.#context;
+    return emitSafely(emitter.rawListeners(event), emitter, args, (cause) => {
+      const hasGone = client.waiting && client.signal.aborted;
+      if (hasGone) this.warn(clientGoneWarning(cause));
+      return hasGone;
+    });
+  }
+
+  /** Reports what was left out so far. */
+  end(): void {
+    this.#emitted.end();
+    this.#printed.end();
+  }
+
+  #emit(warning: SingletonError): void {
+    const { options, emitter } = this.#context;
+    if (options.verbose) printWarning(warning);
+    emitSafely(emitter.rawListeners('warning'), emitter, [warning]);
+  }
+}
+
+function clientGoneWarning(cause: unknown): SingletonError {
+  const message = 'A listener rejected after its client had disconnected.';
+  return new SingletonError('ERR_SINGLETON_OBSERVER_FAILED', message, { cause });
+}
+
+function floodWarning(count: number, what: string): SingletonError {
+  return new SingletonError('ERR_SINGLETON_BUSY', `Too many at once: ${count} more ${what}.`);
+}
+
+/** Events in a window of milliseconds: enough for every honest cause, too few to flood a log. */
 const MAX_EVENTS = 100;
 const WINDOW = 10_000;
 
-/** Lets the first of a flood through, counts the others, and tells their number when the window is over. */
+/** Lets the first events of a flood pass, counts the others, and reports their number when the window ends. */
 export class RateLimit {
   readonly #summarize: (leftOut: number) => void;
   #start = -Infinity;
@@ -29,7 +92,7 @@ export class RateLimit {
     }
   }
 
-  /** Tells what was left out so far. */
+  /** Reports what was left out so far. */
   end(): void {
     this.#begin(-Infinity);
   }
@@ -46,19 +109,19 @@ export class RateLimit {
 }
 
 /** What `verbose` prints of a warning, one line on stderr. */
-export function printWarning({ code, message, cause }: SingletonError): void {
+function printWarning({ code, message, cause }: SingletonError): void {
   const reason = cause instanceof Error ? cause.message : inspect(cause);
-  // What a schema says may quote the client.
-  const isTold = cause !== undefined && code !== 'ERR_SINGLETON_INVALID_ARGS';
-  print(isTold ? `${code}: ${message} Cause: ${reason}` : `${code}: ${message}`);
+  // The issues of a schema may quote the client.
+  const isPrinted = cause !== undefined && code !== 'ERR_SINGLETON_INVALID_ARGS';
+  print(isPrinted ? `${code}: ${message} Cause: ${reason}` : `${code}: ${message}`);
 }
 
 /** What `verbose` prints of a client that did not prove the secret. */
-export function printFailure({ reason, remoteAddress = 'an unknown address' }: VerifyFailure): void {
+function printFailure({ reason, remoteAddress = 'an unknown address' }: VerifyFailure): void {
   print(`a client was refused: ${reason}, from ${remoteAddress}`);
 }
 
-/** The error of a stderr that nobody reads any more must not end the host; `console.error` lets it. */
+/** A closed stderr must not end the host, as it would with `console.error`. */
 function print(line: string): void {
   const { stderr } = process;
   if (!stderr.listeners('error').includes(ignore)) stderr.on('error', ignore);

@@ -3,11 +3,11 @@ import type { Deliver, Launch, ProtocolOptions } from '../../interface/codec.ts'
 import { SingletonError } from '../../interface/errors.ts';
 import { encode } from './message.ts';
 
-/** A Python host reads once, this much, and resets when more came: it may have taken the beginning of a longer message. */
+/** A Python host reads once, up to this many bytes. It resets if more arrived, and may run the start of the message. */
 const READ_AT_ONCE_BYTES = 1024;
 
 /**
- * The client's side of the legacy conversation: it sends one message, the secret before the arguments, and ends; the host
+ * The client's side of the legacy protocol: sends one message, the secret before the arguments, and ends. The host
  * ends after it and never sends a byte.
  */
 export function outbound(
@@ -19,15 +19,15 @@ export function outbound(
     throw new SingletonError(
       'ERR_SINGLETON_MESSAGE_TOO_LARGE',
       `Expected arguments of at most ${maxMessageBytes} bytes (maxMessageBytes), got ${bytes.length}. ` +
-        'Hand over a path to the data, or raise the limit on both sides.',
+        'Send a path to the data, or raise the limit on both sides.',
     );
   }
   return (connection) => send(connection, bytes);
 }
 
 /**
- * What a one-way launch can learn of its end. Without a reset, the host took the message (or died with it unread by its
- * program, which nothing on this wire tells apart).
+ * Resolves to "unconfirmed" if the connection ends without a reset: the host has received the message, or it died
+ * before it read it, which looks the same here.
  */
 function send(connection: Duplex, bytes: Uint8Array): ReturnType<Deliver<never>> {
   return new Promise((resolve, reject) => {
@@ -36,7 +36,7 @@ function send(connection: Duplex, bytes: Uint8Array): ReturnType<Deliver<never>>
       reject(
         new SingletonError(
           'ERR_SINGLETON_FOREIGN_HOST',
-          'Expected a host, which never sends on this wire; another program holds the endpoint and answered. Choose another.',
+          'A legacy host never answers, but this one did: another program holds the endpoint. Choose another endpoint.',
         ),
       );
       connection.destroy();
@@ -45,18 +45,17 @@ function send(connection: Duplex, bytes: Uint8Array): ReturnType<Deliver<never>>
     connection.once('close', () => {
       if (connection.readableEnded && connection.writableFinished) resolve({ receipt: { outcome: 'unconfirmed' } });
       else if (bytes.length <= READ_AT_ONCE_BYTES) resolve(undefined);
-      else
-        reject(
-          connectionFailedError(
-            `The host broke the connection off; it may have read some of ${bytes.length} bytes`,
-            cause,
-          ),
-        );
+      else reject(partlySentError(bytes.length, cause));
     });
     connection.end(bytes);
   });
 }
 
-function connectionFailedError(what: string, cause?: Error): SingletonError {
-  return new SingletonError('ERR_SINGLETON_CONNECTION_FAILED', `${what}.`, cause && { cause });
+function partlySentError(length: number, cause?: Error): SingletonError {
+  return new SingletonError(
+    'ERR_SINGLETON_CONNECTION_FAILED',
+    `The host closed the connection early, and may have run the launch with a part of its ${length} bytes. ` +
+      'Check before you repeat it; a Python host reads 1024 bytes at most.',
+    cause && { cause },
+  );
 }

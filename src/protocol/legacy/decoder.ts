@@ -5,7 +5,7 @@ import { GrowingBuffer } from '../growing-buffer.ts';
 import { MAX_FIELDS, NUL } from './message.ts';
 import { headLength, sniffForeignProtocol } from './sniff.ts';
 
-/** Gives the parts between the NULs. */
+/** Decodes one message to its fields: the secret, if there is one, and the arguments. */
 export class LegacyDecoder implements Decoder<readonly string[]> {
   readonly #maxMessageBytes: number;
   readonly #message = new GrowingBuffer();
@@ -26,7 +26,8 @@ export class LegacyDecoder implements Decoder<readonly string[]> {
     if (chunk.length > room) {
       throw this.#fail(
         'ERR_SINGLETON_MESSAGE_TOO_LARGE',
-        `Expected a message of at most ${this.#maxMessageBytes} bytes (maxMessageBytes); more came.`,
+        `Expected a message of at most ${this.#maxMessageBytes} bytes (maxMessageBytes), but more arrived. ` +
+          'Send a path to the data, or raise the limit on both sides.',
       );
     }
     return [];
@@ -39,14 +40,21 @@ export class LegacyDecoder implements Decoder<readonly string[]> {
     if (bytes.at(-1) !== 0) {
       throw this.#fail(
         'ERR_SINGLETON_TRUNCATED_MESSAGE',
-        `Expected a NUL after the last argument; the stream ended after ${bytes.length} bytes without one.`,
+        `Expected a NUL after the last argument, but the connection ended after ${bytes.length} bytes without one. ` +
+          'The client may have exited, or speak another protocol.',
       );
     }
     if (!isUtf8(bytes)) {
-      throw this.#fail('ERR_SINGLETON_MALFORMED_MESSAGE', `Expected UTF-8; ${bytes.length} bytes came that are not.`);
+      throw this.#fail(
+        'ERR_SINGLETON_MALFORMED_MESSAGE',
+        `Expected UTF-8, got ${bytes.length} bytes that are not. The client may speak another protocol.`,
+      );
     }
     if (bytes.length > MAX_FIELDS && countNuls(bytes) > MAX_FIELDS) {
-      throw this.#fail('ERR_SINGLETON_MESSAGE_TOO_LARGE', `Expected at most ${MAX_FIELDS} arguments; more came.`);
+      throw this.#fail(
+        'ERR_SINGLETON_MESSAGE_TOO_LARGE',
+        `Expected at most ${MAX_FIELDS} arguments, but more arrived. Send fewer.`,
+      );
     }
     const text = bytes.toString('utf8', 0, bytes.length - 1);
     this.#isEnded = true;
@@ -56,15 +64,18 @@ export class LegacyDecoder implements Decoder<readonly string[]> {
   #assertUsable(): void {
     if (this.#error) throw this.#error;
     if (this.#isEnded)
-      throw this.#fail('ERR_SINGLETON_MALFORMED_MESSAGE', 'Expected nothing after the end of the stream.');
+      throw this.#fail('ERR_SINGLETON_MALFORMED_MESSAGE', 'Expected no bytes after the end of the stream.');
   }
 
   #inspectHead(length: number | undefined, start: number): void {
     if (length === undefined) return;
     this.#isHeadKnown = true;
-    const stranger = sniffForeignProtocol(this.#message.bytes.subarray(0, start + length));
-    if (stranger === undefined) return;
-    throw this.#fail('ERR_SINGLETON_MALFORMED_MESSAGE', `Expected arguments; what came is ${stranger}.`);
+    const foreignProtocol = sniffForeignProtocol(this.#message.bytes.subarray(0, start + length));
+    if (foreignProtocol === undefined) return;
+    throw this.#fail(
+      'ERR_SINGLETON_MALFORMED_MESSAGE',
+      `Expected arguments, got ${foreignProtocol}. A client of another protocol connected to this endpoint.`,
+    );
   }
 
   #fail(code: SingletonErrorCode, message: string): SingletonError {
@@ -74,7 +85,7 @@ export class LegacyDecoder implements Decoder<readonly string[]> {
   }
 }
 
-/** Up to one more than there may be. */
+/** Stops at one more than allowed. */
 function countNuls(bytes: Uint8Array): number {
   let count = 0;
   for (let at = bytes.indexOf(0); at !== -1 && count <= MAX_FIELDS; at = bytes.indexOf(0, at + 1)) count += 1;

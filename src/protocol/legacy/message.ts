@@ -1,29 +1,30 @@
 import { SingletonError } from '../../interface/errors.ts';
 import { headLength, sniffForeignProtocol } from './sniff.ts';
 
-/** Ends each part of a legacy message. */
+/** Ends each field. */
 export const NUL = '\0';
 
-/** A part costs its host more than its bytes: a megabyte could hold a million. */
+/** Bounds the memory of the host: each field costs more than its bytes, and a megabyte could hold a million. */
 export const MAX_FIELDS = 65_536;
 
-/** The parts, each before a NUL. @throws SingletonError `ERR_SINGLETON_UNENCODABLE` */
-export function encode(parts: readonly string[]): Uint8Array {
-  if (parts.length > MAX_FIELDS) throw unencodableError(`there are more than ${MAX_FIELDS}`);
-  for (const [index, part] of parts.entries()) {
-    if (part.includes(NUL)) throw unencodableError(`part ${index} of the message has a NUL, which separates parts`);
-    if (!part.isWellFormed())
-      throw unencodableError(`part ${index} of the message has a lone surrogate, which is not UTF-8`);
+/** Encodes the fields, each followed by a NUL. @throws SingletonError `ERR_SINGLETON_UNENCODABLE` */
+export function encode(fields: readonly string[]): Uint8Array {
+  if (fields.length > MAX_FIELDS) throw unencodableError(`there are more than ${MAX_FIELDS}`);
+  for (const [index, field] of fields.entries()) {
+    if (field.includes(NUL)) throw unencodableError(`field ${index} contains a NUL, which separates fields`);
+    if (!field.isWellFormed())
+      throw unencodableError(`field ${index} contains a lone surrogate, which UTF-8 cannot represent`);
   }
-  const bytes = Buffer.from(parts.join(NUL) + NUL);
-  const stranger = sniffForeignProtocol(bytes.subarray(0, headLength(bytes)));
-  if (stranger !== undefined) throw unencodableError(`they start like ${stranger}, which every host refuses`);
+  const bytes = Buffer.from(fields.join(NUL) + NUL);
+  const foreignProtocol = sniffForeignProtocol(bytes.subarray(0, headLength(bytes)));
+  if (foreignProtocol !== undefined)
+    throw unencodableError(`they start like ${foreignProtocol}, which every host rejects`);
   return bytes;
 }
 
 function unencodableError(problem: string): SingletonError {
   return new SingletonError(
     'ERR_SINGLETON_UNENCODABLE',
-    `The legacy codec cannot carry these arguments: ${problem}. Change them.`,
+    `The legacy codec cannot encode these arguments: ${problem}. Change them, or use another codec on both sides.`,
   );
 }

@@ -1,7 +1,7 @@
 const NUL = 0;
 const LF = 0x0a;
 
-/** Where the head of a stream ends, its first NUL or line feed included; `undefined` while neither came. */
+/** The length of the head of a stream, up to and with its first NUL or line feed; `undefined` if it has neither yet. */
 export function headLength(bytes: Uint8Array): number | undefined {
   const nul = bytes.indexOf(NUL);
   const lineFeed = (nul === -1 ? bytes : bytes.subarray(0, nul)).indexOf(LF);
@@ -10,13 +10,14 @@ export function headLength(bytes: Uint8Array): number | undefined {
 }
 
 /**
- * What plainly is another protocol, known by the head of its stream. A web page can make a browser post to any port, and
- * the NULs in its body would read as arguments: so a line of HTTP at the start is never one.
+ * The name of the foreign protocol that the head of a stream belongs to, if it is a known one. A web page can make a
+ * browser post to any port, and NULs in the body would read as arguments: so a request line of HTTP is never an
+ * argument.
  */
 export function sniffForeignProtocol(head: Uint8Array): string | undefined {
   if (head[0] === 0x16 && head[1] === 0x03) return 'TLS';
-  if (head[0] === 0xf5) return 'a structured codec of this library';
-  // A method, or SSH: what almost every message has not costs nothing more.
+  if (head[0] === 0xf5) return 'the structured protocol of this package';
+  // An HTTP method and "SSH" start with A to Z. Almost all messages do not, and return here.
   if (head[0] === undefined || head[0] < 0x41 || head[0] > 0x5a) return undefined;
   const start = latin1(head.subarray(0, 24));
   if (/^SSH-\d/.test(start)) return 'SSH';

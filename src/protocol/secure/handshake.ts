@@ -3,20 +3,20 @@ import { Handshake } from './noise.ts';
 import { SecureStream } from './secure-stream.ts';
 
 /** What both sides know before the handshake. */
-export interface Known {
+export interface HandshakeInput {
   readonly secret: Uint8Array;
-  /** What the client has sent so far: a change to it on its way makes the handshake fail. */
+  /** The client hello: if it was changed on its way, the handshake fails. */
   readonly prologue: Uint8Array;
 }
 
-/** The client's side: its message, and what makes a channel of the host's. */
+/** The client's side: its message, and what makes a stream of the host's answer. */
 export interface Initiation {
   readonly message: Uint8Array;
-  /** `undefined` where the host did not prove the secret. */
+  /** `undefined` if the host did not prove that it knows the secret. */
   tryFinish(connection: Duplex, message: Uint8Array): SecureStream | undefined;
 }
 
-export function initiate({ secret, prologue }: Known): Initiation {
+export function initiate({ secret, prologue }: HandshakeInput): Initiation {
   const handshake = new Handshake({ role: 'initiator', psk: pskOf(secret), prologue });
   return {
     message: handshake.write(),
@@ -24,20 +24,20 @@ export function initiate({ secret, prologue }: Known): Initiation {
   };
 }
 
-/** The host's side: its message, and the channel once that is written. */
+/** The host's side: its message, and the stream to open after the message was written. */
 export interface Response {
   readonly message: Uint8Array;
   open(connection: Duplex): SecureStream;
 }
 
-/** `undefined` where the client did not prove the secret. */
-export function tryRespond({ secret, prologue }: Known, message: Uint8Array): Response | undefined {
+/** `undefined` if the client did not prove that it knows the secret. */
+export function tryRespond({ secret, prologue }: HandshakeInput, message: Uint8Array): Response | undefined {
   const handshake = new Handshake({ role: 'responder', psk: pskOf(secret), prologue });
   if (!handshake.tryRead(message)) return undefined;
   return { message: handshake.write(), open: (connection) => new SecureStream(connection, handshake.split()) };
 }
 
-/** A key of fixed length from a secret of any; other uses of the same secret give other keys. */
+/** Derives a key of 32 bytes from a secret of any length; other uses of the secret get other keys. */
 export function pskOf(secret: Uint8Array): Uint8Array {
   const { hkdfSync } = process.getBuiltinModule('node:crypto');
   return new Uint8Array(hkdfSync('sha256', secret, 'socket-singleton/1', 'psk', 32));

@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto';
 
-// An import of it would be loaded with the file, by launches without a secret too.
+// Not an import: bundlers hoist it, and launches without a secret would load node:crypto too.
 const {
   createCipheriv,
   createDecipheriv,
@@ -15,18 +15,18 @@ const {
 
 /**
  * `Noise_NNpsk0_25519_AESGCM_SHA256` of the Noise protocol framework, revision 34 (noiseprotocol.org): bytes in, bytes
- * out. Names are the specification's.
+ * out. The names are those of the specification.
  *
  *     -> psk, e          32 bytes of e | payload | 16 bytes of tag
  *     <- e, ee           the same
  */
 const PROTOCOL_NAME = Buffer.from('Noise_NNpsk0_25519_AESGCM_SHA256');
 
-/** Bytes of a handshake message around its payload. */
+/** Bytes that a handshake message adds to its payload. */
 export const HANDSHAKE_OVERHEAD = 48;
-/** Bytes of a tag, which every ciphertext has behind it. */
+/** Bytes of the tag that follows each ciphertext. */
 export const TAG_BYTES = 16;
-/** The longest message that Noise allows, tag included. */
+/** The longest message that Noise allows, with its tag. */
 export const MAX_MESSAGE_BYTES = 65_535;
 
 const KEY_BYTES = 32;
@@ -36,17 +36,17 @@ export interface HandshakeOptions {
   readonly role: 'initiator' | 'responder';
   /** 32 bytes that both sides know. */
   readonly psk: Uint8Array;
-  /** What both sides have seen before; the handshake fails where they have not seen the same. */
+  /** The bytes sent before the handshake; it fails if both sides did not see the same ones. */
   readonly prologue: Uint8Array;
-  /** A private key of 32 bytes for tests with fixed results. A new one else. */
+  /** A private key of 32 bytes, for tests with fixed results. @default a new one */
   readonly ephemeral?: Uint8Array | undefined;
 }
 
-/** What both sides have after the handshake. */
-export interface Session {
+/** The result of the handshake. */
+export interface NoiseSession {
   readonly send: CipherState;
   readonly receive: CipherState;
-  /** Differs for each session, and is known to both sides. */
+  /** Identifies the connection; the same on both sides. */
   readonly handshakeHash: Uint8Array;
 }
 
@@ -74,7 +74,7 @@ export class Handshake {
     return Buffer.concat([e, this.#symmetric.encryptAndHash(payload)]);
   }
 
-  /** The payload; `undefined` where the message was not made with the same psk and prologue, or is not whole. */
+  /** The payload; `undefined` if the message is incomplete or was made with another psk or prologue. */
   tryRead(message: Uint8Array): Uint8Array | undefined {
     if (message.length < HANDSHAKE_OVERHEAD) return undefined;
     if (!this.#isInitiator) this.#symmetric.mixKeyAndHash(this.#psk);
@@ -87,13 +87,13 @@ export class Handshake {
       this.#mixEe();
     }
     const payload = this.#symmetric.tryDecryptAndHash(message.subarray(KEY_BYTES));
-    // Whoever lacks the psk does not cost the responder this.
+    // After decryption: a client without the psk does not cost the responder a key agreement.
     if (!this.#isInitiator && payload) this.#shared = tryAgree(this.#ephemeral, e);
     return this.#shared && payload;
   }
 
-  /** After both messages. */
-  split(): Session {
+  /** Call it after both messages. */
+  split(): NoiseSession {
     const [first, second] = this.#symmetric.split();
     const handshakeHash = this.#symmetric.hash;
     return this.#isInitiator
@@ -102,7 +102,7 @@ export class Handshake {
   }
 
   #mixEe(): void {
-    if (!this.#shared) throw new Error('the initiator writes first, the responder reads first');
+    if (!this.#shared) throw new Error('Expected the initiator to write first, and the responder to read first.');
     this.#symmetric.mixKey(this.#shared);
   }
 }
@@ -117,7 +117,7 @@ export class CipherState {
     this.#key = createSecretKey(key);
   }
 
-  /** Ciphertext and tag, in the parts that come to hand. */
+  /** Ciphertext and tag; not concatenated, to save a copy. */
   encrypt(plaintext: Uint8Array, ad: Uint8Array = EMPTY): readonly [Uint8Array, Uint8Array] {
     const cipher = createCipheriv('aes-256-gcm', this.#key, this.#takeNonce()).setAAD(ad);
     const ciphertext = cipher.update(plaintext);
@@ -125,7 +125,7 @@ export class CipherState {
     return [ciphertext, cipher.getAuthTag()];
   }
 
-  /** The plaintext; `undefined` where it was not the next message that the other side encrypted. */
+  /** The plaintext; `undefined` if this is not the next message that the other side encrypted. */
   tryDecrypt(ciphertext: Uint8Array, tag: Uint8Array, ad: Uint8Array = EMPTY): Uint8Array | undefined {
     const decipher = createDecipheriv('aes-256-gcm', this.#key, this.#takeNonce(), { authTagLength: TAG_BYTES });
     decipher.setAAD(ad).setAuthTag(tag);
@@ -195,7 +195,7 @@ class SymmetricState {
   }
 
   get #key(): CipherState {
-    if (!this.#cipher) throw new Error('a message has a key before its payload');
+    if (!this.#cipher) throw new Error('Expected a key before the first payload.');
     return this.#cipher;
   }
 
@@ -206,21 +206,21 @@ class SymmetricState {
   }
 }
 
-/** For tests: to read DER (RFC 8410) takes longer than to make a key. */
+/** For tests only: parsing DER (RFC 8410) is slower than generating a key. */
 function privateKey(bytes: Uint8Array): KeyObject {
   const key = Buffer.concat([Buffer.from('302e020100300506032b656e04220420', 'hex'), bytes]);
   return createPrivateKey({ key, format: 'der', type: 'pkcs8' });
 }
 
 /**
- * What a key gives with the base point (RFC 7748 §6.1). Not `export()`: as DER it takes longer, and as JWK it blocks Node
- * 20 for ever where the collector meets what is left of generateKeyPairSync().
+ * The public key, by agreement with the base point (RFC 7748 §6.1). Not `export()`: DER is slower, and JWK can block
+ * Node 20 for ever if garbage of generateKeyPairSync() is collected meanwhile.
  */
 function publicBytes(key: KeyObject): Uint8Array {
   return agree(key, Buffer.alloc(KEY_BYTES).fill(9, 0, 1));
 }
 
-/** `undefined` for a point of low order: no honest side sends one. */
+/** `undefined` for a point of low order, which no honest peer sends. */
 function tryAgree(ours: KeyObject, theirs: Uint8Array): Uint8Array | undefined {
   try {
     return agree(ours, theirs);

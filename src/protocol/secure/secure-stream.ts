@@ -1,40 +1,40 @@
 import { Duplex } from 'node:stream';
 import { SingletonError, type SingletonErrorCode } from '../../interface/errors.ts';
 import { GrowingBuffer } from '../growing-buffer.ts';
-import { MAX_MESSAGE_BYTES, type Session, TAG_BYTES } from './noise.ts';
+import { MAX_MESSAGE_BYTES, type NoiseSession, TAG_BYTES } from './noise.ts';
 
 const LENGTH_BYTES = 2;
 const MAX_PLAINTEXT = MAX_MESSAGE_BYTES - TAG_BYTES;
 const EMPTY = Buffer.alloc(0);
 
-/** Of a record. */
+/** The part of a record that is read next. */
 type Part = 'length' | 'ciphertext' | 'tag';
 
 /**
- * A `Duplex` over a `Duplex`: what is written arrives at the other side unread and unchanged, or as an error.
+ * An encrypted `Duplex` over a connection. Data arrives unchanged and unread by others, or the stream fails.
  *
  *     u16 length, big-endian | ciphertext | 16 bytes of tag         length counts ciphertext and tag
  *
- * An empty record is the sender's end; a stream that ends without one was cut off.
+ * An empty record is the end of the sender's data. A connection that ends without one was cut off.
  */
 export class SecureStream extends Duplex {
   readonly #connection: Duplex;
-  readonly #session: Session;
-  readonly #waiting = new GrowingBuffer();
+  readonly #session: NoiseSession;
+  readonly #buffer = new GrowingBuffer();
   #part: Part = 'length';
-  #wanted = LENGTH_BYTES;
+  #needed = LENGTH_BYTES;
   #ciphertext: Uint8Array = EMPTY;
-  #hasEnded = false;
+  #isEndReceived = false;
   #settleWrite: ((error?: Error | null) => void) | undefined;
 
-  constructor(connection: Duplex, session: Session) {
+  constructor(connection: Duplex, session: NoiseSession) {
     super();
     this.#connection = connection;
     this.#session = session;
     connection
       .on('data', (chunk: Uint8Array) => this.#receive(chunk))
       .once('end', () => this.#assertEnded())
-      .once('close', () => this.#closed())
+      .once('close', () => this.#onClose())
       .once('error', (error: Error) => this.destroy(error))
       .pause();
     if (connection.destroyed) this.destroy(prematureCloseError());
@@ -62,13 +62,13 @@ export class SecureStream extends Duplex {
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    this.#waiting.clear();
+    this.#buffer.clear();
     this.#connection.destroy();
     this.#settle(error ?? prematureCloseError());
     done(error);
   }
 
-  /** Ends the wait of a write for the connection. */
+  /** Calls back the write that waits for "drain". */
   #settle(error?: Error | null): void {
     const settle = this.#settleWrite;
     this.#settleWrite = undefined;
@@ -86,57 +86,60 @@ export class SecureStream extends Duplex {
 
   #receive(chunk: Uint8Array): void {
     for (let rest = chunk; rest.length > 0 && !this.destroyed;) {
-      if (this.#hasEnded)
-        return this.#fail('ERR_SINGLETON_MALFORMED_MESSAGE', 'Expected nothing after the end; more came');
-      const missing = this.#wanted - this.#waiting.length;
-      const part = this.#tryTake(rest.subarray(0, missing));
+      if (this.#isEndReceived)
+        return this.#fail(
+          'ERR_SINGLETON_MALFORMED_MESSAGE',
+          'Expected no data after the end of the encrypted stream, but more arrived. The peer may run another version',
+        );
+      const missing = this.#needed - this.#buffer.length;
+      const part = this.#complete(rest.subarray(0, missing));
       rest = rest.subarray(missing);
-      if (part) this.#takePart(part);
+      if (part) this.#onPart(part);
     }
   }
 
-  /** A part that came in one piece is not copied, which would cost as much as half of its decryption. */
-  #tryTake(piece: Uint8Array): Uint8Array | undefined {
-    if (piece.length === this.#wanted) return piece;
-    this.#waiting.append(piece, this.#wanted);
-    return this.#waiting.length === this.#wanted ? this.#waiting.take() : undefined;
+  /** Copies only what arrived in several pieces: a copy costs half as much as decryption. */
+  #complete(piece: Uint8Array): Uint8Array | undefined {
+    if (piece.length === this.#needed) return piece;
+    this.#buffer.append(piece, this.#needed);
+    return this.#buffer.length === this.#needed ? this.#buffer.take() : undefined;
   }
 
-  #takePart(part: Uint8Array): void {
+  #onPart(part: Uint8Array): void {
     switch (this.#part) {
       case 'length': {
         const length = new DataView(part.buffer, part.byteOffset).getUint16(0);
         if (length < TAG_BYTES) {
           return this.#fail(
             'ERR_SINGLETON_VERIFICATION_FAILED',
-            `Expected a record of ${TAG_BYTES} bytes or more; a shorter one came, made by somebody else`,
+            `Expected a record of ${TAG_BYTES} bytes or more, got a shorter one, which no peer sends`,
           );
         }
-        return this.#await('ciphertext', length - TAG_BYTES);
+        return this.#expect('ciphertext', length - TAG_BYTES);
       }
       case 'ciphertext':
         this.#ciphertext = part;
-        return this.#await('tag', TAG_BYTES);
+        return this.#expect('tag', TAG_BYTES);
       case 'tag':
-        this.#await('length', LENGTH_BYTES);
-        return this.#takeRecord(this.#ciphertext, part);
+        this.#expect('length', LENGTH_BYTES);
+        return this.#onRecord(this.#ciphertext, part);
     }
   }
 
-  #await(part: Part, bytes: number): void {
+  #expect(part: Part, bytes: number): void {
     this.#part = part;
-    this.#wanted = bytes;
+    this.#needed = bytes;
   }
 
-  #takeRecord(ciphertext: Uint8Array, tag: Uint8Array): void {
+  #onRecord(ciphertext: Uint8Array, tag: Uint8Array): void {
     const plaintext = this.#session.receive.tryDecrypt(ciphertext, tag);
     if (!plaintext) {
       this.#fail(
         'ERR_SINGLETON_VERIFICATION_FAILED',
-        'Expected a record that was encrypted for this connection; what came was changed, replayed or made by somebody else',
+        'Could not decrypt a record: it was changed, replayed or made for another connection. Another program may interfere',
       );
     } else if (plaintext.length === 0) {
-      this.#hasEnded = true;
+      this.#isEndReceived = true;
       this.push(null);
     } else if (!this.push(plaintext)) {
       this.#connection.pause();
@@ -144,14 +147,14 @@ export class SecureStream extends Duplex {
   }
 
   #assertEnded(): void {
-    if (this.#hasEnded) return;
+    if (this.#isEndReceived) return;
     this.#fail(
       'ERR_SINGLETON_TRUNCATED_MESSAGE',
-      'Expected the end of the channel; the connection broke off before it',
+      'The encrypted connection was cut off before its end. The peer may have exited',
     );
   }
 
-  #closed(): void {
+  #onClose(): void {
     this.#assertEnded();
     if (this.writableFinished) this.destroy();
     else this.destroy(prematureCloseError());
@@ -163,5 +166,8 @@ export class SecureStream extends Duplex {
 }
 
 function prematureCloseError(): SingletonError {
-  return new SingletonError('ERR_SINGLETON_CONNECTION_FAILED', 'The channel was closed before all was written.');
+  return new SingletonError(
+    'ERR_SINGLETON_CONNECTION_FAILED',
+    'The encrypted connection was closed before all data was written. The peer may have exited.',
+  );
 }

@@ -8,13 +8,13 @@ import { readUpTo } from '../../../src/protocol/read.ts';
 import { portOf } from '../../helpers/host.ts';
 
 const codec = json<readonly string[]>();
-const PREFACE = encodeClientHello({ isSecured: false, codec: Buffer.from('json'), application: new Uint8Array() });
+const CLIENT_HELLO = encodeClientHello({ isSecured: false, codec: Buffer.from('json'), application: new Uint8Array() });
 const HELLO_BYTES = 12;
 /** A refusal whose reason is "not taken": the launch may be handed to the next host. */
 const NOT_TAKEN = '000000020305';
 
-describe('a release', () => {
-  it('tells a client in the middle of its launch, after a second, that it was not taken', async () => {
+describe('release()', () => {
+  it('sends a client in the middle of its launch, after a second, that it was not accepted', async () => {
     const app = await start();
     const client = await greeted(app);
     client.write(Buffer.from('0000002a01000000', 'hex'));
@@ -26,7 +26,7 @@ describe('a release', () => {
     await released;
   });
 
-  it('hands the launch that a slow schema held up to the next host', async () => {
+  it('lets a launch that a slow schema delayed go to the next host', async () => {
     const events = new EventEmitter();
     const asked = once(events, 'asked');
     const slow: Schema<readonly string[]> = {
@@ -57,19 +57,19 @@ describe('a release', () => {
   });
 });
 
-it('connections that have their answer and stay make room before a launch that is on its way', async () => {
+it('maxConnections closes connections that have their result before one whose launch is incomplete', async () => {
   const app = await start({ maxConnections: 4 });
   const honest = await greeted(app);
   const other = encodeClientHello({ isSecured: false, codec: Buffer.from('other'), application: new Uint8Array() });
-  const strangers: Socket[] = [];
+  const others: Socket[] = [];
   for (let count = 0; count < 20; count += 1) {
-    const stranger = await dial(app);
-    strangers.push(stranger);
-    stranger.write(other);
-    await readUpTo(stranger, HELLO_BYTES);
+    const connection = await dial(app);
+    others.push(connection);
+    connection.write(other);
+    await readUpTo(connection, HELLO_BYTES);
   }
 
-  await Promise.all(strangers.slice(0, -3).map(closed));
+  await Promise.all(others.slice(0, -3).map(closed));
 
   expect(honest.closed).toBe(false);
   honest.write(Buffer.from('0000000d01000000000000005b2261225d', 'hex'));
@@ -98,7 +98,7 @@ async function closed(socket: Socket): Promise<void> {
 /** A client that has the host's hello and has sent nothing of its launch. */
 async function greeted(app: Singleton): Promise<Socket> {
   const socket = await dial(app);
-  socket.write(PREFACE);
+  socket.write(CLIENT_HELLO);
   await readUpTo(socket, HELLO_BYTES);
   return socket;
 }

@@ -1,16 +1,16 @@
 import { EventEmitter } from 'node:events';
 import { expect, it, vi } from 'vitest';
-import { TypedEmitter } from '../../../src/core/events.ts';
+import { TypedEmitter } from '../../../src/core/emitter.ts';
 import { emitSafely } from '../../../src/core/host/emit-safely.ts';
-import { uncaughtDuring } from '../../helpers/uncaught.ts';
+import { uncaughtErrorsOf } from '../../helpers/uncaught.ts';
 
 type Listener = (...args: never[]) => void;
 
-it('TypedEmitter is the EventEmitter of Node', () => {
+it('extends the EventEmitter of Node', () => {
   expect(new TypedEmitter()).toBeInstanceOf(EventEmitter);
 });
 
-it('every listener is called in order, with the target and the arguments', () => {
+it('calls every listener in order, with the target and the arguments', () => {
   const calls: unknown[] = [];
   const target = {};
   const listener = function (this: unknown, ...args: unknown[]): void {
@@ -23,19 +23,19 @@ it('every listener is called in order, with the target and the arguments', () =>
   ]);
 });
 
-it('the listeners after one that throws are called, and the caller sees no exception', async () => {
+it('calls the listeners after one that throws, without an exception for the caller', async () => {
   const after = vi.fn<Listener>();
   const boom = new Error('boom');
-  const errors = await uncaughtDuring(() => {
+  const errors = await uncaughtErrorsOf(() => {
     emitSafely([raise(boom), after], {}, []);
     expect(after).toHaveBeenCalledOnce();
   });
   expect(errors).toEqual([boom]);
 });
 
-it('each error of several listeners becomes an uncaught exception of its own', async () => {
+it('turns each error of several listeners into an uncaught exception', async () => {
   const [first, second] = [new Error('first'), new Error('second')];
-  const errors = await uncaughtDuring(() => emitSafely([raise(first), raise(second)], {}, []));
+  const errors = await uncaughtErrorsOf(() => emitSafely([raise(first), raise(second)], {}, []));
   expect(errors).toEqual([first, second]);
 });
 

@@ -8,7 +8,7 @@ it('counts every value, the characters of strings and the bytes of binaries', ()
   expect(estimateSize({ a: [1, 'b'], c: null }, 1000)).toBe(5 * 16 + 1);
 });
 
-it('ends at its limit, also where a value holds itself', () => {
+it('stops at its limit, also for a value with a cycle', () => {
   const cycle: unknown[] = [];
   cycle.push(cycle, cycle);
   expect(estimateSize(cycle, 10_000)).toBeGreaterThan(10_000);

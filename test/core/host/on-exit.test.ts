@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { offExit, onExit } from '../../../src/core/host/on-exit.ts';
 
-it('calls all back with one listener of the process, which goes with the last of them', () => {
+it('calls all callbacks with one listener of the process, removed with the last of them', () => {
   const before = process.listeners('exit');
   const called: number[] = [];
   const callbacks = Array.from({ length: 20 }, (_, index) => () => void called.push(index));
@@ -15,7 +15,7 @@ it('calls all back with one listener of the process, which goes with the last of
   expect(process.listeners('exit')).toEqual(before);
 });
 
-it('calls back behind who listens when it was asked last', () => {
+it('calls back after the listeners that existed at the last call', () => {
   const called: string[] = [];
   const callback = (): void => void called.push('callback');
   const listener = (): void => void called.push('listener');

@@ -11,7 +11,7 @@ import { readUpTo } from '../../../src/protocol/read.ts';
 import { pskOf } from '../../../src/protocol/secure/handshake.ts';
 import { Handshake } from '../../../src/protocol/secure/noise.ts';
 import { aborted } from '../../helpers/answer.ts';
-import { closed, dial } from '../../helpers/host.ts';
+import { waitForClose, connect } from '../../helpers/host.ts';
 
 const LAUNCH = frames.encode(encodeLaunch({ args: Buffer.from('["a"]') }));
 const SECRET = 'open sesame, open sesame';
@@ -20,7 +20,7 @@ function prefaceFor(isSecured: boolean): Uint8Array {
   return encodeClientHello({ isSecured, codec: Buffer.from('json'), application: new Uint8Array() });
 }
 
-describe('while a schema takes its time, a client', () => {
+describe('a client whose schema is slow', () => {
   const waiting: (() => void)[] = [];
   const schema: Schema<unknown, unknown> = {
     '~standard': {
@@ -34,13 +34,13 @@ describe('while a schema takes its time, a client', () => {
   };
 
   it.each([
-    ['that sends a second launch', LAUNCH],
-    ['that sends half a frame', LAUNCH.subarray(0, 3)],
-  ])('%s is told that it is malformed, and its launch is not run', async (_, more) => {
+    ['sends a second launch', LAUNCH],
+    ['sends half a frame', LAUNCH.subarray(0, 3)],
+  ])('receives that it is malformed, and its launch is not run, when it %s', async (_, more) => {
     const app = await new Singleton({ port: 0, codec: json(), schema, args: [] }).acquire();
     onTestFinished(() => app.release());
     const warned: Promise<SingletonError[]> = once(app, 'warning');
-    const socket = await dial(app);
+    const socket = await connect(app);
     const heard: Buffer[] = [];
     socket.on('data', (chunk) => heard.push(chunk));
     socket.write(Buffer.concat([prefaceFor(false), LAUNCH]));
@@ -65,7 +65,7 @@ async function secured(): Promise<Singleton<unknown>> {
 
 /** A connection on which the secret was proven, and what makes records for it. */
 async function greeted(app: Singleton<unknown>): Promise<{ readonly socket: Connection; readonly encrypt: Encrypt }> {
-  const socket = (await dial(app)).pause();
+  const socket = (await connect(app)).pause();
   const prologue = prefaceFor(true);
   const handshake = new Handshake({ role: 'initiator', psk: pskOf(Buffer.from(SECRET)), prologue });
   socket.write(Buffer.concat([prologue, handshake.write()]));
@@ -75,16 +75,16 @@ async function greeted(app: Singleton<unknown>): Promise<{ readonly socket: Conn
   return { socket: socket.resume(), encrypt: (plaintext) => recordOf(send.encrypt(plaintext)) };
 }
 
-/** What a host says of a client that proved the secret, and then sends these records. */
+/** What a host reports of a client that proved the secret, and then sends these records. */
 async function sayOf(records: (encrypt: Encrypt) => readonly Uint8Array[]): Promise<unknown> {
   const app = await secured();
-  const told = new Promise((resolve) => {
+  const reports = new Promise((resolve) => {
     app.on('warning', ({ code }) => resolve(code));
     app.on('verifyFailed', ({ reason }) => resolve(reason));
   });
   const { socket, encrypt } = await greeted(app);
   for (const record of records(encrypt)) socket.write(record);
-  const what = await told;
+  const what = await reports;
   expect(app).toMatchObject({ clients: 0, arguments: [] });
   return what;
 }
@@ -100,68 +100,68 @@ function flip(record: Buffer): Buffer {
 }
 
 describe('a record that was changed', () => {
-  it('as the first one is a handshake that was replayed', async () => {
+  it('is refused as a replayed handshake when it is the first', async () => {
     expect(await sayOf((encrypt) => [flip(encrypt(LAUNCH))])).toBe('replayed-handshake');
   });
 
-  it('into one that is too short to be one, as the first, is the same', async () => {
+  it('is refused in the same way when it was made too short', async () => {
     expect(await sayOf(() => [Buffer.of(0, 15)])).toBe('replayed-handshake');
   });
 
-  it('behind a good one is a warning', async () => {
+  it('causes a warning when it follows a good one', async () => {
     const [first, second] = [LAUNCH.subarray(0, 5), LAUNCH.subarray(5)];
     const records = await sayOf((encrypt) => [encrypt(first), flip(encrypt(second))]);
     expect(records).toBe('ERR_SINGLETON_VERIFICATION_FAILED');
   });
 });
 
-describe('a launch that waits, and then', () => {
+describe('a waiting client', () => {
   const WAITING = frames.encode(encodeLaunch({ args: Buffer.from('["a"]'), wait: true }));
 
   /** Its client at the host, whose listener stays at work, and its connection. */
-  async function conversing() {
+  async function openSession() {
     const app = await secured();
-    const told: string[] = [];
-    app.on('warning', ({ code }) => told.push(code)).on('verifyFailed', ({ reason }) => told.push(reason));
+    const reports: string[] = [];
+    app.on('warning', ({ code }) => reports.push(code)).on('verifyFailed', ({ reason }) => reports.push(reason));
     const coming = new Promise<Client>((resolve) => {
       app.on('args', (_, client) => new Promise(() => resolve(client)));
     });
     const { socket, encrypt } = await greeted(app);
     socket.write(encrypt(WAITING));
-    return { client: await coming, told, socket, encrypt };
+    return { client: await coming, reports, socket, encrypt };
   }
 
-  it('sends a record that was changed is gone, with a warning', async () => {
-    const { client, told, socket, encrypt } = await conversing();
+  it('has gone, with a warning, when it sends a changed record', async () => {
+    const { client, reports, socket, encrypt } = await openSession();
     socket.write(flip(encrypt(Buffer.from('anything'))));
     await aborted(client.signal);
     expect(client.signal.reason).toMatchObject({ code: 'ERR_SINGLETON_VERIFICATION_FAILED' });
     await turn();
-    expect(told).toEqual(['ERR_SINGLETON_VERIFICATION_FAILED']);
+    expect(reports).toEqual(['ERR_SINGLETON_VERIFICATION_FAILED']);
   });
 
-  it('ends its stream but not its connection is gone, and reset a second later', async () => {
-    const { client, told, socket, encrypt } = await conversing();
-    const closing = closed(socket);
+  it('has gone, and is reset a second later, when it ends its stream but not its connection', async () => {
+    const { client, reports, socket, encrypt } = await openSession();
+    const closing = waitForClose(socket);
     socket.write(encrypt(new Uint8Array()));
     await aborted(client.signal);
     await closing;
-    expect(told).toEqual([]);
+    expect(reports).toEqual([]);
   });
 
-  it('breaks off in the middle of a frame is gone, without a warning', async () => {
-    const { client, told, socket, encrypt } = await conversing();
+  it('has gone, without a warning, when it breaks off in the middle of a frame', async () => {
+    const { client, reports, socket, encrypt } = await openSession();
     socket.end(encrypt(Buffer.of(0, 0)));
     await aborted(client.signal);
     await turn();
-    expect(told).toEqual([]);
+    expect(reports).toEqual([]);
   });
 });
 
-it('a client that is gone before its first byte is a warning', async () => {
+it('a client that disconnects before its first byte causes a warning', async () => {
   const app = await secured();
   const warned: Promise<SingletonError[]> = once(app, 'warning');
-  const socket = await dial(app);
+  const socket = await connect(app);
   socket.resetAndDestroy?.();
   expect(await warned).toMatchObject([{ code: 'ERR_SINGLETON_TRUNCATED_MESSAGE' }]);
 });

@@ -1,14 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { RateLimit } from '../../../src/core/host/warnings.ts';
 import type { SingletonError, VerifyFailure } from '../../../src/index.ts';
-import { launch, speak, startHost } from '../../helpers/host.ts';
+import { launch, sendBytes, startHost } from '../../helpers/host.ts';
 
 afterEach(() => {
   vi.useRealTimers();
   vi.restoreAllMocks();
 });
 
-describe('a limit', () => {
+describe('RateLimit', () => {
   let passed = 0;
   let summaries: number[] = [];
   let limit: RateLimit;
@@ -24,7 +24,7 @@ describe('a limit', () => {
     limit = new RateLimit((leftOut) => summaries.push(leftOut));
   });
 
-  it('lets 100 through, and sets no timer for them', () => {
+  it('accepts 100, and sets no timer for them', () => {
     pass(100);
     vi.advanceTimersByTime(60_000);
     expect(passed).toBe(100);
@@ -32,7 +32,7 @@ describe('a limit', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it('tells once, 10 seconds after the first, how many more came', () => {
+  it('reports once, 10 seconds after the first, how many were left out', () => {
     pass(100);
     vi.advanceTimersByTime(9000);
     pass(7);
@@ -46,7 +46,7 @@ describe('a limit', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it('lets 100 through again when the 10 seconds are over', () => {
+  it('accepts 100 again after the 10 seconds', () => {
     pass(101);
     vi.advanceTimersByTime(9999);
     pass(1);
@@ -58,7 +58,7 @@ describe('a limit', () => {
     expect(summaries).toEqual([2, 1]);
   });
 
-  it('lets every one through that comes slowly enough', () => {
+  it('accepts all that arrive slowly enough', () => {
     for (let count = 0; count < 1000; count += 1) {
       pass(1);
       vi.advanceTimersByTime(100);
@@ -66,7 +66,7 @@ describe('a limit', () => {
     expect({ passed, summaries }).toEqual({ passed: 1000, summaries: [] });
   });
 
-  it('tells what was left out so far when it ends, once, and leaves no timer', () => {
+  it('reports what was left out so far on end, once, and leaves no timer', () => {
     pass(103);
     limit.end();
     limit.end();
@@ -75,14 +75,14 @@ describe('a limit', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it('tells nothing when it ends and nothing was left out', () => {
+  it('reports nothing on end if nothing was left out', () => {
     limit.end();
     pass(100);
     limit.end();
     expect(summaries).toEqual([]);
   });
 
-  it('counts what passes while it tells, in the next 10 seconds', () => {
+  it('counts what arrives during its report in the next 10 seconds', () => {
     const nested: number[] = [];
     limit = new RateLimit((leftOut) => {
       nested.push(leftOut);
@@ -94,7 +94,7 @@ describe('a limit', () => {
   });
 });
 
-describe('on a host', () => {
+describe('warnings of a host', () => {
   let printed: string[] = [];
 
   beforeEach(() => {
@@ -105,11 +105,11 @@ describe('on a host', () => {
     });
   });
 
-  it('1,000 bad connections are 100 warnings and a summary, in events and in print; a launch is still served', async () => {
+  it('are 100 and a summary for 1,000 bad connections, in events and in print; a launch is still served', async () => {
     const app = await startHost({ verbose: true });
     const warnings: SingletonError[] = [];
     app.on('warning', (warning) => warnings.push(warning));
-    await many(1000, () => speak(app, 'cut off'));
+    await many(1000, () => sendBytes(app, 'cut off'));
     await launch(app, ['a']);
     expect(app.arguments).toEqual([['a']]);
     expect(warnings).toHaveLength(100);
@@ -120,42 +120,42 @@ describe('on a host', () => {
     );
     expect(warnings.at(-1)).toMatchObject({
       code: 'ERR_SINGLETON_BUSY',
-      message: 'Too much came at once: 900 more warnings were not emitted.',
+      message: 'Too many at once: 900 more warnings were not emitted.',
     });
     expect(printed).toHaveLength(101);
     expect(printed.at(-1)).toContain('900 more warnings');
   });
 
-  it('every failed verification is an event, and about 100 are printed', async () => {
+  it('are not emitted for failed verifications: each is an event, and about 100 are printed', async () => {
     const app = await startHost({ verbose: true, secret: 'sesame' });
     const failures: VerifyFailure[] = [];
     const warnings: SingletonError[] = [];
     app.on('verifyFailed', (failure) => failures.push(failure));
     app.on('warning', (warning) => warnings.push(warning));
-    await many(400, () => speak(app, 'guess\0'));
+    await many(400, () => sendBytes(app, 'guess\0'));
     expect(failures).toHaveLength(400);
     expect(printed).toHaveLength(100);
     expect(warnings).toEqual([]);
     await app.release();
     expect(warnings).toMatchObject([{ code: 'ERR_SINGLETON_BUSY' }]);
-    expect(warnings[0]?.message).toBe('Too much came at once: 300 more refused clients were not printed.');
+    expect(warnings[0]?.message).toBe('Too many at once: 300 more refused clients were not printed.');
     expect(printed).toHaveLength(101);
   });
 
-  it('a host that is not verbose prints nothing and tells no summary of what it did not print', async () => {
+  it('are not printed, and have no summary of what was not printed, if not verbose', async () => {
     const app = await startHost({ secret: 'sesame' });
     const warnings: SingletonError[] = [];
     app.on('warning', (warning) => warnings.push(warning));
-    await many(120, () => speak(app, 'guess\0'));
+    await many(120, () => sendBytes(app, 'guess\0'));
     await app.release();
     expect({ printed, warnings }).toEqual({ printed: [], warnings: [] });
   });
 
-  it('a flood leaves a timer, and none after the release', async () => {
+  it('set a timer in a flood, and none after the release', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     const app = await startHost({ verbose: true, secret: 'sesame' });
-    await many(120, () => speak(app, 'guess\0'));
-    await many(120, () => speak(app, 'cut off'));
+    await many(120, () => sendBytes(app, 'guess\0'));
+    await many(120, () => sendBytes(app, 'cut off'));
     expect(vi.getTimerCount()).toBe(2);
     await app.release();
     expect(vi.getTimerCount()).toBe(0);

@@ -6,7 +6,7 @@ import { legacy } from '../../../src/codecs/legacy.ts';
 import type { ProtocolOptions } from '../../../src/interface/codec.ts';
 import { SingletonError, type SingletonErrorCode } from '../../../src/interface/errors.ts';
 import { encode } from '../../../src/protocol/legacy/message.ts';
-import { receptionOf } from '../../helpers/deliver.ts';
+import { readLaunch } from '../../helpers/deliver.ts';
 import { readAll } from '../../helpers/transport-compliance.ts';
 
 const { protocol } = legacy();
@@ -14,11 +14,11 @@ const SECRET = 'open-sesame-Ω';
 const open: ProtocolOptions = { secret: undefined, maxMessageBytes: 65_536, name: '' };
 const guarded: ProtocolOptions = { ...open, secret: Buffer.from(SECRET) };
 
-describe('receiving', () => {
-  test('a launch without a secret is verified where none is set', async () => {
+describe('legacy().protocol.inbound', () => {
+  test('verifies a launch without a secret if none is set', async () => {
     const { host, client } = await pair();
     client.end('a\0\0b\0');
-    expect(await receptionOf(protocol, host, open)).toStrictEqual({
+    expect(await readLaunch(protocol, host, open)).toStrictEqual({
       verified: true,
       launch: { args: ['a', '', 'b'] },
       bytes: 5,
@@ -26,23 +26,23 @@ describe('receiving', () => {
   });
 
   test.each([{ args: [] }, { args: [''] }, { args: ['a', ''] }])(
-    'a launch of $args behind the secret is verified and arrives without it',
+    'verifies a launch of $args after the secret, and removes the secret',
     async ({ args }) => {
       const { host, client } = await pair();
       client.end(encode([SECRET, ...args]));
-      expect(await receptionOf(protocol, host, guarded)).toMatchObject({ verified: true, launch: { args } });
+      expect(await readLaunch(protocol, host, guarded)).toMatchObject({ verified: true, launch: { args } });
     },
   );
 
   test.each([
-    ['where a secret is set', guarded, `${SECRET}\0a\0`],
-    ['where none is set', open, 'a\0'],
+    ['if a secret is set', guarded, `${SECRET}\0a\0`],
+    ['if none is set', open, 'a\0'],
     ['where there are none', guarded, `${SECRET}\0`],
-  ])('the arguments are frozen %s', async (_, terms, text) => {
+  ])('freezes the arguments %s', async (_, options, text) => {
     const { host, client } = await pair();
     client.end(text);
-    expect(await receptionOf(protocol, host, terms)).toSatisfy(
-      (reception) => reception.verified && Object.isFrozen(reception.launch.args),
+    expect(await readLaunch(protocol, host, options)).toSatisfy(
+      (result) => result.verified && Object.isFrozen(result.launch.args),
     );
   });
 
@@ -51,142 +51,139 @@ describe('receiving', () => {
     ['a longer', `${SECRET}!\0a\0`],
     ['an empty', '\0a\0'],
     ['a later', `a\0${SECRET}\0`],
-  ])('%s first part instead of the secret is a wrong secret', async (_, text) => {
+  ])('reports %s first field instead of the secret as a wrong secret', async (_, text) => {
     const { host, client } = await pair();
     client.end(text);
-    expect(await receptionOf(protocol, host, guarded)).toStrictEqual({ verified: false, reason: 'wrong-secret' });
+    expect(await readLaunch(protocol, host, guarded)).toStrictEqual({ verified: false, reason: 'wrong-secret' });
   });
 
-  test('a launch without any part has no secret', async () => {
+  test('reports a launch without any field as a missing secret', async () => {
     const { host, client } = await pair();
     client.end('\0');
-    expect(await receptionOf(protocol, host, guarded)).toStrictEqual({
+    expect(await readLaunch(protocol, host, guarded)).toStrictEqual({
       verified: false,
       reason: 'missing-secret',
     });
   });
 
-  test('a launch is not complete before the end of stream', async () => {
+  test('does not complete a launch before the end of stream', async () => {
     const { host, client } = await pair();
-    const reception = receptionOf(protocol, host, guarded);
+    const result = readLaunch(protocol, host, guarded);
     client.write(`${SECRET}\0a\0`);
     await once(host, 'data');
     client.end('b\0');
-    expect(await reception).toStrictEqual({ verified: true, launch: { args: ['a', 'b'] }, bytes: 19 });
+    expect(await result).toStrictEqual({ verified: true, launch: { args: ['a', 'b'] }, bytes: 19 });
   });
 
-  test('nothing is sent and the connection stays open', async () => {
+  test('sends nothing and leaves the connection open', async () => {
     const { host, client } = await pair();
     client.end('a\0');
-    await receptionOf(protocol, host, open);
+    await readLaunch(protocol, host, open);
     expect([host.bytesWritten, host.writableEnded, host.destroyed]).toStrictEqual([0, false, false]);
   });
 
   test.each([
     ['without its last NUL', `${SECRET}\0a`],
     ['without a byte', ''],
-  ])('a launch that ends %s is truncated', async (_, text) => {
+  ])('reports a launch that ends %s as truncated', async (_, text) => {
     const { host, client } = await pair();
     client.end(text);
-    await expectFailure(receptionOf(protocol, host, guarded), 'ERR_SINGLETON_TRUNCATED_MESSAGE');
+    await expectFailure(readLaunch(protocol, host, guarded), 'ERR_SINGLETON_TRUNCATED_MESSAGE');
   });
 
-  test('a launch that is too large is refused while its stream is open', async () => {
+  test('refuses a launch that is too large while its stream is open', async () => {
     const { host, client } = await pair();
-    const reception = receptionOf(protocol, host, { ...guarded, maxMessageBytes: 100 });
+    const result = readLaunch(protocol, host, { ...guarded, maxMessageBytes: 100 });
     client.write(`${SECRET}\0${'x'.repeat(100)}`);
-    await expectFailure(reception, 'ERR_SINGLETON_MESSAGE_TOO_LARGE');
+    await expectFailure(result, 'ERR_SINGLETON_MESSAGE_TOO_LARGE');
     expect(host.isPaused()).toBe(true);
   });
 
-  test('a launch that is not UTF-8 is malformed', async () => {
+  test('refuses a launch that is not UTF-8 as malformed', async () => {
     const { host, client } = await pair();
     client.end(Buffer.concat([Buffer.from(SECRET), Buffer.of(0, 0xff, 0)]));
-    await expectFailure(receptionOf(protocol, host, guarded), 'ERR_SINGLETON_MALFORMED_MESSAGE');
+    await expectFailure(readLaunch(protocol, host, guarded), 'ERR_SINGLETON_MALFORMED_MESSAGE');
   });
 });
 
-describe('preparing', () => {
-  test('arguments that are too large with their secret are refused before anything is sent', async () => {
+describe('legacy().protocol.outbound', () => {
+  test('refuses arguments that are too large with their secret before anything is sent', async () => {
     const { length } = encode([SECRET, 'a']);
     expect(protocol.outbound({ args: ['a'] }, { ...guarded, maxMessageBytes: length })).toBeTypeOf('function');
     const tooMuch = attempt(() => protocol.outbound({ args: ['a'] }, { ...guarded, maxMessageBytes: length - 1 }));
     await expectFailure(tooMuch, 'ERR_SINGLETON_MESSAGE_TOO_LARGE');
   });
 
-  test('arguments that cannot be encoded are refused before anything is sent', async () => {
+  test('refuses arguments that cannot be encoded before anything is sent', async () => {
     const impossible = attempt(() => protocol.outbound({ args: ['a\0b'] }, guarded));
     await expectFailure(impossible, 'ERR_SINGLETON_UNENCODABLE');
   });
 });
 
-describe('handing over', () => {
+describe('delivering over legacy()', () => {
   test.each([
     ['without a secret', open, ['a', '', 'b']],
-    ['behind the secret', guarded, [SECRET, 'a', '', 'b']],
-  ])(
-    'sends the arguments %s and ends; a host that reads all and ends leaves it unconfirmed',
-    async (_, terms, parts) => {
-      const { host, client } = await pair();
-      const receipt = (await protocol.outbound({ args: ['a', '', 'b'] }, terms))(client);
-      expect(await readAll(host)).toStrictEqual(Buffer.from(encode(parts)));
-      host.end();
-      expect(await receipt).toStrictEqual({ receipt: { outcome: 'unconfirmed' } });
-      expect(client.destroyed).toBe(true);
-    },
-  );
+    ['after the secret', guarded, [SECRET, 'a', '', 'b']],
+  ])('sends the arguments %s and ends; is unconfirmed when the host reads all and ends', async (_, options, parts) => {
+    const { host, client } = await pair();
+    const receipt = protocol.outbound({ args: ['a', '', 'b'] }, options)(client);
+    expect(await readAll(host)).toStrictEqual(Buffer.from(encode(parts)));
+    host.end();
+    expect(await receipt).toStrictEqual({ receipt: { outcome: 'unconfirmed' } });
+    expect(client.destroyed).toBe(true);
+  });
 
-  test('is not over before the host has ended', async () => {
+  test('does not resolve before the host has ended', async () => {
     const { host, client } = await pair();
     const order: string[] = [];
-    const receipt = (await protocol.outbound({ args: ['a'] }, open))(client);
-    const told = receipt.then(() => order.push('receipt'));
+    const receipt = protocol.outbound({ args: ['a'] }, open)(client);
+    const resolved = receipt.then(() => order.push('receipt'));
     await readAll(host);
     order.push('host ends');
     host.end();
-    await told;
+    await resolved;
     expect(order).toStrictEqual(['host ends', 'receipt']);
   });
 
-  test('can be done again on another connection', async () => {
-    const handOff = await protocol.outbound({ args: ['a'] }, guarded);
+  test('can be repeated on another connection', async () => {
+    const deliver = protocol.outbound({ args: ['a'] }, guarded);
     for (let round = 0; round < 2; round += 1) {
       const { host, client } = await pair();
-      const [reception] = await Promise.all([
-        receptionOf(protocol, host, guarded).finally(() => host.end()),
-        handOff(client),
+      const [launch] = await Promise.all([
+        readLaunch(protocol, host, guarded).finally(() => host.end()),
+        deliver(client),
       ]);
-      expect(reception).toStrictEqual({ verified: true, launch: { args: ['a'] }, bytes: 17 });
+      expect(launch).toStrictEqual({ verified: true, launch: { args: ['a'] }, bytes: 17 });
     }
   });
 
-  test('to a program that answers fails, and closes the connection', async () => {
+  test('fails and closes the connection when the other program answers', async () => {
     const { host, client } = await pair();
-    const receipt = (await protocol.outbound({ args: ['a'] }, guarded))(client);
+    const receipt = protocol.outbound({ args: ['a'] }, guarded)(client);
     host.write('220 welcome\r\n');
     await expectFailure(receipt, 'ERR_SINGLETON_FOREIGN_HOST');
     expect(client.destroyed).toBe(true);
   });
 
-  test('to a host that resets before it was sent is for another try', async () => {
+  test('may be tried again when the host resets before the launch was sent', async () => {
     const { host, client } = await pair();
     host.resetAndDestroy();
-    expect(await (await protocol.outbound({ args: ['a'] }, guarded))(client)).toBeUndefined();
+    expect(await protocol.outbound({ args: ['a'] }, guarded)(client)).toBeUndefined();
   });
 
-  test('to a host that resets after 1024 bytes is for another try', async () => {
+  test('may be tried again when the host resets after 1024 bytes', async () => {
     const { host, client } = await pair();
-    const receipt = (await protocol.outbound({ args: ['x'.repeat(1023)] }, open))(client);
+    const receipt = protocol.outbound({ args: ['x'.repeat(1023)] }, open)(client);
     await once(client, 'finish');
     host.resetAndDestroy();
     expect(await receipt).toBeUndefined();
   });
 
-  test('to a host that resets after 1025 bytes fails with the cause, for it may have read some', async () => {
+  test('fails with the cause when the host resets after 1025 bytes, since it may have read some', async () => {
     const { host, client } = await pair();
     const args = ['x'.repeat(1024 - SECRET.length - 2)];
     expect(encode([SECRET, ...args])).toHaveLength(1025);
-    const receipt = (await protocol.outbound({ args }, guarded))(client);
+    const receipt = protocol.outbound({ args }, guarded)(client);
     await once(client, 'finish');
     host.resetAndDestroy();
     const error = await expectFailure(receipt, 'ERR_SINGLETON_CONNECTION_FAILED');

@@ -15,16 +15,16 @@ describe('the head of a stream', () => {
     ['ab\n\0', 3],
     ['\0', 1],
     ['\n', 1],
-  ])('of %j ends with its first NUL or line feed', (text, length) => {
+  ])('ends at the first NUL or line feed of %j', (text, length) => {
     expect(headLength(Buffer.from(text))).toBe(length);
   });
 
-  test.each(['', 'ab', 'ab\r'])('of %j is not known yet', (text) => {
+  test.each(['', 'ab', 'ab\r'])('is not complete in %j', (text) => {
     expect(headLength(Buffer.from(text))).toBeUndefined();
   });
 });
 
-describe('another protocol', () => {
+describe('sniffForeignProtocol', () => {
   test.each([
     ['HTTP', 'GET / HTTP/1.1\r\n'],
     ['HTTP', 'GET / HTTP/1.0\n'],
@@ -36,12 +36,12 @@ describe('another protocol', () => {
     ['SSH', 'SSH-1.99-x\n'],
     ['TLS', '\u{16}\u{3}\u{1}\u{2}\0'],
     ['TLS', '\u{16}\u{3}\u{3}\0'],
-    ['a structured codec of this library', '\u{f5}SSL\r\n'],
-  ])('%s is known by %j', (name, head) => {
+    ['the structured protocol of this package', '\u{f5}SSL\r\n'],
+  ])('recognizes %s by %j', (name, head) => {
     expect(sniffForeignProtocol(Buffer.from(head, 'latin1'))).toBe(name);
   });
 
-  test('is known in the middle of a larger buffer', () => {
+  test('recognizes a protocol in the middle of a larger buffer', () => {
     const around = Buffer.from('xxGET / HTTP/1.1\r\nxx');
     expect(sniffForeignProtocol(new Uint8Array(around.buffer, around.byteOffset + 2, 16))).toBe('HTTP');
   });
@@ -64,12 +64,12 @@ describe('another protocol', () => {
     '\u{3}\u{16}\0',
     'x\u{16}\u{3}\0',
     '\u{c3}\u{b5}\0',
-  ])('is not seen in %j', (head) => {
+  ])('recognizes nothing in %j', (head) => {
     expect(sniffForeignProtocol(Buffer.from(head, 'latin1'))).toBeUndefined();
   });
 });
 
-describe('a real client of another protocol is refused by the legacy decoder before its stream ends', () => {
+describe('the legacy decoder refuses, before the end of stream,', () => {
   test('a TLS client of Node', async () => {
     expect(await refusal((port) => connectTls({ host: '127.0.0.1', port }).on('error', () => {}))).toBe('TLS');
   });

@@ -1,6 +1,6 @@
 import { createCipheriv, createHash, hkdfSync } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { Handshake, type Session } from '../../../src/protocol/secure/noise.ts';
+import { Handshake, type NoiseSession } from '../../../src/protocol/secure/noise.ts';
 import fixture from '../../fixtures/noise-nnpsk0.json' with { type: 'json' };
 
 const psk = new Uint8Array(32).fill(7);
@@ -25,7 +25,7 @@ describe.each(fixture.vectors)('the published vector of $protocol_name', (vector
   });
   const [first, second, ...transport] = vector.messages;
 
-  test('is reproduced: both handshake messages, the handshake hash and every transport message', () => {
+  test('is reproduced in both handshake messages, the handshake hash and every transport message', () => {
     expect(vector.protocol_name).toBe(PROTOCOL_NAME);
     expect(hex(initiator.write(bytes(first?.payload)))).toBe(first?.ciphertext);
     expect(hex(responder.tryRead(bytes(first?.ciphertext)))).toBe(first?.payload);
@@ -47,13 +47,13 @@ describe('a handshake', () => {
     ['another psk', { psk: new Uint8Array(32).fill(8), prologue }],
     ['another prologue', { psk, prologue: Buffer.from('prefacE') }],
     ['an empty prologue', { psk, prologue: new Uint8Array(0) }],
-  ])('ends at the first message where the responder has %s', (_, other) => {
+  ])('fails at the first message if the responder has %s', (_, other) => {
     const message = new Handshake({ role: 'initiator', psk, prologue }).write();
     expect(new Handshake({ role: 'responder', ...other }).tryRead(message)).toBeUndefined();
     expect(new Handshake({ role: 'responder', psk, prologue }).tryRead(message)).toHaveLength(0);
   });
 
-  test('ends at a first message that is shorter or longer, at every length to 49 bytes', () => {
+  test('fails at a first message of any wrong length up to 49 bytes', () => {
     const message = Buffer.concat([new Handshake({ role: 'initiator', psk, prologue }).write(), Buffer.of(0)]);
     const taken = Array.from(message, (_, end) => end + 1).filter((length) => {
       return new Handshake({ role: 'responder', psk, prologue }).tryRead(message.subarray(0, length)) !== undefined;
@@ -61,7 +61,7 @@ describe('a handshake', () => {
     expect(taken).toStrictEqual([48]);
   });
 
-  test('ends at a second message that is shorter or longer, at every length to 49 bytes', () => {
+  test('fails at a second message of any wrong length up to 49 bytes', () => {
     const taken = Array.from({ length: 50 }, (_, length) => length).filter((length) => {
       const { initiator, message } = answered();
       return initiator.tryRead(Buffer.concat([message, Buffer.of(0)]).subarray(0, length)) !== undefined;
@@ -69,7 +69,7 @@ describe('a handshake', () => {
     expect(taken).toStrictEqual([48]);
   });
 
-  test('ends at either message where a byte of it was changed', () => {
+  test('fails at either message if a byte of it was changed', () => {
     for (let at = 0; at < 48; at += 1) {
       const { initiator, first, message } = answered();
       expect(new Handshake({ role: 'responder', psk, prologue }).tryRead(flipped(first, at))).toBeUndefined();
@@ -77,18 +77,18 @@ describe('a handshake', () => {
     }
   });
 
-  test.each(LOW_ORDER)('ends at a first message with the point %s, though it is made with the psk', (point) => {
+  test.each(LOW_ORDER)('fails at a first message with the point %s, even if it was made with the psk', (point) => {
     const honest = new Handshake({ role: 'initiator', psk, prologue }).write();
     expect(new Handshake({ role: 'responder', psk, prologue }).tryRead(sealed(honest.subarray(0, 32)))).toHaveLength(0);
     expect(new Handshake({ role: 'responder', psk, prologue }).tryRead(sealed(bytes(point)))).toBeUndefined();
   });
 
-  test.each(LOW_ORDER)('ends at a second message with the point %s', (point) => {
+  test.each(LOW_ORDER)('fails at a second message with the point %s', (point) => {
     const { initiator, message } = answered();
     expect(initiator.tryRead(Buffer.concat([bytes(point), message.subarray(32)]))).toBeUndefined();
   });
 
-  test('gives another hash and another ciphertext each time, and both sides the same hash', () => {
+  test('has a new hash and a new ciphertext each time, and the same hash on both sides', () => {
     const [[one, other], [third]] = [split(), split()];
     expect(one.handshakeHash).toStrictEqual(other.handshakeHash);
     expect(one.handshakeHash).not.toStrictEqual(third.handshakeHash);
@@ -96,10 +96,10 @@ describe('a handshake', () => {
   });
 });
 
-describe('a message of a session', () => {
+describe('CipherState.decrypt', () => {
   const texts = ['first', 'second', 'third'];
 
-  test('that is replayed is not decrypted', () => {
+  test('refuses a message that is replayed', () => {
     const [{ send }, other] = split();
     const message = Buffer.concat(send.encrypt(bytes('00')));
     expect(hex(tryOpen(other, message))).toBe('00');
@@ -109,7 +109,7 @@ describe('a message of a session', () => {
   test.each([
     ['comes before its turn', [1]],
     ['comes after one was left out', [0, 2]],
-  ])('that %s is not decrypted', (_, order) => {
+  ])('refuses a message that %s', (_, order) => {
     const [{ send }, other] = split();
     const messages = texts.map((text) => Buffer.concat(send.encrypt(Buffer.from(text))));
     const read = order.map((index) => tryOpen(other, messages[index] ?? psk));
@@ -117,15 +117,15 @@ describe('a message of a session', () => {
     expect(read.slice(0, -1)).not.toContain(undefined);
   });
 
-  test('that comes back to its sender is not decrypted', () => {
+  test('refuses a message that comes back to its sender', () => {
     const [session] = split();
     expect(tryOpen(session, Buffer.concat(session.send.encrypt(psk)))).toBeUndefined();
   });
 
-  test('of another session, with other additional data, changed or shorter is not decrypted', () => {
+  test('refuses a message of another session, with other additional data, changed or shorter', () => {
     const message = Buffer.concat(split()[0].send.encrypt(psk));
     expect(tryOpen(split()[1], message)).toBeUndefined();
-    const good = (): readonly [Uint8Array, Session] => {
+    const good = (): readonly [Uint8Array, NoiseSession] => {
       const [{ send }, session] = split();
       return [Buffer.concat(send.encrypt(psk)), session];
     };
@@ -169,7 +169,7 @@ function answered(): { readonly initiator: Handshake; readonly first: Uint8Array
   return { initiator, first, message: responder.write() };
 }
 
-function split(): readonly [Session, Session] {
+function split(): readonly [NoiseSession, NoiseSession] {
   const initiator = new Handshake({ role: 'initiator', psk, prologue });
   const responder = new Handshake({ role: 'responder', psk, prologue });
   responder.tryRead(initiator.write());
@@ -178,7 +178,7 @@ function split(): readonly [Session, Session] {
 }
 
 /** The plaintext of a whole message, its tag included. */
-function tryOpen({ receive }: Session, message: Uint8Array, ad?: Uint8Array): Uint8Array | undefined {
+function tryOpen({ receive }: NoiseSession, message: Uint8Array, ad?: Uint8Array): Uint8Array | undefined {
   const end = message.length - 16;
   return receive.tryDecrypt(message.subarray(0, end), message.subarray(end), ad);
 }

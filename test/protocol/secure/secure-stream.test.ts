@@ -4,15 +4,23 @@ import { pipeline } from 'node:stream/promises';
 import { inspect } from 'node:util';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { SingletonError, type SingletonErrorCode } from '../../../src/interface/errors.ts';
-import { CipherState, type Session } from '../../../src/protocol/secure/noise.ts';
+import { CipherState, type NoiseSession } from '../../../src/protocol/secure/noise.ts';
 import { SecureStream } from '../../../src/protocol/secure/secure-stream.ts';
-import { channels, half, outcomeOf, readAll, record, recordsOf, sessions } from '../../helpers/duplex-pair.ts';
+import {
+  secureStreamPair,
+  secureStreamWithRawPeer,
+  outcomeOf,
+  readAll,
+  record,
+  recordsOf,
+  sessions,
+} from '../../helpers/duplex-pair.ts';
 
 const MARKER = 'marker-7d41';
 
-describe('two channels', () => {
-  test('bring what is written to the other side, in order, both ways', async () => {
-    const { left, right } = channels();
+describe('a pair of SecureStreams', () => {
+  test('deliver what is written in order, both ways', async () => {
+    const { left, right } = secureStreamPair();
     const received = [readAll(left), readAll(right)];
     for (const text of ['a', '', 'b', MARKER]) left.write(text);
     left.end('!');
@@ -21,7 +29,7 @@ describe('two channels', () => {
   });
 
   test('show nothing of the plaintext on the wire, and no record twice', async () => {
-    const { left, right, seen } = channels();
+    const { left, right, seen } = secureStreamPair();
     const received = readAll(right);
     for (let round = 0; round < 3; round += 1) left.write(MARKER);
     left.end();
@@ -34,8 +42,8 @@ describe('two channels', () => {
     [65_519, [65_535, 16]],
     [65_520, [65_535, 17, 16]],
     [3 * 65_519 + 1000, [65_535, 65_535, 65_535, 1016, 16]],
-  ])('split a write of %i bytes in records of at most 65,535', async (size, lengths) => {
-    const { left, right, seen } = channels();
+  ])('split a write of %i bytes into records of at most 65,535', async (size, lengths) => {
+    const { left, right, seen } = secureStreamPair();
     const bytes = Buffer.alloc(size, MARKER);
     const received = readAll(right);
     left.end(bytes);
@@ -43,27 +51,24 @@ describe('two channels', () => {
     expect(recordsOf(seen).map(({ length }) => length)).toStrictEqual(lengths);
   });
 
-  test.each(['left', 'right'] as const)(
-    'when the %s one has ended, the other can still write, then ends',
-    async (side) => {
-      const both = channels();
-      const [first, second] = side === 'left' ? [both.left, both.right] : [both.right, both.left];
-      const closed = Promise.all([once(first, 'close'), once(second, 'close')]);
-      const answer = readAll(first);
-      const heard = readAll(second);
-      first.end('last words');
-      expect(String(await heard)).toBe('last words');
-      second.write('late');
-      await once(first, 'data');
-      second.end('later');
-      expect(String(await answer)).toBe('latelater');
-      await closed;
-      expect([first.errored, second.errored]).toStrictEqual([null, null]);
-    },
-  );
+  test.each(['left', 'right'] as const)('allow the other side to write after the %s one has ended', async (side) => {
+    const both = secureStreamPair();
+    const [first, second] = side === 'left' ? [both.left, both.right] : [both.right, both.left];
+    const closed = Promise.all([once(first, 'close'), once(second, 'close')]);
+    const answer = readAll(first);
+    const heard = readAll(second);
+    first.end('last words');
+    expect(String(await heard)).toBe('last words');
+    second.write('late');
+    await once(first, 'data');
+    second.end('later');
+    expect(String(await answer)).toBe('latelater');
+    await closed;
+    expect([first.errored, second.errored]).toStrictEqual([null, null]);
+  });
 
-  test('hold a bounded number of bytes while nobody reads, and bring all of them once somebody does', async () => {
-    const { left, right } = channels();
+  test('buffer a bounded number of bytes while no one reads, and deliver all of them later', async () => {
+    const { left, right } = secureStreamPair();
     right.read(0);
     let sent = 0;
     while (sent < 4096 && !left.writableNeedDrain) {
@@ -82,8 +87,8 @@ describe('two channels', () => {
     expect(received.every((byte, index) => byte === Math.trunc(index / 1024) % 256)).toBe(true);
   });
 
-  test('are streams like others for pipeline()', async () => {
-    const { left, right } = channels();
+  test('work with pipeline()', async () => {
+    const { left, right } = secureStreamPair();
     const echo = pipeline(right, new PassThrough(), right);
     const source = Array.from({ length: 50 }, (_, index) => Buffer.alloc(index * 300, index));
     const answer = readAll(left);
@@ -92,35 +97,35 @@ describe('two channels', () => {
   });
 });
 
-describe('a channel fails', () => {
+describe('a SecureStream fails', () => {
   test.each([
     ['without a byte', 0],
     ['in a length', 1],
-    ['behind a length', 2],
+    ['after a length', 2],
     ['in a record', 20],
     ['in a tag', 28],
     ['between records', 29],
-  ])('where the connection ends %s', async (_, kept) => {
-    const { channel, wire, peer } = half();
+  ])('when the connection ends %s', async (_, kept) => {
+    const { channel, wire, peer } = secureStreamWithRawPeer();
     wire.end(record(peer, MARKER).subarray(0, kept));
     await expectFailure(channel, 'ERR_SINGLETON_TRUNCATED_MESSAGE', kept === 29 ? MARKER : '');
   });
 
-  test('where the connection is closed before the end', async () => {
-    const { channel, connection } = half();
+  test('when the connection is closed before the end', async () => {
+    const { channel, connection } = secureStreamWithRawPeer();
     connection.destroy();
     await expectFailure(channel, 'ERR_SINGLETON_TRUNCATED_MESSAGE');
   });
 
-  test('with what the connection fails with', async () => {
-    const { channel, connection } = half();
+  test('with the error of the connection', async () => {
+    const { channel, connection } = secureStreamWithRawPeer();
     const reason = new Error('reset');
     connection.destroy(reason);
     expect((await outcomeOf(channel)).error).toBe(reason);
   });
 
-  test('where the connection is closed after its end, and before all was written', async () => {
-    const { channel, connection, wire, peer } = half();
+  test('when the connection is closed after its end, before all was written', async () => {
+    const { channel, connection, wire, peer } = secureStreamWithRawPeer();
     channel.resume();
     wire.write(record(peer, ''));
     await once(channel, 'end');
@@ -128,7 +133,7 @@ describe('a channel fails', () => {
     await expectFailure(channel, 'ERR_SINGLETON_CONNECTION_FAILED');
   });
 
-  test.each<[string, (records: readonly Buffer[], own: Session) => readonly Buffer[], string]>([
+  test.each<[string, (records: readonly Buffer[], own: NoiseSession) => readonly Buffer[], string]>([
     ['changed', ([one = MISSING]) => [Buffer.from(one).fill(~(one[9] ?? 0), 9, 10)], ''],
     ['replayed', ([one = MISSING, two = MISSING]) => [one, two, one], `${MARKER}two`],
     ['repeated', ([one = MISSING]) => [one, one], MARKER],
@@ -136,39 +141,39 @@ describe('a channel fails', () => {
     ['left out', ([one = MISSING, , three = MISSING]) => [one, three], MARKER],
     ['reflected', (_, own) => [record(own, MARKER)], ''],
     ['made without the key', () => [Buffer.concat([Buffer.of(0, 27), Buffer.from(MARKER), Buffer.alloc(16)])], ''],
-  ])('where a record was %s', async (_, send, delivered) => {
-    const { channel, wire, peer, own } = half();
+  ])('when a record was %s', async (_, send, delivered) => {
+    const { channel, wire, peer, own } = secureStreamWithRawPeer();
     const records = [MARKER, 'two', 'three', ''].map((text) => record(peer, text));
     for (const bytes of send(records, own)) wire.write(bytes);
     await expectFailure(channel, 'ERR_SINGLETON_VERIFICATION_FAILED', delivered);
     expect(await readAll(wire)).toHaveLength(0);
   });
 
-  test('where its own records come back', async () => {
-    const { channel, wire } = half();
+  test('when its own records come back', async () => {
+    const { channel, wire } = secureStreamWithRawPeer();
     wire.pipe(wire);
     channel.write(MARKER);
     await expectFailure(channel, 'ERR_SINGLETON_VERIFICATION_FAILED');
   });
 
   test.each(Array.from({ length: 16 }, (_, length) => length))(
-    'where a record says that it has %i bytes, which no tag fits in, before one of them came',
+    'when a record announces %i bytes, too few for a tag, before one of them has arrived',
     async (length) => {
-      const { channel, wire } = half();
+      const { channel, wire } = secureStreamWithRawPeer();
       wire.write(Buffer.of(0, length));
       await expectFailure(channel, 'ERR_SINGLETON_VERIFICATION_FAILED');
     },
   );
 
-  test('where its connection was closed before it was made', async () => {
+  test('when its connection was closed before it was created', async () => {
     const connection = new PassThrough().destroy();
     await once(connection, 'close');
     const channel = new SecureStream(connection, sessions()[0]);
     await expectFailure(channel, 'ERR_SINGLETON_CONNECTION_FAILED');
   });
 
-  test.each([0, 1, 15])('where bytes come behind the end, %i turns later', async (turns) => {
-    const { channel, wire, peer } = half();
+  test.each([0, 1, 15])('when bytes arrive after the end, %i turns later', async (turns) => {
+    const { channel, wire, peer } = secureStreamWithRawPeer();
     const outcome = expectFailure(channel, 'ERR_SINGLETON_MALFORMED_MESSAGE');
     wire.write(record(peer, ''));
     for (let count = 0; count < turns; count += 1) await turn();
@@ -177,24 +182,24 @@ describe('a channel fails', () => {
   });
 });
 
-describe('a channel that is destroyed', () => {
-  test('closes its connection, and sends no end', async () => {
-    const { channel, connection, wire } = half();
+describe('SecureStream.destroy', () => {
+  test('closes the connection without sending an end', async () => {
+    const { channel, connection, wire } = secureStreamWithRawPeer();
     channel.destroy();
     expect(connection.destroyed).toBe(true);
     expect(await readAll(wire)).toHaveLength(0);
   });
 
-  test('closes its connection where it was destroyed with an error', async () => {
-    const { channel, connection } = half();
+  test('closes its connection when it is called with an error', async () => {
+    const { channel, connection } = secureStreamWithRawPeer();
     const reason = new Error('no more');
     channel.destroy(reason);
     expect((await outcomeOf(channel)).error).toBe(reason);
     expect(connection.destroyed).toBe(true);
   });
 
-  test('fails the write under way and those that wait for it', async () => {
-    const { channel } = half();
+  test('fails the current write and those that wait for it', async () => {
+    const { channel } = secureStreamWithRawPeer();
     const writes = Array.from({ length: 8 }, () => written(channel, Buffer.alloc(65_536)));
     await turn();
     channel.destroy();
@@ -202,16 +207,16 @@ describe('a channel that is destroyed', () => {
     for (const outcome of outcomes) expect(outcome).toBeInstanceOf(Error);
   });
 
-  test('fails what is written later', async () => {
-    const { channel } = half();
+  test('fails later writes', async () => {
+    const { channel } = secureStreamWithRawPeer();
     channel.on('error', () => {}).destroy();
     expect(await written(channel, Buffer.from('late'))).toMatchObject({ code: 'ERR_STREAM_DESTROYED' });
   });
 
-  test('decrypts nothing behind a record that is refused', async () => {
+  test('stops decryption after a record that is refused', async () => {
     const decrypt = vi.spyOn(CipherState.prototype, 'tryDecrypt');
     onTestFinished(() => decrypt.mockRestore());
-    const { channel, wire, peer } = half();
+    const { channel, wire, peer } = secureStreamWithRawPeer();
     const outcome = outcomeOf(channel);
     const first = record(peer, 'first');
     wire.write(Buffer.concat([first.fill((first.at(-1) ?? 0) ^ 1, first.length - 1), record(peer, MARKER)]));
@@ -219,8 +224,8 @@ describe('a channel that is destroyed', () => {
     expect(decrypt).toHaveBeenCalledOnce();
   });
 
-  test('delivers nothing that comes later', async () => {
-    const { channel, wire, peer } = half();
+  test('drops bytes that arrive later', async () => {
+    const { channel, wire, peer } = secureStreamWithRawPeer();
     const outcome = outcomeOf(channel);
     wire.write(record(peer, 'first'));
     await once(channel, 'data');

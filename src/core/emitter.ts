@@ -1,0 +1,92 @@
+import { EventEmitter } from 'node:events';
+import type * as Typed from 'typed-emitter';
+import type { Arrival, Observer, SingletonEvents } from './events.ts';
+import type { Subscribers } from './subscribers.ts';
+
+type Events<T, R> = SingletonEvents<T, R>;
+type Name = keyof SingletonEvents<never>;
+
+/** Node declares less of this class than `typed-emitter` does, which has no code of its own. */
+const untyped: any = EventEmitter;
+
+/** Node's `EventEmitter`, with the types of `typed-emitter`. */
+export const TypedEmitter: new <Events extends Typed.EventMap>() => Typed.default<Events> = untyped;
+
+/** Everything that listens to launches: the events, the observers of `trace`, and the iterators of `for await`. */
+export class LaunchEmitter<T, R> extends TypedEmitter<SingletonEvents<T, R>> {
+  readonly #subscribers: Subscribers<T, R>;
+
+  constructor(subscribers: Subscribers<T, R>) {
+    super();
+    this.#subscribers = subscribers;
+  }
+
+  /** Calls `observer(args, ...stored)` for each launch. Tracing an observer again replaces its stored values. */
+  trace<Stored extends readonly unknown[]>(observer: Observer<T, Stored>, ...stored: Stored): this {
+    this.#subscribers.observers.set(observer, stored);
+    return this.#changed();
+  }
+
+  /** Removes an observer. An unknown one is ignored. */
+  untrace<Stored extends readonly unknown[]>(observer: Observer<T, Stored>): this {
+    this.#subscribers.observers.delete(observer);
+    return this.#changed();
+  }
+
+  /**
+   * Launches for a `for await` loop, one at a time: the next one is dispatched when the loop has finished with the one
+   * before, also to `args` listeners and observers. Ends with the release. A waiting launch fails if the loop is left before
+   * it has a result.
+   */
+  [Symbol.asyncIterator](): AsyncIterableIterator<Arrival<T, R>, undefined> {
+    return this.#subscribers.iterate();
+  }
+
+  // The event 'newListener' comes before a listener is added: these report the change after it.
+
+  /**
+   * A launch was dispatched. If the listener returns a promise, the session of a waiting launch stays open until it settles.
+   * @example
+   * app.on('args', (args, client) => client.reply(open(args)));
+   */
+  override on(event: 'args', listener: Events<T, R>['args']): this;
+  /** A client was counted. Emitted before its `args`. */
+  override on(event: 'client', listener: Events<T, R>['client']): this;
+  /** The endpoint is free: `manual`, `timeout`, `threshold`, `aborted` or `lost`. Emitted once. */
+  override on(event: 'release', listener: Events<T, R>['release']): this;
+  /** The hold time (`timeout`) has expired. `release` follows. */
+  override on(event: 'timeout', listener: Events<T, R>['timeout']): this;
+  /** A client did not prove the secret. */
+  override on(event: 'verifyFailed', listener: Events<T, R>['verifyFailed']): this;
+  /** A connection failed, sent invalid bytes, or an observer threw. The host goes on. */
+  override on(event: 'warning', listener: Events<T, R>['warning']): this;
+  override on<E extends Name>(event: E, listener: Events<T, R>[E]): this;
+  override on<E extends Name>(event: E, listener: Events<T, R>[E]): this {
+    return super.on(event, listener).#changed();
+  }
+
+  override addListener<E extends Name>(event: E, listener: Events<T, R>[E]): this {
+    return super.addListener(event, listener).#changed();
+  }
+
+  override prependListener<E extends Name>(event: E, listener: Events<T, R>[E]): this {
+    return super.prependListener(event, listener).#changed();
+  }
+
+  override off<E extends Name>(event: E, listener: Events<T, R>[E]): this {
+    return super.off(event, listener).#changed();
+  }
+
+  override removeListener<E extends Name>(event: E, listener: Events<T, R>[E]): this {
+    return super.removeListener(event, listener).#changed();
+  }
+
+  override removeAllListeners(event?: Name): this {
+    return (event === undefined ? super.removeAllListeners() : super.removeAllListeners(event)).#changed();
+  }
+
+  #changed(): this {
+    this.#subscribers.onChange();
+    return this;
+  }
+}

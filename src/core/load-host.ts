@@ -1,0 +1,39 @@
+import { moduleNotLoadedError, SingletonError } from '../interface/errors.ts';
+import { Deadline, type LazyAbortController, raceAbort } from './deadline.ts';
+import type { Host, HostContext } from './host/host.ts';
+
+/** Milliseconds in which a host may be loaded at least, however short the `deliveryTimeout` is. */
+const MIN_LOAD_TIMEOUT = 1000;
+
+/** Loads and creates the host, whose code a client does not need. Rejects if it takes too long, or `lifetime` aborts. */
+export async function loadHost<T, R>(context: HostContext<T, R>, lifetime: LazyAbortController): Promise<Host<T, R>> {
+  const { codec, deliveryTimeout } = context.options;
+  const ms = Math.max(deliveryTimeout, MIN_LOAD_TIMEOUT);
+  const deadline = new Deadline(ms, () => loadTimeoutError(codec.name, ms), lifetime);
+  try {
+    const host = await raceAbort(createHost(context), deadline);
+    deadline.throwIfAborted();
+    return host;
+  } finally {
+    deadline.clear();
+  }
+}
+
+async function createHost<T, R>(context: HostContext<T, R>): Promise<Host<T, R>> {
+  const host = await import('./host/index.ts').catch(moduleNotLoadedError);
+  return host.createHost(context);
+}
+
+/** Emits a warning although there is no host. It is lost if the code cannot be loaded. */
+export function warnWithoutHost<T, R>(warning: SingletonError, context: HostContext<T, R>): void {
+  import('./host/index.ts')
+    .then(({ Warnings }) => (context.warnings ??= new Warnings(context)).warn(warning))
+    .catch(() => {});
+}
+
+function loadTimeoutError(codec: string, ms: number): SingletonError {
+  return new SingletonError(
+    'ERR_SINGLETON_INVALID_OPTION',
+    `Option "codec": the codec "${codec}" did not load within ${ms} ms. The endpoint is free again.`,
+  );
+}
