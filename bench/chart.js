@@ -3,7 +3,7 @@ import { judge } from './targets.js';
 
 const PANELS = [
   { group: 'cold launch', title: 'Cold launch, a script by hand = 1', better: 'shorter' },
-  { group: 'hand-offs per second', title: 'Hand-offs per second, raw net = 1', better: 'longer' },
+  { group: 'deliveries per second', title: 'Deliveries per second, raw net = 1', better: 'longer' },
   { group: 'codec', title: 'Encode and decode, the bare serializer = 1', better: 'longer' },
   { group: 'secure channel', title: 'Secure channel, bare node:crypto = 1', better: 'longer' },
   { group: 'memory per open connection', title: 'Memory per open connection, raw net = 1', better: 'shorter' },

@@ -14,7 +14,7 @@ const AT_A_TIME = 64;
  * @param {import('./rounds.js').Budget} budget For all of it.
  */
 export async function growth({ seconds, fewest }) {
-  const kinds = { listeners, 'pending launches': pending, 'open conversations': conversations };
+  const kinds = { listeners, 'pending launches': pending, 'open sessions': sessions };
   const rows = [];
   for (const [name, take] of Object.entries(kinds)) {
     const contestants = Object.fromEntries(COUNTS.map((count) => [String(count), () => take(count)]));
@@ -50,7 +50,7 @@ async function pending(count) {
 }
 
 /** So many launches that wait for an answer at one time, and then get it. @param {number} count */
-async function conversations(count) {
+async function sessions(count) {
   return timed({ codec: 'json', waits: true }, { wait: true }, async ({ host, handOff }) => {
     const answers = [];
     for (let open = 0; open < count; open += 1) {

@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url';
 import { Packr } from 'msgpackr/pack';
 import { bare, cut, documentOf, framed } from './codecs.js';
 import { launch } from './cold-launch.js';
-import { load, warmUp } from './hand-offs.js';
+import { load, warmUp } from './deliveries.js';
 import { rawPeer, singletonPeer } from './hosts.js';
 import { race } from './in-process.js';
 import { newEndpoint, scratch } from './endpoints.js';
@@ -54,7 +54,7 @@ async function cold(budget) {
   }
 }
 
-/** A hand-off over raw net that a timer can end, by who asks the system what has to be asked. @param {import('./rounds.js').Budget} budget */
+/** A delivery over raw net that a timer can end, by who asks the system what has to be asked. @param {import('./rounds.js').Budget} budget */
 async function deadline(budget) {
   const orders = /** @type {const} */ ({ codec: 'legacy' });
   const what = { args: ['open', 'a file.txt', '--line', '3'] };
@@ -76,7 +76,7 @@ async function deadline(budget) {
       },
       budget,
     );
-    const name = 'hand-offs with a deadline, 64 at a time';
+    const name = 'deliveries with a deadline, 64 at a time';
     return compare({ group: 'limit', name, against: 'raw net', unit: 'per s' }, rates('bounded'), rates('raw'));
   } finally {
     for (const { host } of [model, raw, asking]) await host.stop();

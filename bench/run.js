@@ -8,7 +8,7 @@ import { channel } from './channel.js';
 import { codecs } from './codecs.js';
 import { coldLaunch } from './cold-launch.js';
 import { growth } from './growth.js';
-import { handOffs } from './hand-offs.js';
+import { deliveries } from './deliveries.js';
 import { internals } from './internals.js';
 import { limits } from './limits.js';
 import { memory } from './memory.js';
@@ -22,7 +22,7 @@ import { judge, TARGETS } from './targets.js';
 const PARTS = {
   size,
   'cold-launch': () => coldLaunch({ seconds: 24, fewest: 12 }),
-  'hand-offs': () => handOffs({ seconds: 16, fewest: 5 }),
+  deliveries: () => deliveries({ seconds: 16, fewest: 5 }),
   codecs: async () => codecs(await internals(), { seconds: 12, fewest: 5 }),
   channel: async () => channel(await internals(), { seconds: 4, fewest: 5 }),
   memory: () => memory({ seconds: 10, fewest: 2 }),

@@ -11,10 +11,10 @@
 export const TARGETS = [
   { group: 'cold launch', name: 'legacy, tcp', atMost: 1.1 },
   { group: 'cold launch', name: 'msgpack + secret, tcp', atMost: 1.35 },
-  { group: 'hand-offs per second', name: 'legacy, tcp, 1 at a time', atLeast: 0.9 },
-  { group: 'hand-offs per second', name: 'legacy, tcp, 64 at a time', atLeast: 0.9 },
-  { group: 'hand-offs per second', name: 'json, tcp, 1 at a time', atLeast: 0.6 },
-  { group: 'hand-offs per second', name: 'json, tcp, 64 at a time', atLeast: 0.6 },
+  { group: 'deliveries per second', name: 'legacy, tcp, 1 at a time', atLeast: 0.9 },
+  { group: 'deliveries per second', name: 'legacy, tcp, 64 at a time', atLeast: 0.9 },
+  { group: 'deliveries per second', name: 'json, tcp, 1 at a time', atLeast: 0.6 },
+  { group: 'deliveries per second', name: 'json, tcp, 64 at a time', atLeast: 0.6 },
   { group: 'codec', name: 'msgpack, 20 B', atLeast: 0.7 },
   { group: 'codec', name: 'msgpack, 1 KiB', atLeast: 0.7 },
   { group: 'codec', name: 'msgpack, 32 KiB', atLeast: 0.7 },
@@ -24,8 +24,9 @@ export const TARGETS = [
   { group: 'memory per open connection', name: 'json', atMost: 1.3 },
   { group: 'growth', name: 'listeners', atMost: 1.1 },
   { group: 'growth', name: 'pending launches', atMost: 1.1 },
-  { group: 'growth', name: 'open conversations', atMost: 1.1 },
-  { group: 'size', name: 'index.js, gzipped', atMost: 8 },
+  { group: 'growth', name: 'open sessions', atMost: 1.1 },
+  // 8 until names were kept for stack traces, and line ends.
+  { group: 'size', name: 'index.js, gzipped', atMost: 11 },
 ];
 
 /**

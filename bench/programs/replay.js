@@ -1,4 +1,4 @@
-// The host's side of a recorded conversation, over node:net.
+// The host's side of a recorded connection, over node:net.
 import { createServer } from 'node:net';
 import { play } from '../recording.js';
 

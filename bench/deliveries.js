@@ -10,7 +10,7 @@ const AT_A_TIME = [1, 64];
 const TURN = 100;
 
 /** Hand-offs until V8 has no more to compile in a host that is new; a slow pair has so many milliseconds for them. */
-const WARM = { handOffs: 5000, milliseconds: 2500 };
+const WARM = { deliveries: 5000, milliseconds: 2500 };
 
 /** @typedef {{ readonly name: string, readonly orders: import('./programs/host.js').Orders, readonly transport?: import('./endpoints.js').Endpoint['transport'] }} Wire */
 
@@ -28,7 +28,7 @@ const WIRES = [
  * node:net that exchanges the same bytes.
  * @param {import('./rounds.js').Budget} budget For all of them together, warmed up.
  */
-export async function handOffs({ seconds, fewest }) {
+export async function deliveries({ seconds, fewest }) {
   const wires = WIRES.filter(({ transport }) => transport === undefined || transports().includes(transport));
   const rows = [];
   for (const wire of wires) {
@@ -67,9 +67,9 @@ async function race({ name, orders, transport = 'tcp' }, budget) {
           measured('raw').map((one) => one[of]),
         );
       return [
-        row('hand-offs per second', 'per s', 'rate'),
-        row('hand-off latency, p50', 'ms', 'p50'),
-        row('hand-off latency, p99', 'ms', 'p99'),
+        row('deliveries per second', 'per s', 'rate'),
+        row('delivery latency, p50', 'ms', 'p50'),
+        row('delivery latency, p99', 'ms', 'p99'),
       ];
     });
   } finally {
@@ -80,7 +80,7 @@ async function race({ name, orders, transport = 'tcp' }, budget) {
 
 /**
  * @typedef {object} Turn
- * @property {number} rate Hand-offs per second.
+ * @property {number} rate Deliveries per second.
  * @property {number} p50 Milliseconds.
  * @property {number} p99
  */
@@ -88,7 +88,7 @@ async function race({ name, orders, transport = 'tcp' }, budget) {
 /** @param {() => Promise<unknown>} handOff */
 export async function warmUp(handOff) {
   const end = performance.now() + WARM.milliseconds;
-  for (let left = WARM.handOffs; left > 0 && performance.now() < end; left -= 50) {
+  for (let left = WARM.deliveries; left > 0 && performance.now() < end; left -= 50) {
     await Promise.all(Array.from({ length: 50 }, handOff));
   }
 }
