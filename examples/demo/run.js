@@ -1,92 +1,138 @@
-// Starts app.js as a host and then as later launches: real processes, one after the other.
+// The demo: starts app.js as the host and then as later launches, and checks what they print. All are real processes.
 import { spawn } from 'node:child_process';
-import { connect, createServer } from 'node:net';
 import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { generateSecret } from 'socket-singleton';
 
 const APP = fileURLToPath(new URL('app.js', import.meta.url));
 const port = await freePort();
-const deadline = setTimeout(() => fail('the demo did not end within 30 seconds'), 30_000);
+const secret = generateSecret();
+let step = 0;
+const deadline = setTimeout(() => fail('it did not end within 60 seconds'), 60_000);
 
-say('The first launch gets the endpoint.');
-const host = start([]);
+heading(
+  'The first launch becomes the host',
+  'It binds a port. Only one process can do that, so there is exactly one host, even if many launches start at once.',
+);
+const host = start('host', ['open', 'draft.txt']);
 await host.prints('I am the host');
 
-say('A second launch hands its arguments over and exits.');
-await launch(['open', 'report 2026.pdf', '🚀'], 'arguments: ["open","report 2026.pdf","🚀"]');
+heading(
+  'A second launch delivers its arguments and exits',
+  'It finds the port in use, so it sends its arguments to the host. The codec is JSON: the host gets an object, not a\n' +
+    'command line. The host answers with a receipt, so the launch knows that its arguments arrived.',
+);
+await launch(['open', 'report 2026.pdf', '🚀.txt'], 0, ['receipt: delivered']);
+await host.prints('client 1 opens ["report 2026.pdf","🚀.txt"]');
 
-say('One without arguments is counted; there is nothing to hand over.');
-await launch([], 'client 2 came');
+heading(
+  'A launch that waits gets a reply',
+  'Only the host knows which files are open. The launch waits until the host has answered.',
+);
+await launch(['status'], 0, ['receipt: delivered', 'reply: {"open":["draft.txt","report 2026.pdf","🚀.txt"]}']);
 
-say('One with a wrong secret is refused and not counted.');
-await launch(['--evil'], 'a client was refused: wrong-secret', { DEMO_SECRET: 'a guess' });
+heading(
+  'A launch with another secret is refused',
+  'Both sides prove that they know the secret, and neither sends it. This launch guesses. It fails with a code that a\n' +
+    'program can test, and the host never sees its arguments.',
+);
+await launch(['open', 'evil.txt'], 1, ['failed: ERR_SINGLETON_VERIFICATION_FAILED'], generateSecret());
+await host.prints('refused a client: wrong-secret');
 
-say('A web page that posts to the port is not a launch.');
-connect(port, '127.0.0.1')
-  .on('error', () => {})
-  .end('POST / HTTP/1.1\r\nHost: localhost\r\n\r\n--evil\0');
-await host.prints('not a launch: ERR_SINGLETON_MALFORMED_MESSAGE');
+heading(
+  'A web page cannot deliver anything',
+  'A web page can make a browser send HTTP to any local port. The host sees that this is not a launch and resets the\n' +
+    'connection.',
+);
+await post('open evil.txt');
+await host.prints('warning: ERR_SINGLETON_MALFORMED_MESSAGE');
 
-say('Beyond maxClients (2 here) a client is counted, its arguments are ignored.');
-await launch(['ignored'], 'client 3 came');
-
-say('The client that reaches releaseThreshold (4 here) frees the endpoint.');
-await launch(['dropped'], 'the endpoint is free again: threshold');
+heading(
+  'The host crashes, and the next launch becomes the host',
+  'The operating system frees the port when the process ends. There is no lock file that a crash could leave behind.',
+);
+host.kill();
+print('host', '(killed)');
 await host.exits();
-
-say('So the next launch is the host.');
-const next = start(['I', 'stay']);
+const next = start('host', ['open', 'draft.txt']);
 await next.prints('I am the host');
-next.child.kill();
+next.kill();
 await next.exits();
 
 clearTimeout(deadline);
-say('That was all.');
+console.log('\nThe demo is complete: every step printed what it should.');
 
 /**
- * A later launch: waits until it has exited and the host has said what it should.
+ * Runs a later launch to its exit, and checks what it prints.
  * @param {string[]} args
- * @param {string} expected
+ * @param {number} expectedStatus
+ * @param {string[]} expectedLines The beginning of each.
  */
-async function launch(args, expected, env = {}) {
+async function launch(args, expectedStatus, expectedLines, itsSecret = secret) {
   const began = performance.now();
-  const client = start(args, env);
-  const [status] = await Promise.all([client.exits(), host.prints(expected)]);
-  if (status !== 0) fail(`the launch exited with status ${status}`);
-  console.log(`  launch │ exited with status 0 after ${Math.round(performance.now() - began)} ms`);
+  const client = start('launch', args, itsSecret);
+  for (const line of expectedLines) await client.prints(line);
+  const status = await client.exits();
+  if (status !== expectedStatus) fail(`a launch exited with status ${status} instead of ${expectedStatus}`);
+  print('launch', `(exited with status ${status} after ${Math.round(performance.now() - began)} ms)`);
 }
 
-/** @param {string[]} args */
-function start(args, env = {}) {
-  console.log(`  $ ${['node app.js', ...args.map((arg) => (/^[\w-]+$/.test(arg) ? arg : `'${arg}'`))].join(' ')}`);
+/**
+ * @param {'host' | 'launch'} role
+ * @param {string[]} args
+ */
+function start(role, args, itsSecret = secret) {
+  const words = args.map((arg) => (/^[\w.-]+$/.test(arg) ? arg : `'${arg}'`));
+  console.log(`  $ ${[...(itsSecret === secret ? [] : ['DEMO_SECRET=guess']), 'node app.js', ...words].join(' ')}`);
   const child = spawn(process.execPath, [APP, ...args], {
-    env: { ...process.env, DEMO_PORT: String(port), DEMO_SECRET: 'open sesame', ...env },
+    env: { ...process.env, DEMO_PORT: String(port), DEMO_SECRET: itsSecret },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  const exited = once(child, 'exit');
+  let isClosed = false;
+  const closed = once(child, 'close').finally(() => (isClosed = true));
   process.once('exit', () => child.kill());
   /** @type {string[]} */
   const lines = [];
   createInterface({ input: child.stdout }).on('line', (line) => {
-    console.log(`  host   │ ${line}`);
+    print(role, line);
     lines.push(line);
     child.emit('line');
   });
   return {
-    child,
-    /** @param {string} beginning */
+    /**
+     * Resolves when the process has printed a line that begins like this.
+     * @param {string} beginning
+     */
     async prints(beginning) {
-      while (!lines.some((line) => line.startsWith(beginning))) await once(child, 'line');
+      while (!lines.some((line) => line.startsWith(beginning))) {
+        if (isClosed) fail(`the ${role} exited and did not print "${beginning}"`);
+        await Promise.race([once(child, 'line'), closed]);
+      }
     },
+    /** Resolves to the exit status when the process has exited and all its output was read. */
     async exits() {
-      const [status] = await exited;
+      const [status] = await closed;
       return status;
     },
+    kill: () => child.kill('SIGKILL'),
   };
 }
 
-/** Below the range that systems lend to outgoing connections. */
+/**
+ * Does what a script in a web page can do.
+ * @param {string} body
+ */
+async function post(body) {
+  const url = `http://127.0.0.1:${port}`;
+  console.log(`  > fetch('${url}', { method: 'POST', body: '${body}' })`);
+  const response = await fetch(url, { method: 'POST', body }).catch(() => undefined);
+  if (response) fail('the host answered HTTP');
+  print('page', 'fetch failed: no answer');
+}
+
+/** A port below the range that systems use for outgoing connections. */
 async function freePort() {
   for (;;) {
     const candidate = 10_000 + Math.trunc(Math.random() * 22_768);
@@ -101,12 +147,28 @@ async function freePort() {
   }
 }
 
-/** @param {string} line */
-function say(line) {
-  console.log(`\n${line}`);
+/**
+ * @param {string} title
+ * @param {string} why
+ */
+function heading(title, why) {
+  step += 1;
+  console.log(`\n${step}. ${title}\n`);
+  console.log(`${why}\n`);
 }
 
-/** @param {string} reason */
+/**
+ * @param {string} role
+ * @param {string} line
+ */
+function print(role, line) {
+  console.log(`  ${role.padEnd(6)} │ ${line}`);
+}
+
+/**
+ * @param {string} reason
+ * @returns {never}
+ */
 function fail(reason) {
   console.error(`\nThe demo failed: ${reason}.`);
   process.exit(1);

@@ -1,4 +1,4 @@
-// The same work in a process of its own, each time from cold.
+// The same work without a host, for comparison: each process loads the formatter anew.
 import { text } from 'node:stream/consumers';
 import { format } from 'prettier';
 

@@ -1,4 +1,4 @@
-// A formatter that warms up once. The first launch serves; a later one sends its stdin and gets the host's output and status:
+// A formatter that is loaded once. A later launch sends its stdin to the host, and gets its output and exit status back:
 //   node app.js serve &
 //   node app.js a.ts < a.ts
 import { text } from 'node:stream/consumers';
@@ -11,7 +11,7 @@ const codec = json();
 const args = process.argv.slice(2);
 
 if (args[0] !== 'serve') {
-  // Never becomes the host: without one it fails with ERR_SINGLETON_NO_HOST.
+  // This launch never becomes the host. Without a host it fails with ERR_SINGLETON_NO_HOST.
   const { exitCode } = await Singleton.send({ port, codec, args, wait: true });
   process.exit(exitCode);
 }
@@ -19,7 +19,7 @@ if (args[0] !== 'serve') {
 const app = await Singleton.acquire({ port, codec, client: false });
 const { format } = await import('prettier');
 const idle = setTimeout(() => app.release(), Number(process.env.FORMATTER_IDLE ?? 60_000));
-console.error('warm');
+console.error('ready');
 
 app.on('args', async ([filepath = 'stdin.js'], client) => {
   try {
@@ -30,4 +30,4 @@ app.on('args', async ([filepath = 'stdin.js'], client) => {
   }
   idle.refresh();
 });
-app.on('release', () => console.error('idle for long enough'));
+app.on('release', () => console.error('released: no launch for too long'));

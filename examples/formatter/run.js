@@ -1,4 +1,4 @@
-// Starts app.js as a host and then as later launches, and compares them with alone.js: real processes, one after the other.
+// Starts app.js as the host and then as later launches, and compares them with alone.js. All are real processes.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -18,7 +18,8 @@ const host = start('app.js', 'serve');
 process.once('exit', () => host.kill());
 host.stdin.end();
 await once(host.stderr, 'data');
-console.log('The first launch has warmed up, and serves.');
+console.log('\nA formatter that is loaded once\n');
+console.log('The host has loaded the formatter. Later launches use it and need not load it again.');
 
 const warm = [];
 const cold = [];
@@ -28,20 +29,20 @@ for (let round = 0; round < ROUNDS; round += 1) {
 }
 const [launch, alone] = [median(warm), median(cold)];
 console.log(
-  `A warm launch took ${launch.toFixed()} ms, a cold one ${alone.toFixed()} ms: ${(alone / launch).toFixed(1)} times as long.`,
+  `A launch with the host takes ${launch.toFixed()} ms. Without it: ${alone.toFixed()} ms, ${(alone / launch).toFixed(1)} times as long.`,
 );
 
 const broken = await run('app.js', 'const');
 assert.equal(broken.code, 2);
 assert.match(broken.stderr, /^a\.ts: /);
-console.log('What cannot be formatted is told on the stderr of the launch, with status 2.');
+console.log('If the input cannot be formatted, the launch prints the error of the host and exits with status 2.');
 
 await once(host, 'close');
 clearTimeout(deadline);
-console.log('The host has left: nobody came for two seconds.');
+console.log('The host has exited, because no launch arrived for two seconds.');
 
 /**
- * Milliseconds that a process takes to format the source.
+ * Resolves to the milliseconds that a process needs to format the source.
  * @param {string} program
  */
 async function formats(program) {

@@ -1,4 +1,6 @@
-// A codec of one's own: CBOR, by the package cborg. Start it twice, and the second start hands its job to the first.
+// A codec of your own: CBOR, by the package cborg. Start it twice: the second process delivers its job to the first and exits.
+//   node app.js a.jpg &
+//   node app.js b.jpg
 import { decode, encode } from 'cborg';
 import { Singleton } from 'socket-singleton';
 import { lengthPrefixed } from 'socket-singleton/codecs/length-prefixed';
