@@ -1,6 +1,6 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,6 +8,7 @@ import ts from 'typescript';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { freePort } from '../helpers/program.ts';
 import { readSnippets } from '../helpers/snippets.ts';
+import { programOf } from '../helpers/type-program.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const snippets = readSnippets();
@@ -25,16 +26,19 @@ test('every TypeScript block compiles against the built package, strictly', () =
   expect(compile(sources)).toEqual([]);
 });
 
-test('the first block of the README prints what the README says when it is launched twice', async () => {
+test('the first block of the README, in an empty folder, prints what the README says when it is launched twice', async () => {
   const [source] = ofLanguage('ts');
   const [session] = ofLanguage('console');
-  const expected = session?.text.split('\n').filter((line) => line !== '' && !line.startsWith('$')) ?? [];
+  const lines = session?.text.trimEnd().split('\n') ?? [];
+  const expected = lines.filter((line) => !line.startsWith('$'));
+  const [, [name = '', ...args] = []] = lines.filter((line) => line.startsWith('$ node ')).map(wordsOf);
   const port = await freePort();
   const folder = mkdtempSync(join(tmpdir(), 'socket-singleton-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
-  const file = join(folder, 'app.mjs');
-  const built = new URL('../../dist/index.js', import.meta.url).href;
-  writeFileSync(file, (source?.text ?? '').replace("'socket-singleton'", `'${built}'`).replaceAll('21337', `${port}`));
+  mkdirSync(join(folder, 'node_modules'));
+  symlinkSync(ROOT, join(folder, 'node_modules', 'socket-singleton'), 'junction');
+  const file = join(folder, name);
+  writeFileSync(file, (source?.text ?? '').replaceAll('21337', `${port}`));
 
   const host = spawn(process.execPath, [file], { stdio: ['ignore', 'pipe', 'inherit'] });
   onTestFinished(() => void host.kill());
@@ -44,7 +48,7 @@ test('the first block of the README prints what the README says when it is launc
     while (!printed.includes(start)) await once(host.stdout, 'data');
   };
   await prints('running');
-  execFileSync(process.execPath, [file, 'open', 'a file.txt']);
+  execFileSync(process.execPath, [file, ...args]);
   await prints(']\n');
   expect(printed.replace(`${port}`, '21337').trimEnd().split('\n')).toEqual(expected);
 });
@@ -80,34 +84,21 @@ describe('the commands that the documents name', () => {
   });
 });
 
+/** What follows `$ node `, as a shell reads it. */
+function wordsOf(command: string): readonly string[] {
+  return Array.from(
+    command.slice('$ node '.length).matchAll(/'([^']*)'|(\S+)/g),
+    ([, quoted, word]) => quoted ?? word ?? '',
+  );
+}
+
 function withImport(text: string): string {
   return text.includes('import ') ? text : `import { Singleton } from 'socket-singleton';\n${text}`;
 }
 
-/** In memory, as files of the package, so that its name resolves to its own `exports`. */
+/** As files of the package, so that its name resolves to its own `exports`. */
 function compile(sources: ReadonlyMap<string, string>): readonly string[] {
-  const options: ts.CompilerOptions = {
-    target: ts.ScriptTarget.ES2023,
-    lib: ['lib.es2023.d.ts', 'lib.esnext.disposable.d.ts'],
-    module: ts.ModuleKind.NodeNext,
-    moduleDetection: ts.ModuleDetectionKind.Force,
-    types: ['node'],
-    strict: true,
-    noEmit: true,
-  };
-  const host = ts.createCompilerHost(options);
-  const program = ts.createProgram([...sources.keys()], options, {
-    ...host,
-    fileExists: (name) => sources.has(name) || host.fileExists(name),
-    readFile: (name) => sources.get(name) ?? host.readFile(name),
-    getSourceFile(name, languageVersion, ...rest) {
-      const text = sources.get(name);
-      return text === undefined
-        ? host.getSourceFile(name, languageVersion, ...rest)
-        : ts.createSourceFile(name, text, languageVersion);
-    },
-  });
   return ts
-    .getPreEmitDiagnostics(program)
+    .getPreEmitDiagnostics(programOf(sources))
     .map(({ file, messageText }) => `${file?.fileName ?? ''}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`);
 }
