@@ -45,7 +45,7 @@ export async function acquire<T, R>(
     for (;;) {
       deadline.throwIfAborted();
       if (await listen?.(deadline)) return undefined;
-      if (!options.client) return { receipt: { outcome: 'skipped' } };
+      if (listen && !options.client) return { receipt: { outcome: 'skipped' } };
       isPreparing = true;
       deliver ??= await prepare(options, deadline);
       isPreparing = false;

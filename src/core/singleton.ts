@@ -116,8 +116,7 @@ export class Singleton<T = readonly string[], R = unknown> extends LaunchEmitter
   /**
    * Resolves when this process is the host. Otherwise delivers the arguments, and exits with status 0, or with the host's
    * status if the launch waits. After a failure it may be called again; on the host it changes nothing.
-   * @throws MultipleSingletonsError with `strict: false`, when the arguments were delivered
-   * @throws SingletonError for every failure, strict or not
+   * @throws SingletonError for every failure; with `strict: false` MultipleSingletonsError after the delivery
    */
   acquire(): Promise<this> {
     this.#acquiring ??= this.#acquire();
@@ -202,8 +201,9 @@ export class Singleton<T = readonly string[], R = unknown> extends LaunchEmitter
   /** Serves the endpoint that was bound; releases it if the host cannot be loaded. */
   async #becomeHost(): Promise<void> {
     try {
-      this.#host = await loadHost(this.#context, this.#lifetime);
+      const host = await loadHost(this.#context, this.#lifetime);
       this.#lifetime.throwIfAborted();
+      this.#host = host;
     } catch (error) {
       await this.#server.close();
       throw error;

@@ -115,3 +115,19 @@ it('fails a launch that waits before the host has anything of it', async () => {
   });
   expect(host).toMatchObject({ clients: 0, arguments: [] });
 });
+
+it.each(Array.from({ length: 16 }, (_, ticks) => ticks))(
+  'that settles %i microtasks before a release leaves no iterator that never ends',
+  async (ticks) => {
+    const loaded: (() => void)[] = [];
+    const load: Load = () => new Promise((resolve) => loaded.push(resolve));
+    const app = new Singleton<string, string>({ transport: memory().transport('app'), codec: text(load), args: '' });
+    const acquiring = app.acquire().catch(() => {});
+    while (loaded.length === 0) await turn();
+    loaded[0]?.();
+    for (let tick = 0; tick < ticks; tick += 1) await Promise.resolve();
+    await app.release();
+    await acquiring;
+    expect(await app[Symbol.asyncIterator]().next()).toEqual({ value: undefined, done: true });
+  },
+);

@@ -5,6 +5,7 @@ import { Deadline, followSignal, LazyAbortController } from '../../src/core/dead
 import type { DeliveryOptions, ResolvedOptions } from '../../src/core/options.ts';
 import { resolveOptions } from '../../src/core/resolve-options.ts';
 import { attempt, prepare } from '../../src/core/send.ts';
+import { type SendOptions, Singleton } from '../../src/index.ts';
 import { SingletonError } from '../../src/interface/errors.ts';
 import { at, type ConnectAnswer, ScriptedTransport } from '../helpers/scripted-transport.ts';
 
@@ -232,4 +233,9 @@ describe('prepare', () => {
       options,
     );
   });
+});
+
+it('send delivers although an option of acquire, client: false, is passed', async () => {
+  const options: SendOptions = Object.assign({ transport: endpoint('nobody'), args: ['a'] }, { client: false });
+  await expect(Singleton.send(options)).rejects.toMatchObject({ code: 'ERR_SINGLETON_NO_HOST' });
 });

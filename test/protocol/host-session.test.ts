@@ -29,6 +29,7 @@ function sessionOf(listener: (session: HostSession<string>) => void): {
   listener(session);
   completion.add([true]);
   completion.finish();
+  completion.dispatched();
   return { session, launch, hasEnded: () => hasEnded };
 }
 

@@ -18,7 +18,8 @@ export class Completion {
   /** Listeners whose promise has not settled. */
   pending = 0;
   #hasFailed = false;
-  #isCalling = false;
+  /** Calls under way. The first one is the host's, which has not decided whether the launch is dispatched now. */
+  #calls = 1;
   #allCalled = false;
   #wasInUse = false;
   #autoExit: NodeJS.Timeout | undefined;
@@ -33,12 +34,12 @@ export class Completion {
 
   /** Listeners are about to be called: nothing ends before `add`. */
   begin(): void {
-    this.#isCalling = true;
+    this.#calls += 1;
   }
 
   /** What the listeners returned that were called. */
   add(results: readonly ListenerResult[]): void {
-    this.#isCalling = false;
+    this.#calls -= 1;
     for (const result of results) {
       this.called += 1;
       if (typeof result === 'boolean') {
@@ -48,6 +49,12 @@ export class Completion {
         void result.then(this.#settle);
       }
     }
+    this.#changed();
+  }
+
+  /** The launch was dispatched, queued or dropped. Until then nothing ends, because its listeners may still write. */
+  dispatched(): void {
+    this.#calls -= 1;
     this.#changed();
   }
 
@@ -70,7 +77,7 @@ export class Completion {
 
   readonly #advance = (): void => {
     const session = this.#session;
-    if (this.#isCalling) return;
+    if (this.#calls > 0) return;
     if (session.isSettled) {
       clearTimeout(this.#autoExit);
       if (this.pending === 0 || this.called === 1) session.end();

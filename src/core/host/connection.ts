@@ -133,7 +133,11 @@ export class HostConnection<T, R> implements LaunchHandler<T, R> {
     this.#isSettled = true;
     const connection = this.#connection;
     if (!connection.isProbe?.()) this.#host.warn(asSingletonError(error));
-    this.rejectRetryable();
+    try {
+      this.rejectRetryable();
+    } catch {
+      resetConnection(connection);
+    }
     // If the client has ended, end too; otherwise reset, so that this side does not enter TIME_WAIT.
     if (!this.#responder && !(connection.readableEnded && !this.#manager.isClosing)) resetConnection(connection);
     this.#close('closing');

@@ -81,13 +81,12 @@ export class Host<T, R> implements ServedHost {
       this.rejectUnfinished();
     }
     // A waiting launch gets its result from the listeners of 'args', also if it has no arguments.
-    if (admission !== 'dispatch' || (isEmpty(launch.args) && !session)) {
-      completion?.finish();
-      return true;
-    }
-    if (this.#dispatcher.dispatch({ args: launch.args, client, completion }, bytes)) return true;
-    this.warn(queueFullError(this.options));
-    return false;
+    const isDispatched = admission === 'dispatch' && (!isEmpty(launch.args) || session !== undefined);
+    if (!isDispatched) completion?.finish();
+    const isTaken = !isDispatched || this.#dispatcher.dispatch({ args: launch.args, client, completion }, bytes);
+    completion?.dispatched();
+    if (!isTaken) this.warn(queueFullError(this.options));
+    return isTaken;
   }
 
   onVerifyFailed(failure: VerifyFailure): void {

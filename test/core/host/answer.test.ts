@@ -1,10 +1,13 @@
 import { EventEmitter, once } from 'node:events';
 import { createConnection, type Socket } from 'node:net';
+import { PassThrough } from 'node:stream';
+import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { json } from '../../../src/codecs/json.ts';
 import { type Schema, Singleton, type SingletonOptions } from '../../../src/index.ts';
 import { encodeClientHello } from '../../../src/protocol/hello.ts';
 import { readUpTo } from '../../../src/protocol/read.ts';
+import { memory } from '../../../src/transports/memory.ts';
 import { portOf } from '../../helpers/host.ts';
 
 const codec = json<readonly string[]>();
@@ -102,3 +105,25 @@ async function greeted(app: Singleton): Promise<Socket> {
   await readUpTo(socket, HELLO_BYTES);
   return socket;
 }
+
+it('keeps the output of an args listener open although a client listener has set the result', async () => {
+  const transport = memory().transport('app');
+  const app = await Singleton.acquire({ transport, codec: json<string, string>(), args: '' });
+  onTestFinished(() => app.release());
+  app.on('client', (client) => void client.exit(3));
+  app.on('args', async (_, client) => {
+    for (const line of ['a', 'b', 'c']) {
+      await turn();
+      client.stdout.write(line);
+    }
+  });
+  const stdout = new PassThrough();
+  const { exitCode } = await Singleton.send({
+    transport,
+    codec: json<string, string>(),
+    args: 'x',
+    wait: true,
+    stdout,
+  });
+  expect([exitCode, String(stdout.read())]).toEqual([3, 'abc']);
+});

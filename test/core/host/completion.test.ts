@@ -38,10 +38,12 @@ class RecordedSession {
   }
 }
 
-function create() {
+function create(isDispatched = true) {
   const session = new RecordedSession();
   const changes = vi.fn<() => void>();
   const completion: Completion = Reflect.construct(Completion, [session, changes]);
+  if (isDispatched) completion.dispatched();
+  changes.mockClear();
   const call = (...results: readonly (boolean | Promise<boolean>)[]): void => {
     completion.begin();
     completion.add(results);
@@ -77,6 +79,16 @@ it('sends nothing while listeners are being called', () => {
   expect(session.calls).toEqual(['reply']);
   completion.add([true]);
   expect(session.calls).toEqual(['reply', 'end']);
+});
+
+it('sends nothing before the launch was dispatched, because its listeners may still write', () => {
+  const { completion, session, call } = create(false);
+  call(true);
+  session.reply();
+  expect(session.calls).toEqual(['reply']);
+  call(new Promise<boolean>(() => {}));
+  completion.dispatched();
+  expect(session.calls).toEqual(['reply']);
 });
 
 it('exits with status 0 if all have settled without a result and no stream is in use', () => {
