@@ -17,6 +17,6 @@ test('the first block of docs/answering.md prints what its console block says', 
   const console = readSnippets().find(
     ({ title, language }) => title.startsWith('docs/answering.md') && language === 'console',
   );
-  const [, input, output] = /^\$ echo (\w+) \| node app\.js\n(.*)$/ms.exec(console?.text ?? '') ?? [];
+  const [, input, output] = /^\$ echo (\w+) \| node app\.mjs\n(.*)$/ms.exec(console?.text ?? '') ?? [];
   expect(execFileSync(process.execPath, [file], { input: `${input}\n`, encoding: 'utf8' })).toBe(output);
 });
