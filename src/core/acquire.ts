@@ -23,8 +23,8 @@ export async function send<T, R>(options: ResolvedOptions<T, R>): Promise<Receip
 
 /**
  * Host or client? Resolves to `undefined` if `listen` bound the endpoint, else to the delivery of the launch. If the endpoint
- * is in use but nobody accepts the launch, it tries again until the deadline. Without `listen` it never becomes host, and
- * rejects as soon as nobody is there.
+ * is in use but no host accepts the launch, it tries again until the deadline. Without `listen` it never becomes host, and
+ * rejects as soon as no host is there.
  */
 export async function acquire<T, R>(
   listen: Listen | undefined,

@@ -128,7 +128,7 @@ export interface VerifiedLaunch<T, R = unknown> {
  * host decides when the session ends.
  */
 export interface Session<R> {
-  /** Aborts when the client has gone or was rejected: nobody waits for the result. */
+  /** Aborts when the client has gone or was rejected: the client no longer waits for the result. */
   readonly signal: AbortSignal;
   /** Arrives on the client's stdout. */
   readonly stdout: Writable;
@@ -136,9 +136,9 @@ export interface Session<R> {
   readonly stderr: Writable;
   /** The client's stdin, which is requested only when it is read. */
   readonly stdin: Readable;
-  /** Resolves when the result was sent or nobody waits for it; rejects with a `SingletonError` if the client broke the rules. */
+  /** Resolves when the result was sent or the client has gone; rejects with a `SingletonError` if the client broke the rules. */
   readonly finished: Promise<void>;
-  /** Whether there is a result, or nobody waits for one. */
+  /** Whether there is a result, or the client no longer waits for one. */
   readonly isSettled: boolean;
   /** Whether a stream is in use: piped, read, or waiting to write more. */
   readonly isInUse: boolean;
@@ -147,13 +147,13 @@ export interface Session<R> {
   /** Called when one of the three above has changed. */
   onChange: () => void;
   /**
-   * Sets a value as the result. `false` if there is a result, or nobody waits for one.
+   * Sets a value as the result. `false` if there is a result, or the client no longer waits for one.
    * @throws SingletonError `ERR_SINGLETON_UNENCODABLE`, `ERR_SINGLETON_MESSAGE_TOO_LARGE`; there is no result then
    */
   reply(value: R): boolean;
-  /** Sets an exit status as the result, 0 to 255. `false` if there is a result, or nobody waits for one. */
+  /** Sets an exit status as the result, 0 to 255. `false` if there is a result, or the client no longer waits for one. */
   exit(code: number): boolean;
-  /** Sets `ERR_SINGLETON_OBSERVER_FAILED` as the result. `false` if there is a result, or nobody waits for one. */
+  /** Sets `ERR_SINGLETON_OBSERVER_FAILED` as the result. `false` if there is a result, or the client no longer waits for one. */
   fail(): boolean;
   /** Sends the result after all output and after the receipt. */
   end(): void;

@@ -22,7 +22,7 @@ export class HostConnection<T, R> implements LaunchHandler<T, R> {
   /** Whether there was a launch or an error. The codec may report an error after the connection has closed. */
   #isSettled = false;
   #responder: Responder | undefined;
-  /** What was dispatched. From here on the client must not be told to try again. */
+  /** What was dispatched. From here on the client must not try again. */
   #receipt: ReceiptData | undefined;
 
   constructor(connection: Connection, host: Host<T, R>, manager: ConnectionManager<T, R>) {
@@ -128,7 +128,7 @@ export class HostConnection<T, R> implements LaunchHandler<T, R> {
     }
   }
 
-  /** Reports the error and tells the client to go elsewhere, unless its launch was dispatched. */
+  /** Reports the error and lets the client try again, unless its launch was dispatched. */
   #end(error: unknown): void {
     this.#isSettled = true;
     const connection = this.#connection;

@@ -7,7 +7,7 @@ import { isThenable, type ListenerResult } from './emit-safely.ts';
 import { LaunchQueue } from './queue.ts';
 import type { Warnings } from './warnings.ts';
 
-/** A launch and who is called for it. */
+/** A launch that is dispatched, or waits for a listener. */
 export interface QueuedLaunch<T, R> extends Arrival<T, R> {
   readonly client: HostClient<R>;
   /** `undefined` if the launch does not wait. */

@@ -30,7 +30,7 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
 }
 
-/** A rejection that is not ignored is thrown again in a promise that nobody handles. */
+/** A rejection that is not ignored is thrown again in a promise without a handler. */
 function settle(work: Promise<unknown>, isIgnored: (rejection: unknown) => boolean): Promise<boolean> {
   return new Promise((resolve) => {
     void work.then(

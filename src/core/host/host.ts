@@ -53,7 +53,7 @@ export class Host<T, R> implements ServedHost {
     return this.#clients;
   }
 
-  /** The argument sets that wait until somebody listens. */
+  /** The argument sets that wait for a listener. */
   get pending(): readonly T[] {
     return this.#dispatcher.pending;
   }

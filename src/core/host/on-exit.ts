@@ -5,7 +5,7 @@ function run(): void {
 }
 
 /**
- * Calls back when the process ends, behind all who listen to that now. One listener of the process for all callbacks: Node
+ * Calls back when the process ends, after the listeners that exist now. One listener of the process for all callbacks: Node
  * warns of more than ten.
  */
 export function onExit(callback: () => void): void {

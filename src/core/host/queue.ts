@@ -6,7 +6,7 @@ export interface InboxLimits {
 /** Together, the entries that wait may have the bytes of this many messages of the largest size. */
 const MAX_LARGEST = 16;
 
-/** Launches that wait, in order, until somebody listens: so many at most, and so many bytes. */
+/** Launches that wait for a listener, in order. Their number and their bytes are bounded. */
 export class LaunchQueue<Entry extends { readonly args: unknown }> {
   readonly #maxEntries: number;
   readonly #maxBytes: number;
