@@ -5,8 +5,8 @@ import type { ResolvedOptions } from './options.ts';
 
 export type ServerOptions = Pick<ResolvedOptions<never>, 'transport' | 'client' | 'maxConnections'>;
 
-/** The host, as far as a server needs it, which is loaded later. */
-export interface ServedHost {
+/** The connections of a host, as far as a server needs them. The host is loaded later. */
+export interface ServedConnections {
   accept(connection: Connection): void;
   /** So many connections were reset before the host was loaded. */
   onDropped(count: number): void;
@@ -22,7 +22,7 @@ export class Server {
   /** Connections accepted before there is a host. `undefined` if none is accepted. */
   #backlog: Connection[] | undefined;
   #dropped = 0;
-  #host: ServedHost | undefined;
+  #connections: ServedConnections | undefined;
   #listener: Listener | undefined;
   #since = 0;
   #isRef: boolean | undefined;
@@ -46,7 +46,7 @@ export class Server {
   }
 
   get isListening(): boolean {
-    return this.#listener !== undefined && this.#host !== undefined;
+    return this.#listener !== undefined && this.#connections !== undefined;
   }
 
   /** Binds the endpoint; `false` if it is in use. `serve` must follow. */
@@ -55,7 +55,12 @@ export class Server {
     const backlog: Connection[] = [];
     this.#backlog = backlog;
     this.#dropped = 0;
-    const listening = this.#options.transport.listen((connection) => this.#onConnection(connection, backlog), {
+    const onConnection = (connection: Connection): void => {
+      if (this.#backlog !== backlog) rejectConnection(connection);
+      else if (this.#connections) this.#connections.accept(connection);
+      else this.#hold(connection, backlog);
+    };
+    const listening = this.#options.transport.listen(onConnection, {
       onWarning: this.#onWarning,
       onLost: this.#onLost,
       skipProbe: this.#options.client,
@@ -77,11 +82,11 @@ export class Server {
   }
 
   /** Passes the backlog and all further connections to the host. */
-  serve(host: ServedHost): void {
-    this.#host = host;
-    if (this.#dropped > 0) host.onDropped(this.#dropped);
+  serve(connections: ServedConnections): void {
+    this.#connections = connections;
+    if (this.#dropped > 0) connections.onDropped(this.#dropped);
     // A listener of the host may close this server in between.
-    for (let next = this.#backlog?.shift(); next; next = this.#backlog?.shift()) host.accept(next);
+    for (let next = this.#backlog?.shift(); next; next = this.#backlog?.shift()) connections.accept(next);
   }
 
   /** Whether the server and its connections keep the process alive. */
@@ -100,7 +105,7 @@ export class Server {
     this.#resetBacklog();
     listener?.ref();
     if (listener) await this.#closeListener(listener);
-    await this.#host?.drain();
+    await this.#connections?.drain();
   }
 
   async #closeListener(listener: Listener): Promise<void> {
@@ -112,12 +117,10 @@ export class Server {
     }
   }
 
-  #onConnection(connection: Connection, backlog: Connection[]): void {
-    const isCurrent = this.#backlog === backlog;
-    if (this.#host && isCurrent) return this.#host.accept(connection);
+  /** Keeps a connection until there is a host. */
+  #hold(connection: Connection, backlog: Connection[]): void {
     // An 'error' event without a listener would end the process.
     connection.on('error', () => {});
-    if (!isCurrent) return resetConnection(connection);
     if (backlog.length >= this.#options.maxConnections) this.#drop(backlog);
     backlog.push(connection);
   }
@@ -134,4 +137,9 @@ export class Server {
     for (const connection of this.#backlog ?? []) resetConnection(connection);
     this.#backlog = undefined;
   }
+}
+
+function rejectConnection(connection: Connection): void {
+  connection.on('error', () => {});
+  resetConnection(connection);
 }

@@ -1,9 +1,9 @@
-import type { InspectOptions } from 'node:util';
+import type { DeliveryResult } from '../interface/codec.ts';
 import { MultipleSingletonsError, SingletonError } from '../interface/errors.ts';
 import type { Receipt } from '../interface/receipt.ts';
 import { acquire, send } from './acquire.ts';
 import { LazyAbortController, releasedError } from './deadline.ts';
-import { describe } from './describe.ts';
+import { describe, inspectBy } from './describe.ts';
 import { LaunchEmitter } from './emitter.ts';
 import type { ReleaseReason } from './events.ts';
 import type { Host, HostContext } from './host/host.ts';
@@ -21,10 +21,8 @@ import { waitForResult } from './send.ts';
 import { Server } from './server.ts';
 import { Subscribers } from './subscribers.ts';
 
-/** `any`: the overloads of `acquire` have checked what those of the constructor ask for. */
-function untyped<T, R>(options: AnyOptions<T, R>): any {
-  return options;
-}
+/** `released` is final. */
+type State = 'idle' | 'acquiring' | 'hosting' | 'released';
 
 /**
  * A program that runs once. The first process that binds the endpoint becomes the host and emits an event for each later
@@ -42,7 +40,9 @@ export class Singleton<T = readonly string[], R = unknown> extends LaunchEmitter
   static async acquire<T = readonly string[], R = unknown>(options: SingletonOptions<T, R>): Promise<Singleton<T, R>>;
   static async acquire<Input, Output, R>(options: ValidatedOptions<Input, Output, R>): Promise<Singleton<Output, R>>;
   static async acquire<T, R>(options: AnyOptions<T, R> = {}): Promise<Singleton<T, R>> {
-    return new Singleton<T, R>(untyped(options)).acquire();
+    // `any`: these overloads have checked what those of the constructor ask for.
+    const checked: any = options;
+    return new Singleton<T, R>(checked).acquire();
   }
 
   /**
@@ -58,6 +58,9 @@ export class Singleton<T = readonly string[], R = unknown> extends LaunchEmitter
     return send(resolveOptions(options));
   }
 
+  #state: State = 'idle';
+  #acquired: Promise<this> = Promise.resolve(this);
+  #released: Promise<void> = Promise.resolve();
   readonly #options: ResolvedOptions<T, R>;
   readonly #subscribers: Subscribers<T, R>;
   readonly #server: Server;
@@ -66,8 +69,6 @@ export class Singleton<T = readonly string[], R = unknown> extends LaunchEmitter
   readonly #lifetime = new LazyAbortController();
   /** Set once this process has been the host, also after the release. */
   #host: Host<T, R> | undefined;
-  #acquiring: Promise<this> | undefined;
-  #releasing: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
 
   /**
@@ -82,20 +83,20 @@ export class Singleton<T = readonly string[], R = unknown> extends LaunchEmitter
     super(subscribers);
     this.#subscribers = subscribers;
     this.#options = resolveOptions(options);
-    this.#server = new Server(this.#options, this.#warn, () => void this.#end('lost'));
+    this.#server = new Server(this.#options, this.#warn, () => void this.#release('lost'));
     this.#context = {
       options: this.#options,
       emitter: this,
       subscribers: this.#subscribers,
       server: this.#server,
       isRef: undefined,
-      onThreshold: () => void this.#end('threshold'),
+      onThreshold: () => void this.#release('threshold'),
     };
   }
 
   /** Whether this process is the host now. */
   get listening(): boolean {
-    return this.#server.isListening;
+    return this.#state === 'hosting';
   }
 
   /** The endpoint, such as `tcp://127.0.0.1:1337`. */
@@ -119,8 +120,13 @@ export class Singleton<T = readonly string[], R = unknown> extends LaunchEmitter
    * @throws SingletonError for every failure; with `strict: false` MultipleSingletonsError after the delivery
    */
   acquire(): Promise<this> {
-    this.#acquiring ??= this.#acquire();
-    return this.#acquiring;
+    if (this.#options.signal?.aborted) this.#abort();
+    if (this.#state === 'released') return Promise.reject(releasedError(this.endpoint, this.#options.signal));
+    if (this.#state === 'idle') {
+      this.#acquired = this.#acquire();
+      this.#enter('acquiring');
+    }
+    return this.#acquired;
   }
 
   /**
@@ -128,7 +134,7 @@ export class Singleton<T = readonly string[], R = unknown> extends LaunchEmitter
    * seconds at the latest. A released Singleton cannot acquire again. Does nothing before `acquire()`.
    */
   release(): Promise<void> {
-    return this.#acquiring || this.#releasing ? this.#end('manual') : Promise.resolve();
+    return this.#state === 'idle' ? this.#released : this.#release('manual');
   }
 
   /** Keeps the process alive while this is the host, whether or not there are listeners. */
@@ -161,54 +167,49 @@ export class Singleton<T = readonly string[], R = unknown> extends LaunchEmitter
   }
 
   static {
-    const value = function (this: Singleton, _depth: number, options: InspectOptions): string {
-      return describe(this, this.#options, options);
-    };
-    // `inspect.custom`, without an import of node:util: that reads all that it loads lazily, 2 % of a launch.
-    Object.defineProperty(this.prototype, Symbol.for('nodejs.util.inspect.custom'), { value });
+    inspectBy(this.prototype, (self, options) => describe(self, self.#options, options));
+  }
+
+  /** The one place where the state changes. */
+  #enter(state: State): void {
+    const { signal, timeout } = this.#options;
+    this.#state = state;
+    if (state === 'acquiring') signal?.addEventListener('abort', this.#abort, { once: true });
+    else if (state !== 'hosting') signal?.removeEventListener('abort', this.#abort);
+    if (state === 'hosting' && timeout > 0) this.#timer = setTimeout(this.#onHoldTimeout, timeout).unref();
+    else if (state === 'released') clearTimeout(this.#timer);
   }
 
   async #acquire(): Promise<this> {
-    const { optionWarning, signal, strict, timeout } = this.#options;
-    signal?.addEventListener('abort', this.#abort, { once: true });
-    if (signal?.aborted) this.#abort();
+    const { optionWarning } = this.#options;
     try {
       const delivery = await acquire((attempt) => this.#server.listen(attempt), this.#options, this.#lifetime);
-      if (!delivery) await this.#becomeHost();
-      const receipt = delivery && (await waitForResult(delivery, this.#options, this.#lifetime));
-      if (this.#lifetime.reason) {
-        // Accepted clients are reset, so that they try again.
-        this.#host?.rejectUnfinished();
-        await this.#server.close();
-      }
+      if (delivery) return await this.#exit(delivery);
+      const host = await loadHost(this.#context, this.#lifetime);
       this.#lifetime.throwIfAborted();
-      if (receipt) {
-        if (strict) process.exit(receipt.exitCode ?? 0);
-        throw new MultipleSingletonsError(this.endpoint, receipt);
-      }
+      this.#host = host;
+      this.#enter('hosting');
+      this.#server.serve(host.connections);
+      this.#lifetime.throwIfAborted();
     } catch (error) {
-      signal?.removeEventListener('abort', this.#abort);
-      this.#acquiring = undefined;
+      // Accepted clients are reset, so that they try again.
+      this.#host?.connections.rejectUnfinished();
+      await this.#server.close();
+      if (this.#state === 'acquiring') this.#enter('idle');
       throw error;
     }
     // A tick later, so that listeners that are added after `await acquire()` get it.
     if (optionWarning) process.nextTick(this.#warn, optionWarning);
-    if (timeout > 0) this.#timer = setTimeout(this.#onHoldTimeout, timeout).unref();
     this.#onListenersChange();
     return this;
   }
 
-  /** Serves the endpoint that was bound; releases it if the host cannot be loaded. */
-  async #becomeHost(): Promise<void> {
-    try {
-      const host = await loadHost(this.#context, this.#lifetime);
-      this.#lifetime.throwIfAborted();
-      this.#host = host;
-    } catch (error) {
-      await this.#server.close();
-      throw error;
-    }
-    this.#server.serve(this.#host);
+  /** The launch was delivered: this process is not the host. */
+  async #exit(delivery: DeliveryResult<R>): Promise<never> {
+    const receipt = await waitForResult(delivery, this.#options, this.#lifetime);
+    this.#lifetime.throwIfAborted();
+    if (this.#options.strict) process.exit(receipt.exitCode ?? 0);
+    throw new MultipleSingletonsError(this.endpoint, receipt);
   }
 
   readonly #warn = (warning: SingletonError): void => {
@@ -216,35 +217,33 @@ export class Singleton<T = readonly string[], R = unknown> extends LaunchEmitter
     else warnWithoutHost(warning, this.#context);
   };
 
-  #end(reason: ReleaseReason): Promise<void> {
-    this.#releasing ??= this.#release(reason);
-    return this.#releasing;
+  #release(reason: ReleaseReason): Promise<void> {
+    if (this.#state !== 'released') {
+      this.#released = this.#close(reason, this.#state === 'hosting');
+      this.#enter('released');
+    }
+    return this.#released;
   }
 
-  async #release(reason: ReleaseReason): Promise<void> {
-    const { signal } = this.#options;
+  /** Frees the endpoint before it returns. */
+  async #close(reason: ReleaseReason, wasHost: boolean): Promise<void> {
     const host = this.#host;
-    const wasHost = this.listening;
-    const acquiring = this.#acquiring;
-    this.#acquiring = undefined;
-    clearTimeout(this.#timer);
-    signal?.removeEventListener('abort', this.#abort);
-    this.#lifetime.abort(releasedError(this.endpoint, signal));
+    this.#lifetime.abort(releasedError(this.endpoint, this.#options.signal));
     await this.#server.close();
     if (host) host.end();
     else this.#subscribers.end();
     if (wasHost) host?.emit('release', reason);
-    else await acquiring?.catch(() => {});
+    else await this.#acquired.catch(() => {});
   }
 
-  readonly #abort = (): void => void this.#end('aborted');
+  readonly #abort = (): void => void this.#release('aborted');
   readonly #onHoldTimeout = (): void => {
-    void this.#end('timeout');
+    void this.#release('timeout');
     this.#host?.emit('timeout');
   };
 
   #onListenersChange(): void {
     if (this.#host) this.#host.updateRef();
-    else if (this.#lifetime.reason) this.#subscribers.end();
+    else if (this.#state === 'released') this.#subscribers.end();
   }
 }

@@ -21,7 +21,7 @@ export function listen(
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
     if (!isRef) socket.unref();
-    onSocket(socket);
+    onSocket('port' in address ? Object.assign(socket, { isPeerGone }) : socket);
   });
   const setRef = (value: boolean): void => {
     isRef = value;
@@ -48,6 +48,14 @@ export function listen(
       });
     });
   });
+}
+
+/**
+ * After a reset by the peer, the system no longer knows the peer's address. Node caches `remoteAddress` on first access, so
+ * this works only if nothing has read it before.
+ */
+function isPeerGone(this: Socket): boolean {
+  return this.remoteAddress === undefined;
 }
 
 /** `ERR_SINGLETON_ENDPOINT_UNAVAILABLE`, with the transport's explanation of the system's error code if there is one. */

@@ -1,4 +1,4 @@
-import { isIP, type Server, type Socket } from 'node:net';
+import { isIP, type Server } from 'node:net';
 import { invalidOptionError } from '../interface/errors.ts';
 import { resetConnection, type Transport } from '../interface/transport.ts';
 import { connect, endpointUnavailableError, listen, type ServerNaming } from './net.ts';
@@ -43,8 +43,7 @@ export function tcp({ address = '127.0.0.1', port = 1337 }: TcpOptions = {}): Tr
         endpointOf,
         unavailableError: (cause) => endpointUnavailableError(endpoint, cause, REASONS),
       };
-      const onSocket = (socket: Socket): void => onConnection(Object.assign(socket, { isPeerGone }));
-      return listen({ host: address, port }, naming, onSocket, options);
+      return listen({ host: address, port }, naming, onConnection, options);
     },
     async connect(options) {
       // Without autoSelectFamily, only the address that listen binds is tried: another program may use a second one.
@@ -57,14 +56,6 @@ export function tcp({ address = '127.0.0.1', port = 1337 }: TcpOptions = {}): Tr
       return undefined;
     },
   };
-}
-
-/**
- * After a reset by the peer, the system no longer knows the peer's address. Node caches `remoteAddress` on first access, so
- * this works only if nothing has read it before.
- */
-function isPeerGone(this: Socket): boolean {
-  return this.remoteAddress === undefined;
 }
 
 const HOST_NAME = /^[a-z\d]([a-z\d.-]*[a-z\d])?$/i;

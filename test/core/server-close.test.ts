@@ -25,7 +25,7 @@ async function listen() {
     emitter.on('verifyFailed', () => events.push('verifyFailed'));
     emitter.on('warning', ({ code }) => events.push(code));
   });
-  return { server, rejectUnfinished: () => host.rejectUnfinished(), transport, events };
+  return { server, rejectUnfinished: () => host.connections.rejectUnfinished(), transport, events };
 }
 
 describe('Server.close', () => {
@@ -115,7 +115,7 @@ describe('Server.close', () => {
   });
 });
 
-describe('Host.rejectUnfinished', () => {
+describe('ConnectionManager.rejectUnfinished', () => {
   it('resets every connection that is not complete, each with a warning', async () => {
     const { rejectUnfinished, transport, events } = await listen();
     const [first, second] = [transport.connectClient(), transport.connectClient()];

@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { LazyAbortController } from '../../src/core/deadline.ts';
-import { type ServedHost, Server } from '../../src/core/server.ts';
+import { type ServedConnections, Server } from '../../src/core/server.ts';
 import type { Connection } from '../../src/index.ts';
 import { SingletonError } from '../../src/interface/errors.ts';
 import { type ScriptedConnection, ScriptedTransport } from '../helpers/scripted-transport.ts';
@@ -9,7 +9,7 @@ import { type ScriptedConnection, ScriptedTransport } from '../helpers/scripted-
 const never = new LazyAbortController();
 
 /** A host that writes down what it gets. */
-class Recorder implements ServedHost {
+class Recorder implements ServedConnections {
   readonly calls: (Connection | string)[] = [];
 
   accept(connection: Connection): void {

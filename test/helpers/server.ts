@@ -30,6 +30,6 @@ export async function serve<T>(
   await server.listen(new LazyAbortController());
   const subscribers = new Subscribers<T, unknown>(() => {});
   const host = await createHost({ options, emitter, subscribers, server, isRef: undefined, onThreshold: () => {} });
-  server.serve(host);
+  server.serve(host.connections);
   return { server, host, emitter };
 }

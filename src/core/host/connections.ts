@@ -1,6 +1,7 @@
 import { SingletonError } from '../../interface/errors.ts';
 import { type Connection, resetConnection } from '../../interface/transport.ts';
 import { type ConnectionState, HostConnection, releasedError } from './connection.ts';
+import type { ServedConnections } from '../server.ts';
 import type { Host } from './host.ts';
 import { offExit, onExit } from './on-exit.ts';
 
@@ -12,7 +13,7 @@ const FLUSH_TIMEOUT = 200;
 const MIN_SWEEP = 10;
 
 /** All connections of a host, in the order of their arrival. */
-export class ConnectionManager<T, R> {
+export class ConnectionManager<T, R> implements ServedConnections {
   /** Whether no further launch is dispatched. */
   isClosing = false;
   readonly #host: Host<T, R>;
@@ -43,6 +44,12 @@ export class ConnectionManager<T, R> {
     // An absolute deadline: an idle timer would be reset by each byte of a client that trickles.
     this.#expire(accepted, this.#host.options.receiveTimeout);
     accepted.read();
+  }
+
+  /** So many connections were reset before the host could read them. */
+  onDropped(count: number): void {
+    const message = `${count} connections were reset before this host was ready: there were more than maxConnections.`;
+    this.#host.warn(new SingletonError('ERR_SINGLETON_BUSY', message));
   }
 
   onStateChange(connection: HostConnection<T, R>, before: ConnectionState): void {

@@ -3,7 +3,7 @@ import type { Arrival, Observers } from '../events.ts';
 import type { HostContext } from './host.ts';
 import type { HostClient } from './client.ts';
 import type { Completion } from './completion.ts';
-import { isThenable, type ListenerResult } from './emit-safely.ts';
+import { emitSafely, isThenable, type ListenerResult } from './emit-safely.ts';
 import { LaunchQueue } from './queue.ts';
 import type { Warnings } from './warnings.ts';
 
@@ -87,12 +87,13 @@ export class Dispatcher<T, R> {
   }
 
   #call({ args, client, completion }: QueuedLaunch<T, R>): void {
-    const { subscribers } = this.#context;
+    const { subscribers, emitter } = this.#context;
     // An iterator that a listener begins now gets the next launch.
     const iterators = Array.from(subscribers.iterators);
     completion?.begin();
     const results = notify(subscribers.observers, args, this.#warnings);
-    results.push(...this.#warnings.emitFor(client, 'args', args, client));
+    const isIgnored = (cause: unknown): boolean => this.#warnings.ignoreIfGone(client, cause);
+    results.push(...emitSafely(emitter.rawListeners('args'), emitter, [args, client], isIgnored));
     for (const iterator of iterators) results.push(iterator.push({ args, client }));
     completion?.add(results);
     completion?.finish();

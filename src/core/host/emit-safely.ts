@@ -2,7 +2,7 @@
 export type ListenerResult = boolean | PromiseLike<boolean>;
 
 /**
- * Calls every listener, even if one throws. What it throws surfaces as an uncaught exception, as from any callback, and a
+ * Calls every listener of an event, even if one throws. What it throws surfaces as an uncaught exception, as from any callback, and a
  * rejection as an unhandled one, unless it is ignored. Neither reaches the caller.
  */
 export function emitSafely(

@@ -1,10 +1,9 @@
 import type * as Typed from 'typed-emitter';
 import type { ReadLaunch, ReceiptData, VerifiedLaunch } from '../../interface/codec.ts';
 import { SingletonError } from '../../interface/errors.ts';
-import type { Connection } from '../../interface/transport.ts';
 import type { SingletonEvents, VerifyFailure } from '../events.ts';
 import type { ResolvedOptions } from '../options.ts';
-import type { ServedHost, Server } from '../server.ts';
+import type { Server } from '../server.ts';
 import type { Subscribers } from '../subscribers.ts';
 import { HostClient } from './client.ts';
 import { Completion } from './completion.ts';
@@ -30,12 +29,12 @@ export interface HostContext<T, R> {
 }
 
 /** Serves an endpoint: counts the launches, emits events, and dispatches. */
-export class Host<T, R> implements ServedHost {
+export class Host<T, R> {
   readonly options: ResolvedOptions<T, R>;
   readonly readLaunch: ReadLaunch<T, R>;
+  readonly connections: ConnectionManager<T, R>;
   readonly #context: HostContext<T, R>;
   readonly #warnings: Warnings<T, R>;
-  readonly #connections: ConnectionManager<T, R>;
   readonly #dispatcher: Dispatcher<T, R>;
   #clients = 0;
 
@@ -44,7 +43,7 @@ export class Host<T, R> implements ServedHost {
     this.readLaunch = readLaunch;
     this.#context = context;
     this.#warnings = context.warnings ??= new Warnings(context);
-    this.#connections = new ConnectionManager(this);
+    this.connections = new ConnectionManager(this);
     this.#dispatcher = new Dispatcher(context, this.#warnings);
   }
 
@@ -56,10 +55,6 @@ export class Host<T, R> implements ServedHost {
   /** The argument sets that wait for a listener. */
   get pending(): readonly T[] {
     return this.#dispatcher.pending;
-  }
-
-  accept(connection: Connection): void {
-    this.#connections.accept(connection);
   }
 
   /** One launch, complete and verified. `onCounted` is called before any listener. `false` if it had to be dropped. */
@@ -74,11 +69,13 @@ export class Host<T, R> implements ServedHost {
     onCounted({ outcome: OUTCOMES[admission], client: number, since: this.#context.server.since });
     const completion = session && new Completion(session, () => this.updateRef());
     completion?.begin();
-    const results = this.#warnings.emitFor(client, 'client', client);
+    const { emitter } = this.#context;
+    const isIgnored = (cause: unknown): boolean => this.#warnings.ignoreIfGone(client, cause);
+    const results = emitSafely(emitter.rawListeners('client'), emitter, [client], isIgnored);
     completion?.add(results);
     if (admission === 'release') {
       this.#context.onThreshold();
-      this.rejectUnfinished();
+      this.connections.rejectUnfinished();
     }
     // A waiting launch gets its result from the listeners of 'args', also if it has no arguments.
     const isDispatched = admission === 'dispatch' && (!isEmpty(launch.args) || session !== undefined);
@@ -92,12 +89,6 @@ export class Host<T, R> implements ServedHost {
   onVerifyFailed(failure: VerifyFailure): void {
     this.#warnings.printFailure(failure);
     this.emit('verifyFailed', failure);
-  }
-
-  /** So many connections were reset before this host could read them. */
-  onDropped(count: number): void {
-    const message = `${count} connections were reset before this host was ready: there were more than maxConnections.`;
-    this.warn(new SingletonError('ERR_SINGLETON_BUSY', message));
   }
 
   warn(warning: SingletonError): void {
@@ -117,18 +108,8 @@ export class Host<T, R> implements ServedHost {
   }
 
   get #needsRef(): boolean {
-    const isAtWork = this.#connections.openSessions > this.#dispatcher.waiting;
+    const isAtWork = this.connections.openSessions > this.#dispatcher.waiting;
     return isAtWork || this.#dispatcher.hasListeners || this.#context.emitter.listenerCount('client') > 0;
-  }
-
-  /** From now on no launch is dispatched: clients on their way try again. */
-  rejectUnfinished(): void {
-    this.#connections.rejectUnfinished();
-  }
-
-  /** Resolves when the last connection has closed. */
-  drain(): Promise<void> {
-    return this.#connections.drain();
   }
 
   /** No further launch arrives. */

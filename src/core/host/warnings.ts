@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { SingletonError } from '../../interface/errors.ts';
-import type { Client, SingletonEvents, VerifyFailure } from '../events.ts';
-import { emitSafely, type ListenerResult } from './emit-safely.ts';
+import type { Client, VerifyFailure } from '../events.ts';
+import { emitSafely } from './emit-safely.ts';
 import type { HostContext } from './host.ts';
 
 /** Emits and prints warnings, at most 100 in ten seconds. */
@@ -26,20 +26,13 @@ export class Warnings<T, R> {
   }
 
   /**
-   * Calls the listeners of an event about one client. If that client has disconnected, a rejection is a warning: its streams
-   * and its signal make listeners reject.
+   * Reports a rejection of a listener as a warning if its client has disconnected: the client's streams and signal make
+   * listeners reject. Returns `false` if the client has not.
    */
-  emitFor<E extends 'args' | 'client'>(
-    client: Client<R>,
-    event: E,
-    ...args: Parameters<SingletonEvents<T, R>[E]>
-  ): ListenerResult[] {
-    const { emitter } = this.#context;
-    return emitSafely(emitter.rawListeners(event), emitter, args, (cause) => {
-      const hasGone = client.waiting && client.signal.aborted;
-      if (hasGone) this.warn(clientGoneWarning(cause));
-      return hasGone;
-    });
+  ignoreIfGone(client: Client<R>, cause: unknown): boolean {
+    const hasGone = client.waiting && client.signal.aborted;
+    if (hasGone) this.warn(clientGoneWarning(cause));
+    return hasGone;
   }
 
   /** Reports what was left out so far. */

@@ -74,7 +74,7 @@ describe('HostConnection', () => {
     const { server, host, events } = await listen();
     const client = new ScriptedConnection(() => {}).destroy();
     while (!client.closed) await turn();
-    host.accept(client);
+    host.connections.accept(client);
     expect(events).toEqual([['warning', 'ERR_SINGLETON_CONNECTION_FAILED']]);
     await server.close();
     expect(vi.getTimerCount()).toBe(0);
@@ -85,7 +85,7 @@ describe('HostConnection', () => {
     const client = new ScriptedConnection(() => {}).resume();
     client.push(null);
     while (!client.readableEnded) await turn();
-    host.accept(client);
+    host.connections.accept(client);
     expect(events).toEqual([['warning', 'ERR_SINGLETON_TRUNCATED_MESSAGE']]);
     await server.close();
     expect(vi.getTimerCount()).toBe(0);
@@ -243,7 +243,7 @@ describe('HostConnection, while a schema has not settled', () => {
 
   it('is reset by a release although it has ended, because an end would mean success', async () => {
     const { host, events, client } = await heldUp();
-    host.rejectUnfinished();
+    host.connections.rejectUnfinished();
     await goOn();
     expect(client.wasReset).toBe(true);
     expect(events).toEqual([['warning', 'ERR_SINGLETON_RELEASED']]);
