@@ -1,6 +1,7 @@
 import { EventEmitter, once } from 'node:events';
 import { createConnection, type Socket } from 'node:net';
 import { PassThrough } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { json } from '../../../src/codecs/json.ts';
@@ -125,5 +126,5 @@ it('keeps the output of an args listener open although a client listener has set
     wait: true,
     stdout,
   });
-  expect([exitCode, String(stdout.read())]).toEqual([3, 'abc']);
+  expect([exitCode, await text(stdout.end())]).toEqual([3, 'abc']);
 });
