@@ -58,7 +58,7 @@ export class LaunchEmitter<T, R> extends TypedEmitter<SingletonEvents<T, R>> {
   override on(event: 'timeout', listener: Events<T, R>['timeout']): this;
   /** A client did not prove the secret. */
   override on(event: 'verifyFailed', listener: Events<T, R>['verifyFailed']): this;
-  /** A connection failed, sent invalid bytes, or an observer threw. The host goes on. */
+  /** A connection failed, sent invalid bytes, or a listener failed. The host goes on. */
   override on(event: 'warning', listener: Events<T, R>['warning']): this;
   override on<E extends Name>(event: E, listener: Events<T, R>[E]): this;
   override on<E extends Name>(event: E, listener: Events<T, R>[E]): this {

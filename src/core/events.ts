@@ -17,7 +17,7 @@ export type SingletonEvents<T = readonly string[], R = unknown> = {
   timeout: () => void;
   /** A client did not prove the secret. */
   verifyFailed: (failure: VerifyFailure) => void;
-  /** A connection failed, sent invalid bytes, or an observer threw. The host goes on. */
+  /** A connection failed, sent invalid bytes, or a listener failed. The host goes on. */
   warning: (error: SingletonError) => void;
 };
 
@@ -26,7 +26,7 @@ export type SingletonEvents<T = readonly string[], R = unknown> = {
  *
  * The session of a `waiting` launch ends with its result, the first `reply` or `exit`: at once if one listener was called,
  * else when all listeners have settled. Without a result it ends when all have settled and no stream is in use (piped or
- * read), with status 0, or with `ERR_SINGLETON_OBSERVER_FAILED` if a listener threw or rejected.
+ * read), with status 0, or with `ERR_SINGLETON_LISTENER_FAILED` if a listener threw or rejected.
  */
 export interface Client<R = unknown> {
   /** 1 for the first client that was counted. */
@@ -37,7 +37,7 @@ export interface Client<R = unknown> {
   readonly pid: number | undefined;
   /** The address of the client. */
   readonly remoteAddress: string | undefined;
-  /** Whether the client waits for a result (`wait`). If not, output and results are discarded. */
+  /** Whether the client waits for a result (`wait`) and has none yet. If not, output and results are discarded. */
   readonly waiting: boolean;
   /** Aborts when a waiting client has disconnected, so that work for it can stop. */
   readonly signal: AbortSignal;
@@ -49,17 +49,18 @@ export interface Client<R = unknown> {
   readonly stdin: Readable;
   /**
    * Sets a value as the result. The client exits with status 0 after all output has arrived. Returns `false` if there is a
-   * result already, or the client does not wait.
-   * @throws SingletonError `ERR_SINGLETON_UNENCODABLE`, `ERR_SINGLETON_MESSAGE_TOO_LARGE`
+   * result already, or the client does not wait. A value that cannot be sent fails the launch with
+   * `ERR_SINGLETON_LISTENER_FAILED`, is a `warning`, and returns `false`.
    */
   reply(value: R): boolean;
   /**
    * Sets an exit status as the result, 0 to 255. The client exits with it after all output has arrived. Returns `false` if
-   * there is a result already, or the client does not wait.
+   * there is a result already, or the client does not wait. Takes what the `exit` event of a child process gives: if `code` is
+   * `null`, the status is 128 and the number of `signal`. Another value fails the launch with `ERR_SINGLETON_LISTENER_FAILED`,
+   * is a `warning`, and returns `false`.
    * @default 0
-   * @throws SingletonError `ERR_SINGLETON_INVALID_OPTION`
    */
-  exit(code?: number): boolean;
+  exit(code?: number | null, signal?: NodeJS.Signals | null): boolean;
 }
 
 /** A callback of `trace`: the arguments of one launch, then the values stored with it. */

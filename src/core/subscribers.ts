@@ -50,7 +50,7 @@ export class LaunchIterator<Entry> implements AsyncIterableIterator<Entry, undef
     return this.#waiting.length > 0;
   }
 
-  /** Gives a launch to an iterator that is ready. Resolves when the loop has finished with it. */
+  /** Gives it a launch; it must be ready. Resolves when the loop has finished with it. */
   push(entry: Entry): Promise<boolean> {
     const take = this.#waiting.shift();
     take?.({ value: entry, done: false });

@@ -146,6 +146,8 @@ export interface Session<R> {
   readonly isFlushed: boolean;
   /** Called when one of the three above has changed. */
   onChange: () => void;
+  /** Called when the host writes or sets a result although there is a result already. */
+  onLate: () => void;
   /**
    * Sets a value as the result. `false` if there is a result, or the client no longer waits for one.
    * @throws SingletonError `ERR_SINGLETON_UNENCODABLE`, `ERR_SINGLETON_MESSAGE_TOO_LARGE`; there is no result then
@@ -153,7 +155,7 @@ export interface Session<R> {
   reply(value: R): boolean;
   /** Sets an exit status as the result, 0 to 255. `false` if there is a result, or the client no longer waits for one. */
   exit(code: number): boolean;
-  /** Sets `ERR_SINGLETON_OBSERVER_FAILED` as the result. `false` if there is a result, or the client no longer waits for one. */
+  /** Sets `ERR_SINGLETON_LISTENER_FAILED` as the result. `false` if there is a result, or the client no longer waits for one. */
   fail(): boolean;
   /** Sends the result after all output and after the receipt. */
   end(): void;
@@ -194,7 +196,7 @@ export type RefusalCode = Extract<
   | 'ERR_SINGLETON_MESSAGE_TOO_LARGE'
   | 'ERR_SINGLETON_MALFORMED_MESSAGE'
   | 'ERR_SINGLETON_BUSY'
-  | 'ERR_SINGLETON_OBSERVER_FAILED'
+  | 'ERR_SINGLETON_LISTENER_FAILED'
   | 'ERR_SINGLETON_RELEASED'
 >;
 

@@ -18,7 +18,7 @@ import type { Receipt } from './receipt.ts';
  * - `ERR_SINGLETON_MALFORMED_MESSAGE`: received bytes could not be decoded, or are of another protocol.
  * - `ERR_SINGLETON_TRUNCATED_MESSAGE`: a connection ended in the middle of a message, or before it.
  * - `ERR_SINGLETON_UNENCODABLE`: the codec cannot encode a value. Nothing was sent.
- * - `ERR_SINGLETON_OBSERVER_FAILED`: a listener or an observer of the host threw or rejected.
+ * - `ERR_SINGLETON_LISTENER_FAILED`: a listener of the host threw, rejected, or gave a result that cannot be sent.
  * - `ERR_SINGLETON_CONNECTION_FAILED`: a connection failed or closed too early, or was not complete in time.
  * - `ERR_SINGLETON_BUSY`: a limit of the host was reached, such as `maxPending` or `maxConnections`.
  * - `ERR_SINGLETON_RELEASED`: the endpoint was released, or the launch was aborted by `release()` or `signal`.
@@ -38,7 +38,7 @@ export type SingletonErrorCode =
   | 'ERR_SINGLETON_MALFORMED_MESSAGE'
   | 'ERR_SINGLETON_TRUNCATED_MESSAGE'
   | 'ERR_SINGLETON_UNENCODABLE'
-  | 'ERR_SINGLETON_OBSERVER_FAILED'
+  | 'ERR_SINGLETON_LISTENER_FAILED'
   | 'ERR_SINGLETON_CONNECTION_FAILED'
   | 'ERR_SINGLETON_BUSY'
   | 'ERR_SINGLETON_RELEASED';

@@ -117,7 +117,7 @@ function refusalError(refusal: RefusalCode | 'not-taken'): SingletonError {
 }
 
 const REASONS: Readonly<Partial<Record<RefusalCode, string>>> = {
-  ERR_SINGLETON_OBSERVER_FAILED: 'one of its listeners failed. See the warnings of the host',
+  ERR_SINGLETON_LISTENER_FAILED: 'one of its listeners failed. See the warnings of the host',
   ERR_SINGLETON_RELEASED: 'it was released or exited. The launch may have run: check before you repeat it',
   ERR_SINGLETON_MALFORMED_MESSAGE:
     'it could not decode the stdin that was sent. Run the same version of the program on both sides',

@@ -28,6 +28,7 @@ export class HostSession<R> implements Session<R> {
   readonly #decoder: Decoder<Frame>;
   readonly #abortController = new AbortController();
   onChange: () => void = () => {};
+  onLate: () => void = () => {};
   #result: Frame | undefined;
   #isOpen = false;
   #isEnding = false;
@@ -40,8 +41,9 @@ export class HostSession<R> implements Session<R> {
     this.#options = options;
     this.#writer = new FrameWriter(stream, wireFormat.frames);
     this.#decoder = wireFormat.frames.createDecoder({ maxMessageBytes: 1 + MAX_RAW_BYTES });
-    this.stdout = new RemoteOutput(this.#writer, KIND.stdout, this.#changed);
-    this.stderr = new RemoteOutput(this.#writer, KIND.stderr, this.#changed);
+    const onLate = (): void => this.onLate();
+    this.stdout = new RemoteOutput(this.#writer, KIND.stdout, this.#changed, onLate);
+    this.stderr = new RemoteOutput(this.#writer, KIND.stderr, this.#changed, onLate);
     this.stdin = new RemoteStdin((bytes) => this.#writer.write(encodeWindowUpdate(bytes)), this.#changed);
     this.finished = new Promise((resolve, reject) => {
       this.#finish = (error) => (error ? reject(error) : resolve());
@@ -54,7 +56,7 @@ export class HostSession<R> implements Session<R> {
   }
 
   reply(value: R): boolean {
-    if (this.isSettled) return false;
+    if (this.isSettled) return this.#late();
     const { name, reply: serializer } = this.#wireFormat;
     // A copy: the reply may wait for the output, and the serializer may have returned the bytes of the value itself.
     const frame = { kind: KIND.reply, body: new Uint8Array(serialize(name, serializer, value)) };
@@ -67,7 +69,7 @@ export class HostSession<R> implements Session<R> {
   }
 
   fail(): boolean {
-    return this.#setResult(encodeRefusal('ERR_SINGLETON_OBSERVER_FAILED'));
+    return this.#setResult(encodeRefusal('ERR_SINGLETON_LISTENER_FAILED'));
   }
 
   end(): void {
@@ -128,10 +130,15 @@ export class HostSession<R> implements Session<R> {
   }
 
   #setResult(frame: Frame): boolean {
-    if (this.isSettled) return false;
+    if (this.isSettled) return this.#late();
     this.#result = frame;
     this.#changed();
     return true;
+  }
+
+  #late(): false {
+    this.onLate();
+    return false;
   }
 
   readonly #changed = (): void => this.onChange();

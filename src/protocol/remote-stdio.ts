@@ -92,15 +92,17 @@ export class RemoteOutput extends Writable {
   readonly #writer: FrameWriter;
   readonly #kind: number;
   readonly #onChange: () => void;
+  readonly #onLate: () => void;
   #sources = 0;
   #settleWrite: ((error?: Error | null) => void) | undefined;
 
-  /** `onChange` is called when `isInUse` or `isBusy` may have changed. */
-  constructor(writer: FrameWriter, kind: number, onChange: () => void) {
+  /** `onChange` is called when `isInUse` or `isBusy` may have changed, `onLate` when something is written after the end. */
+  constructor(writer: FrameWriter, kind: number, onChange: () => void, onLate: () => void) {
     super();
     this.#writer = writer;
     this.#kind = kind;
     this.#onChange = onChange;
+    this.#onLate = onLate;
     // Without this, a client that disconnects would raise an uncaught exception. A pipe reports the error by itself.
     this.on('error', () => {});
     this.on('pipe', () => (this.#sources += 1)).on('unpipe', () => {
@@ -118,6 +120,12 @@ export class RemoteOutput extends Writable {
   /** Whether output is not sent yet, or its end is pending. */
   get isBusy(): boolean {
     return this.writableLength > 0 || (this.writableEnded && !this.closed);
+  }
+
+  // `any`: the base class has overloads, and checks what it is given.
+  override write(chunk: any, ...rest: any[]): boolean {
+    if (this.writableEnded) this.#onLate();
+    return Reflect.apply(super.write, this, [chunk, ...rest]);
   }
 
   override _write(chunk: Uint8Array, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {

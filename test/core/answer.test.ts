@@ -41,11 +41,11 @@ describe.each(wires)('a launch that waits, over $name', (wire) => {
 
   it('has a client with waiting: true, and one that does not wait has false', async () => {
     const { app } = await startHostOn(wire);
-    const clients: Client[] = [];
-    app.on('client', (client) => void clients.push(client)).on('args', () => {});
+    const waiting: boolean[] = [];
+    app.on('client', (client) => void waiting.push(client.waiting)).on('args', () => {});
     await launchWaiting(app, wire, { args: [] }).result;
     await launchWaiting(app, wire, { args: [], wait: false }).result;
-    expect(clients).toMatchObject([{ waiting: true }, { waiting: false }]);
+    expect(waiting).toEqual([true, false]);
   });
 
   it('sends its stdin, and its end, when it is read', async () => {
@@ -112,7 +112,7 @@ it('a disconnected client causes a warning and no unhandled rejection when its l
   process.off('unhandledRejection', onUnhandled);
   expect(unhandled).toEqual([]);
   expect(warnings).toMatchObject([
-    { code: 'ERR_SINGLETON_OBSERVER_FAILED', cause: { code: 'ERR_SINGLETON_CONNECTION_FAILED' } },
+    { code: 'ERR_SINGLETON_LISTENER_FAILED', cause: { code: 'ERR_SINGLETON_CONNECTION_FAILED' } },
   ]);
 });
 
@@ -143,7 +143,7 @@ describe.each(wires)('the default result, over $name', (wire) => {
     expect(steps.toSorted()).toEqual(['args', 'client', 'observer']);
   });
 
-  it('is OBSERVER_FAILED if one rejected, once the others have settled; their output arrives', async () => {
+  it('is LISTENER_FAILED if one rejected, once the others have settled; their output arrives', async () => {
     const { app, warnings } = await startHostOn(wire);
     app.trace(() => Promise.reject(new Error('a secret of the host')));
     app.on('args', async (_, client) => {
@@ -152,10 +152,10 @@ describe.each(wires)('the default result, over $name', (wire) => {
     });
     const { result, stdout } = launchWaiting(app, wire);
     const error = await result;
-    expect(error).toMatchObject({ name: 'SingletonError', code: 'ERR_SINGLETON_OBSERVER_FAILED' });
+    expect(error).toMatchObject({ name: 'SingletonError', code: 'ERR_SINGLETON_LISTENER_FAILED' });
     expect(String(error)).not.toContain('a secret of the host');
     expect(await stdout).toBe('written');
-    expect(warnings).toMatchObject([{ code: 'ERR_SINGLETON_OBSERVER_FAILED' }]);
+    expect(warnings).toMatchObject([{ code: 'ERR_SINGLETON_LISTENER_FAILED' }]);
   });
 
   it('is the result of another listener, although one has failed', async () => {

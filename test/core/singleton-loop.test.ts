@@ -146,7 +146,16 @@ describe('a launch that waits for a loop', () => {
       }
     })();
     await looping.catch(() => {});
-    expect(await result).toMatchObject({ code: 'ERR_SINGLETON_OBSERVER_FAILED' });
+    expect(await result).toMatchObject({ code: 'ERR_SINGLETON_LISTENER_FAILED' });
+  });
+
+  it('ends when a listener of the same launch has ended the loop', async () => {
+    const { app } = await startHostOn(wire);
+    const loop = app[Symbol.asyncIterator]();
+    const next = loop.next();
+    app.on('args', () => void loop.return?.());
+    expect(await launchWaiting(app, wire).result).toMatchObject({ exitCode: 0 });
+    expect(await next).toEqual({ value: undefined, done: true });
   });
 
   it('ends with its result when the loop is left after it', async () => {

@@ -96,7 +96,7 @@ it('prints the cause of a warning if verbose', async () => {
     throw new Error('of the observer');
   });
   await launch(app, ['a']);
-  expect(stderr.mock.calls.join('')).toContain('ERR_SINGLETON_OBSERVER_FAILED');
+  expect(stderr.mock.calls.join('')).toContain('ERR_SINGLETON_LISTENER_FAILED');
   expect(stderr.mock.calls.join('')).toContain('Cause: of the observer');
   stderr.mockRestore();
 });

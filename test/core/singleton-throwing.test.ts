@@ -1,103 +1,137 @@
-import { expect, it, vi } from 'vitest';
-import { recordEvents, launch, sendBytes, startHost } from '../helpers/host.ts';
-import { uncaughtErrorsOf } from '../helpers/uncaught.ts';
+import { describe, expect, it, vi } from 'vitest';
+import type { Singleton, SingletonEvents } from '../../src/index.ts';
+import { launch, recordEvents, sendBytes, startHost } from '../helpers/host.ts';
+import { processWarningsOf } from '../helpers/process-warnings.ts';
 
 const boom = new Error('boom');
+const failed = { code: 'ERR_SINGLETON_LISTENER_FAILED', cause: boom };
 
 function raise(): never {
   throw boom;
 }
 
-it('calls the other listeners and completes the launch when an args listener throws an uncaught exception', async () => {
-  const app = await startHost();
-  app.on('args', raise);
-  const heard = recordEvents(app);
-  const observer = vi.fn<(args: readonly string[]) => void>();
-  app.trace(observer);
-  const errors = await uncaughtErrorsOf(async () => {
+function warningsOf(app: Singleton): unknown[] {
+  const warnings: unknown[] = [];
+  app.on('warning', (warning) => warnings.push(warning));
+  return warnings;
+}
+
+describe('a listener that throws', () => {
+  it('is a warning, and the other listeners of "args" are called', async () => {
+    const app = await startHost();
+    const warnings = warningsOf(app);
+    app.on('args', raise);
+    const heard = recordEvents(app);
+    const observer = vi.fn<(args: readonly string[]) => void>();
+    app.trace(observer);
     expect(await launch(app, ['a'])).toEqual({ outcome: 'unconfirmed' });
+    expect(warnings).toMatchObject([failed]);
+    expect(heard.args).toEqual([['a']]);
+    expect(observer).toHaveBeenCalledExactlyOnceWith(['a']);
   });
-  expect(errors).toEqual([boom]);
-  expect(heard.args).toEqual([['a']]);
-  expect(observer).toHaveBeenCalledExactlyOnceWith(['a']);
-});
 
-it('dispatches the arguments when a client listener throws an uncaught exception', async () => {
-  const app = await startHost();
-  app.on('client', raise);
-  const heard = recordEvents(app);
-  const errors = await uncaughtErrorsOf(() => launch(app, ['a']));
-  expect(errors).toEqual([boom]);
-  expect(heard.order).toEqual(['client', 'args']);
-});
+  it('of "client" is a warning, and the arguments are dispatched', async () => {
+    const app = await startHost();
+    app.on('client', raise);
+    const heard = recordEvents(app);
+    await launch(app, ['a']);
+    expect(heard.order).toEqual(['warning', 'client', 'args']);
+  });
 
-it('releases at the threshold although a client listener throws', async () => {
-  const app = await startHost({ releaseThreshold: 1 });
-  app.on('client', raise);
-  const errors = await uncaughtErrorsOf(async () => {
+  it('of "client" does not keep the threshold from releasing', async () => {
+    const app = await startHost({ releaseThreshold: 1 });
+    const warnings = warningsOf(app);
+    app.on('client', raise);
     await launch(app, ['a']);
     await app.release();
+    expect(warnings).toMatchObject([failed]);
+    expect(app.listening).toBe(false);
   });
-  expect(errors).toEqual([boom]);
-  expect(app.listening).toBe(false);
+
+  it('of "verifyFailed" is a warning', async () => {
+    const app = await startHost({ secret: 'sesame' });
+    app.on('verifyFailed', raise);
+    const heard = recordEvents(app);
+    await sendBytes(app, 'guess\0');
+    await launch(app, ['a'], { secret: 'sesame' });
+    expect(heard.order).toEqual(['warning', 'verifyFailed', 'client', 'args']);
+  });
+
+  it('of "release" is a warning, and release() resolves', async () => {
+    const app = await startHost();
+    app.on('release', raise);
+    const heard = recordEvents(app);
+    await app.release();
+    expect(heard.order).toEqual(['warning', 'release manual']);
+  });
+
+  it('of "timeout" is a warning, and the endpoint is released', async () => {
+    const app = await startHost({ timeout: 5 });
+    const warnings = warningsOf(app);
+    app.on('timeout', raise);
+    expect(await new Promise((resolve) => app.on('release', resolve))).toBe('timeout');
+    expect(warnings).toMatchObject([failed]);
+  });
+
+  it('of "warning" is a warning of the process, and the host serves on', async () => {
+    const app = await startHost();
+    app.on('warning', raise);
+    const heard = recordEvents(app);
+    const printed = await processWarningsOf(() => sendBytes(app, 'cut off'));
+    expect(printed).toMatchObject([{ code: 'ERR_SINGLETON_LISTENER_FAILED', detail: expect.stringContaining('boom') }]);
+    await launch(app, ['a']);
+    expect(heard.order).toEqual(['warning', 'client', 'args']);
+  });
+
+  it('is a warning of the process with its stack if nobody listens to "warning"', async () => {
+    const app = await startHost();
+    app.on('args', raise);
+    const printed = await processWarningsOf(() => launch(app, ['a']));
+    expect(printed).toMatchObject([
+      {
+        name: 'SingletonError',
+        code: 'ERR_SINGLETON_LISTENER_FAILED',
+        message: expect.stringContaining('"args" threw or rejected for launch 1'),
+        detail: expect.stringContaining('singleton-throwing.test.ts'),
+      },
+    ]);
+  });
 });
 
-it('keeps serving when a warning listener throws an uncaught exception', async () => {
-  const app = await startHost();
-  app.on('warning', raise);
-  const heard = recordEvents(app);
-  const errors = await uncaughtErrorsOf(() => sendBytes(app, 'cut off'));
-  expect(errors).toEqual([boom]);
-  await launch(app, ['a']);
-  expect(heard.order).toEqual(['warning', 'client', 'args']);
+describe('a listener that rejects', () => {
+  it.each(['args', 'client'] as const)('of "%s" is a warning', async (event) => {
+    const app = await startHost();
+    const warnings = warningsOf(app);
+    app.on(event, (() => Promise.reject(boom)) as SingletonEvents['args'] & SingletonEvents['client']);
+    await launch(app, ['a']);
+    expect(warnings).toMatchObject([failed]);
+  });
+
+  it('with a value that cannot be shown is a warning of the process all the same', async () => {
+    const app = await startHost();
+    app.on('args', () => Promise.reject({ [Symbol.for('nodejs.util.inspect.custom')]: raise }));
+    const printed = await processWarningsOf(() => launch(app, ['a']));
+    expect(printed).toMatchObject([{ detail: 'a value that cannot be shown' }]);
+  });
 });
 
-it('keeps serving when a verifyFailed listener throws an uncaught exception', async () => {
-  const app = await startHost({ secret: 'sesame' });
-  app.on('verifyFailed', raise);
-  const heard = recordEvents(app);
-  const errors = await uncaughtErrorsOf(() => sendBytes(app, 'guess\0'));
-  expect(errors).toEqual([boom]);
-  await launch(app, ['a'], { secret: 'sesame' });
-  expect(heard.order).toEqual(['verifyFailed', 'client', 'args']);
-});
+describe('an observer', () => {
+  it('that throws is a warning, and the next one is called', async () => {
+    const app = await startHost();
+    const warnings = warningsOf(app);
+    app.trace(raise);
+    const after = vi.fn<(args: readonly string[]) => void>();
+    app.trace(after);
+    await launch(app, ['a']);
+    expect(warnings).toMatchObject([failed]);
+    expect(after).toHaveBeenCalledExactlyOnceWith(['a']);
+  });
 
-it('resolves release() when a release listener throws an uncaught exception', async () => {
-  const app = await startHost();
-  app.on('release', raise);
-  const heard = recordEvents(app);
-  const errors = await uncaughtErrorsOf(() => app.release());
-  expect(errors).toEqual([boom]);
-  expect(heard.order).toEqual(['release manual']);
-});
-
-it('releases the endpoint when a timeout listener throws an uncaught exception', async () => {
-  const app = await startHost({ timeout: 5 });
-  app.on('timeout', raise);
-  const released = new Promise((resolve) => app.on('release', resolve));
-  const errors = await uncaughtErrorsOf(() => released);
-  expect(errors).toEqual([boom]);
-  expect(await released).toBe('timeout');
-});
-
-it('emits a warning with the error as the cause, and no exception, when an observer throws', async () => {
-  const app = await startHost();
-  app.trace(raise);
-  const after = vi.fn<(args: readonly string[]) => void>();
-  app.trace(after);
-  const warnings: unknown[] = [];
-  app.on('warning', (warning) => warnings.push(warning));
-  const errors = await uncaughtErrorsOf(() => launch(app, ['a']));
-  expect(errors).toEqual([]);
-  expect(warnings).toMatchObject([{ code: 'ERR_SINGLETON_OBSERVER_FAILED', cause: boom }]);
-  expect(after).toHaveBeenCalledExactlyOnceWith(['a']);
-});
-
-it('emits a warning with the reason as the cause when an observer rejects', async () => {
-  const app = await startHost();
-  app.trace(() => Promise.reject(boom));
-  const warnings: unknown[] = [];
-  app.on('warning', (warning) => warnings.push(warning));
-  await launch(app, ['a']);
-  expect(warnings).toMatchObject([{ code: 'ERR_SINGLETON_OBSERVER_FAILED', cause: boom }]);
+  it('that rejects is a warning', async () => {
+    const app = await startHost();
+    const warnings = warningsOf(app);
+    app.trace(() => Promise.reject(boom));
+    await launch(app, ['a']);
+    expect(warnings).toMatchObject([failed]);
+  });
 });

@@ -50,7 +50,7 @@ it('prints that an observer failed', async () => {
     throw new Error('boom');
   });
   await launch(app, ['a']);
-  expect(printed).toEqual([expect.stringMatching(/^socket-singleton: ERR_SINGLETON_OBSERVER_FAILED: /)]);
+  expect(printed).toEqual([expect.stringMatching(/^socket-singleton: ERR_SINGLETON_LISTENER_FAILED: /)]);
 });
 
 it('prints nothing for a launch that succeeds', async () => {
@@ -61,11 +61,29 @@ it('prints nothing for a launch that succeeds', async () => {
   expect(printed).toEqual([]);
 });
 
+it.each([
+  ['a symbol', Symbol('boom')],
+  ['an error whose message is a symbol', Object.assign(new Error('boom'), { message: Symbol('boom') })],
+  ['an error whose message throws', Object.defineProperty(new Error('boom'), 'message', { get: raise })],
+  ['a value that throws when it is shown', { [Symbol.for('nodejs.util.inspect.custom')]: raise }],
+])('delivers a launch once although its observer throws %s', async (_, cause) => {
+  const app = await startHost({ verbose: true });
+  const observer = vi.fn<() => void>(() => {
+    throw cause;
+  });
+  app.trace(observer);
+  await launch(app, ['a']);
+  expect(observer).toHaveBeenCalledOnce();
+  expect(printed).toEqual([expect.stringMatching(/^socket-singleton: ERR_SINGLETON_LISTENER_FAILED: /)]);
+});
+
+function raise(): never {
+  throw new Error('boom');
+}
+
 it('prints nothing if not verbose', async () => {
   const app = await startHost({ secret: 'sesame' });
-  app.trace(() => {
-    throw new Error('boom');
-  });
+  app.on('args', () => {});
   await sendBytes(app, 'guess\0');
   await sendBytes(app, 'cut off');
   await launch(app, ['a'], { secret: 'sesame' });

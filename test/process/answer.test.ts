@@ -134,11 +134,11 @@ describe('a lax launch that waits', () => {
 
 describe('a host without a result', () => {
   test.each(['throw', 'reject'])(
-    'ends the launch with status 1 and OBSERVER_FAILED, without its stack, if its listener does %s',
+    'ends the launch with status 1 and LISTENER_FAILED, without its stack, if its listener does %s',
     async (word) => {
       const { code, stderr } = await launch(await hosted(), [word]).ended;
       expect(code).toBe(1);
-      expect(stderr).toContain('ERR_SINGLETON_OBSERVER_FAILED');
+      expect(stderr).toContain('ERR_SINGLETON_LISTENER_FAILED');
       expect(stderr).not.toContain('the stack of the host');
     },
   );
@@ -186,7 +186,7 @@ test.each(['work', 'read'])(
       const { child } = launch(endpoint, [word]);
       await once(child.stdout, 'data');
       child.kill('SIGINT');
-      expect(await endpoint.host.line('warning')).toEqual({ event: 'warning', code: 'ERR_SINGLETON_OBSERVER_FAILED' });
+      expect(await endpoint.host.line('warning')).toEqual({ event: 'warning', code: 'ERR_SINGLETON_LISTENER_FAILED' });
       expect((await launch(endpoint, ['exit', '4']).ended).code).toBe(4);
     }
   },

@@ -24,7 +24,11 @@ function sessionOf(listener: (session: HostSession<string>) => void): {
   let hasEnded = false;
   void session.finished.then(() => (hasEnded = true));
   session.open();
-  const completion = new Completion(session, () => {});
+  const completion = new Completion(
+    session,
+    () => {},
+    () => {},
+  );
   completion.begin();
   listener(session);
   completion.add([true]);

@@ -136,7 +136,7 @@ describe('a refusal', () => {
     ['ERR_SINGLETON_MALFORMED_MESSAGE', 3],
     ['ERR_SINGLETON_BUSY', 4],
     ['not-taken', 5],
-    ['ERR_SINGLETON_OBSERVER_FAILED', 6],
+    ['ERR_SINGLETON_LISTENER_FAILED', 6],
     ['ERR_SINGLETON_RELEASED', 7],
   ] as const)('is encoded for %s as the byte %i', (reason, code) => {
     expect(wire(encodeRefusal(reason))).toBe(`030${code}`);

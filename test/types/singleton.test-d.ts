@@ -130,7 +130,7 @@ expectTypeOf<SingletonErrorCode>().toEqualTypeOf<`ERR_SINGLETON_${
   | 'MALFORMED_MESSAGE'
   | 'TRUNCATED_MESSAGE'
   | 'UNENCODABLE'
-  | 'OBSERVER_FAILED'
+  | 'LISTENER_FAILED'
   | 'CONNECTION_FAILED'
   | 'BUSY'
   | 'RELEASED'}`>();

@@ -1,7 +1,9 @@
+import { constants } from 'node:os';
 import { Readable, Writable } from 'node:stream';
 import type { Launch, Session } from '../../interface/codec.ts';
 import { invalidOptionError } from '../../interface/errors.ts';
 import type { Client } from '../events.ts';
+import type { Warnings } from './warnings.ts';
 
 /** The public `client` of one launch. If the launch does not wait, output is discarded. */
 export class HostClient<R> implements Client<R> {
@@ -9,8 +11,8 @@ export class HostClient<R> implements Client<R> {
   readonly cwd: string | undefined;
   readonly pid: number | undefined;
   readonly remoteAddress: string | undefined;
-  readonly waiting: boolean;
   readonly #session: Session<R> | undefined;
+  readonly #warnings: Pick<Warnings<unknown, R>, 'resultFailed'>;
   #signal: AbortSignal | undefined;
   #stdout: Writable | undefined;
   #stderr: Writable | undefined;
@@ -21,14 +23,24 @@ export class HostClient<R> implements Client<R> {
     { cwd, pid }: Launch<unknown>,
     remoteAddress: string | undefined,
     session: Session<R> | undefined,
+    warnings: Pick<Warnings<unknown, R>, 'resultFailed'>,
   ) {
     this.number = number;
     this.cwd = cwd;
     this.pid = pid;
     this.remoteAddress = remoteAddress;
-    this.waiting = session !== undefined;
     this.#session = session;
+    this.#warnings = warnings;
     Object.freeze(this);
+  }
+
+  get waiting(): boolean {
+    return this.#session !== undefined && !this.#session.isSettled;
+  }
+
+  /** Whether a client that waited has disconnected, or was told that the host has no more time. */
+  get hasGone(): boolean {
+    return this.#session?.signal.aborted ?? false;
   }
 
   get signal(): AbortSignal {
@@ -48,14 +60,32 @@ export class HostClient<R> implements Client<R> {
   }
 
   reply(value: R): boolean {
-    return this.#session?.reply(value) ?? false;
+    return this.#setResult((session) => session.reply(value));
   }
 
-  exit(code = 0): boolean {
-    if (!Number.isInteger(code) || code < 0 || code > 255)
-      throw invalidOptionError('code', 'an integer from 0 to 255', code);
-    return this.#session?.exit(code) ?? false;
+  exit(code: number | null = 0, signal?: NodeJS.Signals | null): boolean {
+    return this.#setResult((session) => session.exit(exitStatus(code, signal)));
   }
+
+  /** A mistake in one result must not end the host: it fails this launch. */
+  #setResult(set: (session: Session<R>) => boolean): boolean {
+    const session = this.#session;
+    if (!session) return false;
+    try {
+      return set(session);
+    } catch (error) {
+      session.fail();
+      this.#warnings.resultFailed(this, error);
+      return false;
+    }
+  }
+}
+
+/** As a shell has it: 128 and the number of the signal that ended a child process. */
+function exitStatus(code: unknown, signal: NodeJS.Signals | null | undefined): number {
+  if (code === null && signal) return 128 + constants.signals[signal];
+  if (typeof code === 'number' && Number.isInteger(code) && code >= 0 && code <= 255) return code;
+  throw invalidOptionError('code', 'an integer from 0 to 255, or null and a signal', code);
 }
 
 function nullWritable(): Writable {

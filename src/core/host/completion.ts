@@ -1,5 +1,5 @@
 import type { Session } from '../../interface/codec.ts';
-import type { ListenerResult } from './emit-safely.ts';
+import type { ListenerResult } from './call-safely.ts';
 
 /**
  * Milliseconds from when a stream that a listener used is idle, to the end of the session: a child process whose output was
@@ -25,10 +25,13 @@ export class Completion {
   #autoExit: NodeJS.Timeout | undefined;
   readonly #session: Session<never>;
   readonly #onChange: () => void;
+  readonly #onLate: () => void;
 
-  constructor(session: Session<never>, onChange: () => void) {
+  /** `onLate` is called once if a listener writes or sets a result after the session has ended without one. */
+  constructor(session: Session<never>, onChange: () => void, onLate: () => void) {
     this.#session = session;
     this.#onChange = onChange;
+    this.#onLate = onLate;
     session.onChange = this.#advance;
   }
 
@@ -91,7 +94,16 @@ export class Completion {
     clearTimeout(this.#autoExit);
     if (this.#isInUse()) return;
     // Later, because the callback of a stream that has just ended may set a result, or use another stream.
-    this.#autoExit = setTimeout(() => this.#isInUse() || this.#session.exit(0), this.#wasInUse ? AUTO_EXIT_DELAY : 0);
+    this.#autoExit = setTimeout(() => this.#isInUse() || this.#exit(), this.#wasInUse ? AUTO_EXIT_DELAY : 0);
+  }
+
+  #exit(): void {
+    const session = this.#session;
+    if (!session.exit(0)) return;
+    session.onLate = () => {
+      session.onLate = () => {};
+      this.#onLate();
+    };
   }
 
   #isInUse(): boolean {

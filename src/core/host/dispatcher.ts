@@ -1,9 +1,9 @@
-import { clientGoneError, SingletonError } from '../../interface/errors.ts';
-import type { Arrival, Observers } from '../events.ts';
+import { clientGoneError } from '../../interface/errors.ts';
+import type { Arrival } from '../events.ts';
 import type { HostContext } from './host.ts';
 import type { HostClient } from './client.ts';
 import type { Completion } from './completion.ts';
-import { emitSafely, isThenable, type ListenerResult } from './emit-safely.ts';
+import { callSafely, type ListenerResult } from './call-safely.ts';
 import { LaunchQueue } from './queue.ts';
 import type { Warnings } from './warnings.ts';
 
@@ -88,37 +88,19 @@ export class Dispatcher<T, R> {
 
   #call({ args, client, completion }: QueuedLaunch<T, R>): void {
     const { subscribers, emitter } = this.#context;
-    // An iterator that a listener begins now gets the next launch.
+    const onError = (cause: unknown): void => this.#warnings.listenerFailed('args', cause, client);
+    // Copies: an observer or iterator that is added meanwhile gets the next launch.
+    const observers = Array.from(subscribers.observers);
     const iterators = Array.from(subscribers.iterators);
+    const results: ListenerResult[] = [];
     completion?.begin();
-    const results = notify(subscribers.observers, args, this.#warnings);
-    const isIgnored = (cause: unknown): boolean => this.#warnings.ignoreIfGone(client, cause);
-    results.push(...emitSafely(emitter.rawListeners('args'), emitter, [args, client], isIgnored));
-    for (const iterator of iterators) results.push(iterator.push({ args, client }));
+    for (const [observer, stored] of observers)
+      results.push(callSafely(observer, undefined, [args, ...stored], onError));
+    for (const listener of emitter.rawListeners('args'))
+      results.push(callSafely(listener, emitter, [args, client], onError));
+    // A listener may have ended the loop.
+    for (const iterator of iterators) if (iterator.isReady) results.push(iterator.push({ args, client }));
     completion?.add(results);
     completion?.finish();
   }
-}
-
-/** What an observer throws or rejects with is a warning, and keeps no other from being called. */
-export function notify<T>(
-  observers: Observers<T>,
-  args: T,
-  warnings: { warn(warning: SingletonError): void },
-): ListenerResult[] {
-  const results: ListenerResult[] = [];
-  const failed = (cause: unknown): false => {
-    warnings.warn(new SingletonError('ERR_SINGLETON_OBSERVER_FAILED', 'An observer threw or rejected.', { cause }));
-    return false;
-  };
-  // A copy: an observer that is added meanwhile gets the next launch.
-  for (const [observer, stored] of Array.from(observers)) {
-    try {
-      const result = observer(args, ...stored);
-      results.push(isThenable(result) ? Promise.resolve(result).then(() => true, failed) : true);
-    } catch (cause) {
-      results.push(failed(cause));
-    }
-  }
-  return results;
 }

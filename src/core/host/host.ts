@@ -5,11 +5,11 @@ import type { SingletonEvents, VerifyFailure } from '../events.ts';
 import type { ResolvedOptions } from '../options.ts';
 import type { Server } from '../server.ts';
 import type { Subscribers } from '../subscribers.ts';
+import { callSafely, type ListenerResult } from './call-safely.ts';
 import { HostClient } from './client.ts';
 import { Completion } from './completion.ts';
 import { ConnectionManager } from './connections.ts';
 import { Dispatcher } from './dispatcher.ts';
-import { emitSafely } from './emit-safely.ts';
 import { Warnings } from './warnings.ts';
 
 type Events<T, R> = SingletonEvents<T, R>;
@@ -64,14 +64,22 @@ export class Host<T, R> {
     onCounted: (receipt: ReceiptData) => void,
   ): boolean {
     const number = ++this.#clients;
-    const client = new HostClient<R>(number, launch, remoteAddress, session);
+    const client = new HostClient<R>(number, launch, remoteAddress, session, this.#warnings);
     const admission = admit(number, this.options);
     onCounted({ outcome: OUTCOMES[admission], client: number, since: this.#context.server.since });
-    const completion = session && new Completion(session, () => this.updateRef());
+    const completion =
+      session &&
+      new Completion(
+        session,
+        () => this.updateRef(),
+        () => this.#warnings.resultTooLate(client),
+      );
     completion?.begin();
     const { emitter } = this.#context;
-    const isIgnored = (cause: unknown): boolean => this.#warnings.ignoreIfGone(client, cause);
-    const results = emitSafely(emitter.rawListeners('client'), emitter, [client], isIgnored);
+    const onError = (cause: unknown): void => this.#warnings.listenerFailed('client', cause, client);
+    const results: ListenerResult[] = [];
+    for (const listener of emitter.rawListeners('client'))
+      results.push(callSafely(listener, emitter, [client], onError));
     completion?.add(results);
     if (admission === 'release') {
       this.#context.onThreshold();
@@ -95,9 +103,13 @@ export class Host<T, R> {
     this.#warnings.warn(warning);
   }
 
-  emit<E extends keyof SingletonEvents>(event: E, ...args: Parameters<Events<T, R>[E]>): void {
+  emit<E extends Exclude<keyof SingletonEvents, 'args' | 'client' | 'warning'>>(
+    event: E,
+    ...args: Parameters<Events<T, R>[E]>
+  ): void {
     const { emitter } = this.#context;
-    emitSafely(emitter.rawListeners(event), emitter, args);
+    const onError = (cause: unknown): void => this.#warnings.listenerFailed(event, cause);
+    for (const listener of emitter.rawListeners(event)) callSafely(listener, emitter, args, onError);
   }
 
   /** Listeners or sessions have changed: they decide whether the process stays alive, and get what waits. */

@@ -66,7 +66,16 @@ export function estimateSize(value: unknown, limit: number): number {
     weight += VALUE_BYTES;
     if (typeof next === 'string') weight += next.length;
     else if (ArrayBuffer.isView(next)) weight += next.byteLength;
-    else if (typeof next === 'object' && next !== null) for (const inner of Object.values(next)) rest.push(inner);
+    else if (typeof next === 'object' && next !== null) rest.push(...valuesOf(next));
   }
   return weight;
+}
+
+/** What a schema returns may have getters that throw. */
+function valuesOf(value: object): readonly unknown[] {
+  try {
+    return Object.values(value);
+  } catch {
+    return [];
+  }
 }

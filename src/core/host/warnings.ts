@@ -1,7 +1,8 @@
 import { inspect } from 'node:util';
 import { SingletonError } from '../../interface/errors.ts';
-import type { Client, VerifyFailure } from '../events.ts';
-import { emitSafely } from './emit-safely.ts';
+import type { VerifyFailure } from '../events.ts';
+import { callSafely } from './call-safely.ts';
+import type { HostClient } from './client.ts';
 import type { HostContext } from './host.ts';
 
 /** Emits and prints warnings, at most 100 in ten seconds. */
@@ -25,14 +26,30 @@ export class Warnings<T, R> {
     if (this.#context.options.verbose) this.#printed.pass(() => printFailure(failure));
   }
 
-  /**
-   * Reports a rejection of a listener as a warning if its client has disconnected: the client's streams and signal make
-   * listeners reject. Returns `false` if the client has not.
-   */
-  ignoreIfGone(client: Client<R>, cause: unknown): boolean {
-    const hasGone = client.waiting && client.signal.aborted;
-    if (hasGone) this.warn(clientGoneWarning(cause));
-    return hasGone;
+  /** A listener threw or rejected. That fails the launch that it was called for, and nothing else. */
+  listenerFailed(event: string, cause: unknown, client?: HostClient<R>): void {
+    // The streams and the signal of a client that has gone make listeners reject. Only who asks for warnings hears of it.
+    const isExpected = client?.hasGone ?? false;
+    const message = isExpected
+      ? `A listener of "${event}" rejected after its client had disconnected.`
+      : `A listener of "${event}" threw or rejected${nameOf(client)}. The host goes on.`;
+    const warning = new SingletonError('ERR_SINGLETON_LISTENER_FAILED', message, { cause });
+    this.#emitted.pass(() => this.#emit(warning, !isExpected));
+  }
+
+  /** A reply or an exit status could not be sent. Its launch has failed. */
+  resultFailed(client: HostClient<R>, cause: unknown): void {
+    const message = `The result of a listener could not be sent${nameOf(client)}. The launch failed, and the host goes on.`;
+    const warning = new SingletonError('ERR_SINGLETON_LISTENER_FAILED', message, { cause });
+    this.#emitted.pass(() => this.#emit(warning, true));
+  }
+
+  /** A listener wrote or replied after the launch had ended because all listeners had settled. */
+  resultTooLate(client: HostClient<R>): void {
+    const message =
+      `A reply, exit or write came too late${nameOf(client)}: the launch had ended with status 0, because its listeners had ` +
+      'returned. Return a promise that settles when the work is done.';
+    this.#emitted.pass(() => this.#emit(new SingletonError('ERR_SINGLETON_LISTENER_FAILED', message), true));
   }
 
   /** Reports what was left out so far. */
@@ -41,16 +58,28 @@ export class Warnings<T, R> {
     this.#printed.end();
   }
 
-  #emit(warning: SingletonError): void {
+  /** `mustShow`: if nobody listens, the process prints it as a warning of its own. */
+  #emit(warning: SingletonError, mustShow = false): void {
     const { options, emitter } = this.#context;
+    const listeners = emitter.rawListeners('warning');
     if (options.verbose) printWarning(warning);
-    emitSafely(emitter.rawListeners('warning'), emitter, [warning]);
+    else if (mustShow && listeners.length === 0) emitProcessWarning(warning);
+    for (const listener of listeners) callSafely(listener, emitter, [warning], warningListenerFailed);
   }
 }
 
-function clientGoneWarning(cause: unknown): SingletonError {
-  const message = 'A listener rejected after its client had disconnected.';
-  return new SingletonError('ERR_SINGLETON_OBSERVER_FAILED', message, { cause });
+function nameOf<R>(client: HostClient<R> | undefined): string {
+  return client ? ` for launch ${client.number}` : '';
+}
+
+function warningListenerFailed(cause: unknown): void {
+  const message = 'A listener of "warning" threw or rejected. The host goes on.';
+  emitProcessWarning(new SingletonError('ERR_SINGLETON_LISTENER_FAILED', message, { cause }));
+}
+
+/** Node prints it on stderr, with the stack of the cause. */
+function emitProcessWarning({ name, code, message, cause }: SingletonError): void {
+  process.emitWarning(message, { type: name, code, detail: cause === undefined ? '' : show(cause, inspect) });
 }
 
 function floodWarning(count: number, what: string): SingletonError {
@@ -103,10 +132,19 @@ export class RateLimit {
 
 /** What `verbose` prints of a warning, one line on stderr. */
 function printWarning({ code, message, cause }: SingletonError): void {
-  const reason = cause instanceof Error ? cause.message : inspect(cause);
+  const reason = show(cause, ({ message }) => String(message));
   // The issues of a schema may quote the client.
   const isPrinted = cause !== undefined && code !== 'ERR_SINGLETON_INVALID_ARGS';
   print(isPrinted ? `${code}: ${message} Cause: ${reason}` : `${code}: ${message}`);
+}
+
+/** The cause as text. It may be anything, and throw when it is looked at. */
+function show(cause: unknown, textOf: (error: Error) => string): string {
+  try {
+    return cause instanceof Error ? textOf(cause) : inspect(cause);
+  } catch {
+    return 'a value that cannot be shown';
+  }
 }
 
 /** What `verbose` prints of a client that did not prove the secret. */

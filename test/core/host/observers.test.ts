@@ -1,20 +1,35 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it, vi } from 'vitest';
-import type { Observer } from '../../../src/core/events.ts';
-import { notify } from '../../../src/core/host/dispatcher.ts';
+import { json } from '../../../src/codecs/json.ts';
+import { TypedEmitter } from '../../../src/core/emitter.ts';
+import type { SingletonEvents } from '../../../src/core/events.ts';
+import { HostClient } from '../../../src/core/host/client.ts';
+import { Dispatcher } from '../../../src/core/host/dispatcher.ts';
+import { Warnings } from '../../../src/core/host/warnings.ts';
+import { resolveOptions } from '../../../src/core/resolve-options.ts';
+import { Server } from '../../../src/core/server.ts';
+import { Subscribers } from '../../../src/core/subscribers.ts';
 import type { SingletonError } from '../../../src/interface/errors.ts';
 
 function observe() {
-  const observers = new Map<Observer<string, any[]>, readonly unknown[]>();
+  const subscribers = new Subscribers<string, unknown>(() => {});
+  const emitter = new TypedEmitter<SingletonEvents<string>>();
   const warnings: SingletonError[] = [];
-  return {
-    observers,
-    warnings,
-    tell: (args: string) => notify(observers, args, { warn: (warning) => void warnings.push(warning) }),
-  };
+  emitter.on('warning', (warning) => warnings.push(warning));
+  const options = { ...resolveOptions({ codec: json<string>(), args: '' }), schema: undefined };
+  const server = new Server(
+    options,
+    () => {},
+    () => {},
+  );
+  const context = { options, emitter, subscribers, server, isRef: undefined, onThreshold: () => {} };
+  const dispatcher = new Dispatcher(context, new Warnings(context));
+  const client = new HostClient(1, { args: '' }, undefined, undefined, { resultFailed: () => {} });
+  const tell = (args: string): unknown => dispatcher.dispatch({ args, client, completion: undefined }, 1);
+  return { observers: subscribers.observers, warnings, tell };
 }
 
-describe('notify', () => {
+describe('Dispatcher', () => {
   it('calls an observer with the arguments, then its stored values', () => {
     const { observers, tell } = observe();
     const calls: unknown[] = [];
@@ -60,7 +75,7 @@ describe('notify', () => {
     observers.set(next, []);
     tell('a');
     expect(next).toHaveBeenCalledOnce();
-    expect(warnings).toMatchObject([{ code: 'ERR_SINGLETON_OBSERVER_FAILED', cause: boom }]);
+    expect(warnings).toMatchObject([{ code: 'ERR_SINGLETON_LISTENER_FAILED', cause: boom }]);
   });
 
   it('warns of an observer that rejects, with its reason as the cause', async () => {
@@ -70,7 +85,7 @@ describe('notify', () => {
     tell('a');
     expect(warnings).toEqual([]);
     await turn();
-    expect(warnings).toMatchObject([{ code: 'ERR_SINGLETON_OBSERVER_FAILED', cause: boom }]);
+    expect(warnings).toMatchObject([{ code: 'ERR_SINGLETON_LISTENER_FAILED', cause: boom }]);
   });
 
   it('does not warn of an observer that resolves', async () => {

@@ -1,0 +1,25 @@
+/** Whether a listener succeeded; a promise if that is not known yet. */
+export type ListenerResult = boolean | PromiseLike<boolean>;
+
+/** Calls a listener. What it throws or rejects with goes to `onError`, and never to the caller. */
+export function callSafely(
+  listener: (...args: never[]) => unknown,
+  target: object | undefined,
+  args: readonly unknown[],
+  onError: (cause: unknown) => void,
+): ListenerResult {
+  const fail = (cause: unknown): false => {
+    onError(cause);
+    return false;
+  };
+  try {
+    const result: unknown = Reflect.apply(listener, target, args);
+    return isThenable(result) ? Promise.resolve(result).then(() => true, fail) : true;
+  } catch (cause) {
+    return fail(cause);
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+}
