@@ -25,14 +25,17 @@ const CHUNKS = [
   { name: 'protocol', test: /src\/(protocol|codecs\/(serializable|length-prefixed))/ },
 ];
 
+/** What only a decoder of MessagePack needs; its user installs it. */
+const EXTERNAL = ['msgpackr/unpack'];
+
 /**
- * What an entry loads later. A bundler may place it after a program that awaits it at its top level, which then never goes
- * on. So bundlers get an entry that imports it at once (the condition "module" of package.json).
+ * What an entry loads later. A bundler may place it after a program that awaits it at its top level, which then fails. So
+ * bundlers get an entry that imports it at once (the condition "module" of package.json).
  */
 const LATER = {
-  index: ['host'],
+  index: ['host', 'legacy-host'],
   'codecs/json': ['protocol-host', 'secure'],
-  'codecs/msgpack': ['protocol-host', 'secure', 'msgpack-decode'],
+  'codecs/msgpack': ['protocol-host', 'secure', 'msgpack-decode', 'msgpackr/unpack'],
   'codecs/length-prefixed': ['protocol-host', 'secure'],
 };
 
@@ -51,7 +54,8 @@ const entriesForBundlers = {
   /** @this {import('rolldown').PluginContext} */
   generateBundle() {
     for (const [entry, chunks] of Object.entries(LATER)) {
-      const imports = chunks.map((chunk) => `import '../${chunk}.js';\n`).join('');
+      const path = (/** @type {string} */ chunk) => (EXTERNAL.includes(chunk) ? chunk : `../${chunk}.js`);
+      const imports = chunks.map((chunk) => `import '${path(chunk)}';\n`).join('');
       const fileName = `bundled/${entry.replace('codecs/', '')}.js`;
       this.emitFile({ type: 'asset', fileName, source: `${imports}export * from '../${entry}.js';\n` });
     }
@@ -75,7 +79,7 @@ const later = {
   'protocol-host': 'src/protocol/host.ts',
   'msgpack-decode': 'src/codecs/msgpack-decode.ts',
 };
-const common = { input, external: ['msgpackr/pack'], platform: /** @type {const} */ ('node') };
+const common = { input, external: EXTERNAL, platform: /** @type {const} */ ('node') };
 
 await build([
   {

@@ -52,7 +52,7 @@ const opened = {
 export async function internals() {
   const bundle = await rolldown({
     input: 'internals',
-    external: ['msgpackr/pack'],
+    external: ['msgpackr/unpack'],
     platform: 'node',
     plugins: [opened],
   });

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import type { Unpackr } from 'msgpackr/pack';
+import type { Unpackr } from 'msgpackr/unpack';
 import { SingletonError } from '../interface/errors.ts';
 import { MAX_BYTES_WITH_BOM, MAX_DEPTH, MAX_NODES } from './serializable.ts';
 

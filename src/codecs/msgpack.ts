@@ -22,7 +22,7 @@ function createSerializer(): Serializer<any> {
     async load() {
       // Loaded here, because it is as large as all other modules of a launch, and one that only sends does not need it.
       const [{ Unpackr }, { decoderOf }] = await Promise.all([
-        import('msgpackr/pack').catch(notInstalledError),
+        import('msgpackr/unpack').catch(notInstalledError),
         import('./msgpack-decode.ts').catch(moduleNotLoadedError),
       ]);
       decode ??= decoderOf(new Unpackr({ useRecords: false, mapsAsObjects: true, copyBuffers: true }));

@@ -4,7 +4,8 @@ import type { Arrival, Observer, SingletonEvents } from './events.ts';
 import type { Subscribers } from './subscribers.ts';
 
 type Events<T, R> = SingletonEvents<T, R>;
-type Name = keyof SingletonEvents<never>;
+/** A literal union, so that an error of the compiler lists the names. */
+type Name = 'args' | 'client' | 'release' | 'timeout' | 'verifyFailed' | 'warning';
 
 /** Node declares less of this class than `typed-emitter` does, which has no code of its own. */
 const untyped: any = EventEmitter;

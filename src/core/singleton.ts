@@ -123,8 +123,8 @@ export class Singleton<T = readonly string[], R = unknown> extends LaunchEmitter
     if (this.#options.signal?.aborted) this.#abort();
     if (this.#state === 'released') return Promise.reject(releasedError(this.endpoint, this.#options.signal));
     if (this.#state === 'idle') {
-      this.#acquired = this.#acquire();
       this.#enter('acquiring');
+      this.#acquired = this.#acquire();
     }
     return this.#acquired;
   }
@@ -218,10 +218,11 @@ export class Singleton<T = readonly string[], R = unknown> extends LaunchEmitter
   };
 
   #release(reason: ReleaseReason): Promise<void> {
-    if (this.#state !== 'released') {
-      this.#released = this.#close(reason, this.#state === 'hosting');
-      this.#enter('released');
-    }
+    const before = this.#state;
+    if (before === 'released') return this.#released;
+    // The state first: a transport or a listener that is called while it closes may release again.
+    this.#enter('released');
+    this.#released = this.#close(reason, before === 'hosting');
     return this.#released;
   }
 
@@ -243,7 +244,7 @@ export class Singleton<T = readonly string[], R = unknown> extends LaunchEmitter
   };
 
   #onListenersChange(): void {
-    if (this.#host) this.#host.updateRef();
+    if (this.#host) this.#host.onListenersChange();
     else if (this.#state === 'released') this.#subscribers.end();
   }
 }

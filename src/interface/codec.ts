@@ -70,13 +70,13 @@ export interface Protocol<T, R = unknown> {
 }
 
 /**
- * Reads one launch from a connection and reports it to `receiver`, never within this call. Returns the way to answer the
+ * Reads one launch from a connection and reports it to `handler`, never within this call. Returns the way to answer the
  * client, or `undefined` if the wire format has no answer: then the host itself detects a client that closes too early.
  */
 export type ReadLaunch<T, R = unknown> = (
   connection: Duplex,
-  terms: ProtocolOptions,
-  receiver: LaunchHandler<T, R>,
+  options: ProtocolOptions,
+  handler: LaunchHandler<T, R>,
 ) => Responder | undefined;
 
 /** The options that host and client share. */
@@ -102,9 +102,9 @@ export interface Launch<T> {
 /** Callbacks for one connection, never called within `ReadLaunch` itself. Only the first call has an effect. */
 export interface LaunchHandler<T, R = unknown> {
   /** Called when a launch is complete, or was not verified. */
-  onLaunch(reception: LaunchResult<T, R>): void;
+  onLaunch(result: LaunchResult<T, R>): void;
   /** Called with a `SingletonError` if the bytes are not a launch, or the client disconnected. */
-  onError(fault: unknown): void;
+  onError(error: unknown): void;
 }
 
 /** A complete and verified launch, or the reason why it was not verified. */
@@ -169,7 +169,7 @@ export interface Responder {
   /** Why the launch must not run: its client has disconnected, or broke the protocol. `undefined` as long as it may run. */
   readonly error: SingletonError | undefined;
   /** Sends the receipt: the launch was dispatched. */
-  accept(confirmation: ReceiptData): void;
+  accept(receipt: ReceiptData): void;
   /** Sends a refusal: the launch will not be dispatched, now or later. */
   reject(reason: RefusalCode): void;
   /** The launch was not accepted, and the client may deliver it to the next host. An open session is aborted. */

@@ -1,17 +1,17 @@
-/**
- * What became of a launch. With any of these, a strict launch exits with status 0.
- *
- * - `delivered`: the host confirmed that it has the launch.
- * - `unconfirmed`: the codec has no answer. All bytes were sent and the connection ended without an error.
- * - `throttled`: the host counted the launch and ignored its arguments, because there were `maxClients` clients before it.
- * - `released`: the launch reached `releaseThreshold`. The endpoint is free, and its arguments were ignored.
- * - `skipped`: nothing was sent, because `client` is `false`.
- */
+/** What became of a launch: see `Receipt.outcome`. With any of these, a strict launch exits with status 0. */
 export type Outcome = 'delivered' | 'unconfirmed' | 'throttled' | 'released' | 'skipped';
 
 /** What a client knows about its launch after the delivery. */
 export interface Receipt<R = unknown> {
-  /** What became of the launch. */
+  /**
+   * What became of the launch.
+   *
+   * - `delivered`: the host confirmed it.
+   * - `unconfirmed`: all bytes were sent, and the codec has no answer.
+   * - `throttled`: counted, but beyond `maxClients`; the arguments were ignored.
+   * - `released`: it reached `releaseThreshold`; the arguments were ignored.
+   * - `skipped`: nothing was sent, because `client` is `false`.
+   */
   readonly outcome: Outcome;
   /** The number that the host gave to this client, from 1. Missing if the codec has no answer. */
   readonly client?: number;

@@ -6,7 +6,14 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { json } from '../../src/codecs/json.ts';
 import { lengthPrefixed, type LengthPrefixedOptions } from '../../src/codecs/length-prefixed.ts';
 import { msgpack } from '../../src/codecs/msgpack.ts';
-import { type Codec, generateSecret, Singleton, type SingletonError, type VerifyFailure } from '../../src/index.ts';
+import {
+  type Receipt,
+  type Codec,
+  generateSecret,
+  Singleton,
+  type SingletonError,
+  type VerifyFailure,
+} from '../../src/index.ts';
 import { codeOf, MARKER } from '../helpers/codec-compliance.ts';
 import { portOf } from '../helpers/host.ts';
 
@@ -178,18 +185,14 @@ describe('a launch over the legacy codec', () => {
 });
 
 describe('a launch that waits, with a codec without a serializer for replies', () => {
-  it('receives a status, and client.reply throws', async () => {
+  it('receives a status, and fails when its listener replies', async () => {
     const codec = lengthPrefixed(text);
-    const { app } = await host(codec);
-    const refused = new Promise<unknown>((resolve) => {
-      app.on('args', (_, client) => {
-        resolve(codeOf(() => client.reply('x')));
-        client.exit(3);
-      });
-    });
-    const sent = Singleton.send({ port: portOf(app), codec, args: 'a', wait: true });
-    expect(await sent).toMatchObject({ exitCode: 3 });
-    expect(await refused).toBe('ERR_SINGLETON_UNENCODABLE');
+    const { app, warnings } = await host(codec);
+    app.on('args', (args, client) => (args === 'exit' ? client.exit(3) : client.reply('x')));
+    const send = (args: string): Promise<Receipt> => Singleton.send({ port: portOf(app), codec, args, wait: true });
+    expect(await send('exit')).toMatchObject({ exitCode: 3 });
+    await expect(send('reply')).rejects.toMatchObject({ code: 'ERR_SINGLETON_LISTENER_FAILED' });
+    expect(warnings).toMatchObject([{ cause: { code: 'ERR_SINGLETON_UNENCODABLE' } }]);
   });
 });
 

@@ -106,11 +106,11 @@ describe('MessagePack', () => {
 
   it('can be sent without the package, and names the package to a host', async () => {
     vi.resetModules();
-    vi.doMock('msgpackr/pack', () => {
+    vi.doMock('msgpackr/unpack', () => {
       throw new Error('Cannot find package');
     });
     onTestFinished(() => {
-      vi.doUnmock('msgpackr/pack');
+      vi.doUnmock('msgpackr/unpack');
     });
     const lacking = msgpack();
     expect(await deliver(['a'], lacking, raw)).toEqual(Uint8Array.of(0x91, 0xa1, 0x61));

@@ -32,6 +32,16 @@ describe('release', () => {
     expect(order).toEqual(['release manual']);
   });
 
+  it('emits release once although the transport reports a loss while it closes', async () => {
+    const transport: ScriptedTransport = new ScriptedTransport({
+      onStep: at('close', () => transport.listening?.options.onLost()),
+    });
+    const app = await Singleton.acquire({ transport });
+    const { order } = recordEvents(app);
+    await app.release();
+    expect(order).toEqual(['release manual']);
+  });
+
   it('resolves after the release event, a second call too', async () => {
     const app = await startHost();
     const client = await connectAccepted(app);

@@ -139,7 +139,6 @@ describe('Singleton as host', () => {
 
   test('answers the example without a secret with its bytes, except for process id and time', async () => {
     const { app, launched } = await startHost({});
-    const before = Date.now();
     const wire = await Wire.to(app);
     wire.write(example('client hello'));
     expect(await wire.take(12)).toEqual(example('host hello'));
@@ -152,7 +151,6 @@ describe('Singleton as host', () => {
     documented.writeUInt32BE(process.pid, 10);
     documented.writeDoubleBE(receipt.readDoubleBE(14), 14);
     expect(receipt).toEqual(documented);
-    expect(Math.abs(receipt.readDoubleBE(14) - before)).toBeLessThan(60_000);
     expect(await launched).toMatchObject({ args: ARGS, client: { number: 1, cwd: '/home/ada', pid: 4242 } });
   });
 

@@ -1,10 +1,12 @@
 import { execFile } from 'node:child_process';
 import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { nodeResolve } from '@rollup/plugin-node-resolve';
 import { rolldown } from 'rolldown';
+import { rollup } from 'rollup';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { freePort, inheritedEnv, run } from '../helpers/program.ts';
 
@@ -53,30 +55,42 @@ describe('an installed package', () => {
   });
 
   // Some bundlers put a file that is loaded later after the program, which waits for it here.
-  test.each(['json', 'msgpack'])('can be bundled by %s into one file that loads nothing later', async (codec) => {
-    const source = join(app, `to-bundle-${codec}.mjs`);
-    await writeFile(
-      source,
-      `import { Singleton } from '${NAME}';
-import { ${codec} } from '${NAME}/codecs/${codec}';
-const app = await Singleton.acquire({ port: ${await freePort()}, codec: ${codec}(), args: process.argv.slice(2) });
+  describe.each([
+    ['legacy', `import { legacy } from '${NAME}';`, '{ codec: legacy() }'],
+    ['json', `import { json } from '${NAME}/codecs/json';`, '{ codec: json() }'],
+    [
+      'msgpack',
+      `import { msgpack } from '${NAME}/codecs/msgpack';`,
+      `{ codec: msgpack(), secret: 'open sesame, open sesame' }`,
+    ],
+  ])('with %s', (codec, statement, options) => {
+    test.each([
+      ['rolldown', bundleByRolldown],
+      ['rollup', bundleByRollup],
+    ])('can be bundled by %s into one file that loads nothing later', async (name, bundle) => {
+      const source = join(app, `to-bundle-${codec}.mjs`);
+      const file = join(app, `${name}-${codec}.mjs`);
+      const installed = join(app, 'node_modules', 'msgpackr');
+      const port = await freePort();
+      await writeFile(
+        source,
+        `import { Singleton } from '${NAME}';
+${statement}
+const app = await Singleton.acquire({ ...${options}, port: ${port}, args: process.argv.slice(2) });
 app.on('args', (args) => { console.log(JSON.stringify({ event: 'args', args })); app.release(); });
 console.log(JSON.stringify({ event: 'host' }));
 `,
-    );
-    const bundle = await rolldown({ input: source, platform: 'node', external: ['msgpackr/pack'] });
-    const file = join(app, `bundled-${codec}.mjs`);
-    const { output } = await bundle.write({ file, codeSplitting: false });
-    await bundle.close();
-    const folders = Object.keys(output[0].modules).map((module) => basename(dirname(module)));
-    expect(folders).toContain('bundled');
-    await cp(join(project, 'node_modules', 'msgpackr'), join(app, 'node_modules', 'msgpackr'), { recursive: true });
-    onTestFinished(() => rm(join(app, 'node_modules', 'msgpackr'), { recursive: true }));
-    const host = run(process.execPath, [file]);
-    await host.line('host');
-    expect((await run(process.execPath, [file, 'a', 'b']).exited()).code).toBe(0);
-    expect(await host.line('args')).toMatchObject({ args: ['a', 'b'] });
-    expect((await host.exited()).code).toBe(0);
+      );
+      await cp(join(project, 'node_modules', 'msgpackr'), installed, { recursive: true });
+      onTestFinished(() => rm(installed, { recursive: true, force: true }));
+      expect(await bundle(source, file)).toBe(1);
+      await rm(installed, { recursive: true });
+      const host = run(process.execPath, [file]);
+      await host.line('host');
+      expect((await run(process.execPath, [file, 'a', 'b']).exited()).code).toBe(0);
+      expect(await host.line('args')).toMatchObject({ args: ['a', 'b'] });
+      expect((await host.exited()).code).toBe(0);
+    });
   });
 
   test('shows the names of its classes in a stack', async () => {
@@ -204,4 +218,19 @@ async function tarball(): Promise<string> {
   const name = (await readdir(folder)).find((file) => file.endsWith('.tgz'));
   if (name === undefined) throw new Error('Expected "npm pack" to leave a .tgz file; there is none.');
   return join(folder, name);
+}
+
+/** Resolve to the number of files. */
+async function bundleByRolldown(input: string, file: string): Promise<number> {
+  const bundle = await rolldown({ input, platform: 'node' });
+  const { output } = await bundle.write({ file, codeSplitting: false });
+  await bundle.close();
+  return output.length;
+}
+
+async function bundleByRollup(input: string, file: string): Promise<number> {
+  const bundle = await rollup({ input, plugins: [nodeResolve()], external: /^node:/ });
+  const { output } = await bundle.write({ file, inlineDynamicImports: true });
+  await bundle.close();
+  return output.length;
 }

@@ -6,7 +6,8 @@ import type { ConnectionManager } from './connections.ts';
 import type { Host } from './host.ts';
 
 /**
- * `verifying`: its schema is at work. `open`: its session has begun. `closing`: it was answered, and closes within a second.
+ * `verifying`: its schema is at work. `open`: its session has begun. `closing`: it was answered or reset, and closes within a
+ * second.
  * `draining`: its result was sent, and may take as long as the client's terminal is slow.
  */
 export type ConnectionState = 'reading' | 'verifying' | 'dispatching' | 'open' | 'closing' | 'draining' | 'closed';

@@ -60,7 +60,7 @@ export class ConnectionManager<T, R> implements ServedConnections {
     this.#dispatching += Number(state === 'dispatching') - Number(before === 'dispatching');
     this.#openSessions += Number(state === 'open') - Number(before === 'open');
     if (connection.hasResponder) this.#watchExit(state);
-    if (before === 'open' || state === 'open') this.#host.updateRef();
+    if (before === 'open' || state === 'open') this.#host.onListenersChange();
     if (this.#all.size > 0) return;
     this.#stopSweep();
     for (const resolve of this.#drained.splice(0)) resolve();
@@ -77,12 +77,12 @@ export class ConnectionManager<T, R> implements ServedConnections {
     if (this.#all.size === 0) return;
     const drained = new Promise<void>((resolve) => this.#drained.push(resolve));
     let timer = setTimeout(() => {
-      const answered = new Set(
+      const answerable = new Set(
         Array.from(this.#all).filter((one) => one.hasResponder && (one.isReading || one.state === 'open')),
       );
       this.rejectUnfinished();
       this.#rejectAll();
-      for (const connection of this.#all) if (!answered.has(connection)) connection.destroy();
+      for (const connection of this.#all) if (!answerable.has(connection)) connection.destroy();
       timer = setTimeout(() => {
         for (const connection of this.#all) connection.destroy();
       }, FLUSH_TIMEOUT);

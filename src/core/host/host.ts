@@ -71,7 +71,7 @@ export class Host<T, R> {
       session &&
       new Completion(
         session,
-        () => this.updateRef(),
+        () => this.onListenersChange(),
         () => this.#warnings.resultTooLate(client),
       );
     completion?.begin();
@@ -113,7 +113,7 @@ export class Host<T, R> {
   }
 
   /** Listeners or sessions have changed: they decide whether the process stays alive, and get what waits. */
-  updateRef(): void {
+  onListenersChange(): void {
     const { server, isRef } = this.#context;
     server.setRef(isRef ?? this.#needsRef);
     this.#dispatcher.scheduleDrain();

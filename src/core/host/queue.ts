@@ -1,4 +1,4 @@
-export interface InboxLimits {
+export interface QueueLimits {
   readonly maxPending: number;
   readonly maxMessageBytes: number;
 }
@@ -13,7 +13,7 @@ export class LaunchQueue<Entry extends { readonly args: unknown }> {
   readonly #waiting: { readonly entry: Entry; readonly weight: number }[] = [];
   #bytes = 0;
 
-  constructor({ maxPending, maxMessageBytes }: InboxLimits) {
+  constructor({ maxPending, maxMessageBytes }: QueueLimits) {
     this.#maxEntries = maxPending;
     this.#maxBytes = MAX_LARGEST * maxMessageBytes;
   }
