@@ -3,7 +3,7 @@ import { type Connection, type Listener, resetConnection } from '../interface/tr
 import { type LazyAbortController, raceAbort } from './deadline.ts';
 import type { ResolvedOptions } from './options.ts';
 
-export type ServerOptions = Pick<ResolvedOptions<never>, 'transport' | 'client' | 'maxConnections'>;
+export type ServerOptions = Pick<ResolvedOptions<never>, 'transport' | 'client' | 'strict' | 'maxConnections'>;
 
 /** The connections of a host, as far as a server needs them. The host is loaded later. */
 export interface ServedConnections {
@@ -28,7 +28,7 @@ export class Server {
   #isRef: boolean | undefined;
   #endpoint: string;
 
-  /** `onLost` is called when another process has taken the endpoint. */
+  /** `onLost` is called when another process has taken the endpoint after `serve`. */
   constructor(options: ServerOptions, onWarning: (warning: SingletonError) => void, onLost: () => void) {
     this.#options = options;
     this.#onWarning = onWarning;
@@ -49,7 +49,10 @@ export class Server {
     return this.#listener !== undefined && this.#connections !== undefined;
   }
 
-  /** Binds the endpoint; `false` if it is in use. `serve` must follow. */
+  /**
+   * Binds the endpoint; `false` if it is in use. `serve` must follow.
+   * @throws SingletonError `ERR_SINGLETON_ALREADY_RUNNING` if this process holds it, and would exit after its delivery
+   */
   async listen(attempt: LazyAbortController): Promise<boolean> {
     // Each attempt has its own backlog, so that a listener that arrives after the deadline cannot feed a later attempt.
     const backlog: Connection[] = [];
@@ -62,7 +65,7 @@ export class Server {
     };
     const listening = this.#options.transport.listen(onConnection, {
       onWarning: this.#onWarning,
-      onLost: this.#onLost,
+      onLost: () => this.#onListenerLost(),
       skipProbe: this.#options.client,
     });
     try {
@@ -74,11 +77,18 @@ export class Server {
     }
     if (!this.#listener) {
       this.#resetBacklog();
+      if (this.#options.strict && ownEndpoints().has(this.#endpoint)) throw alreadyRunningError(this.#endpoint);
       return false;
     }
     this.#endpoint = this.#listener.endpoint;
+    ownEndpoints().add(this.#endpoint);
     this.#since = Date.now();
     return true;
+  }
+
+  /** @throws SingletonError if the endpoint was lost again before `serve` */
+  assertBound(): void {
+    if (!this.#listener) throw lostError(this.#endpoint);
   }
 
   /** Passes the backlog and all further connections to the host. */
@@ -87,6 +97,7 @@ export class Server {
     if (this.#dropped > 0) connections.onDropped(this.#dropped);
     // A listener of the host may close this server in between.
     for (let next = this.#backlog?.shift(); next; next = this.#backlog?.shift()) connections.accept(next);
+    process.off('exit', this.#resetBacklog);
   }
 
   /** Whether the server and its connections keep the process alive. */
@@ -108,7 +119,14 @@ export class Server {
     await this.#connections?.drain();
   }
 
+  /** Before `serve` nobody was served: the attempt fails, and another one may follow. */
+  #onListenerLost(): void {
+    if (this.#connections) this.#onLost();
+    else void this.close();
+  }
+
   async #closeListener(listener: Listener): Promise<void> {
+    ownEndpoints().delete(listener.endpoint);
     try {
       await listener.close();
     } catch (cause) {
@@ -121,6 +139,8 @@ export class Server {
   #hold(connection: Connection, backlog: Connection[]): void {
     // An 'error' event without a listener would end the process.
     connection.on('error', () => {});
+    // An end would mean success to a client that has no receipts.
+    if (backlog.length === 0) process.on('exit', this.#resetBacklog);
     if (backlog.length >= this.#options.maxConnections) this.#drop(backlog);
     backlog.push(connection);
   }
@@ -133,13 +153,42 @@ export class Server {
   }
 
   /** Clients that were accepted are reset, so that they try again. */
-  #resetBacklog(): void {
+  readonly #resetBacklog = (): void => {
+    process.off('exit', this.#resetBacklog);
     for (const connection of this.#backlog ?? []) resetConnection(connection);
     this.#backlog = undefined;
-  }
+  };
+}
+
+function alreadyRunningError(endpoint: string): SingletonError {
+  return new SingletonError(
+    'ERR_SINGLETON_ALREADY_RUNNING',
+    `This process is the host at ${endpoint} already: to deliver a launch to itself and exit would end the host. Acquire ` +
+      'once and keep the Singleton, or release it first.',
+  );
 }
 
 function rejectConnection(connection: Connection): void {
   connection.on('error', () => {});
   resetConnection(connection);
 }
+
+function lostError(endpoint: string): SingletonError {
+  return new SingletonError(
+    'ERR_SINGLETON_ENDPOINT_UNAVAILABLE',
+    `Another process removed ${endpoint} before this one was ready. No launch was dispatched: acquire again.`,
+  );
+}
+
+/**
+ * The endpoints that this process holds. They are kept at `process`, so that all copies of this package share them: there are
+ * several after a hot reload, or if two packages depend on it.
+ */
+function ownEndpoints(): Set<string> {
+  // `any`: a property that Node does not declare.
+  const shared: any = process;
+  shared[ENDPOINTS] ??= new Set<string>();
+  return shared[ENDPOINTS];
+}
+
+const ENDPOINTS = Symbol.for('socket-singleton.endpoints');

@@ -62,7 +62,6 @@ export class Singleton<T = readonly string[], R = unknown> extends LaunchEmitter
   #acquired: Promise<this> = Promise.resolve(this);
   #released: Promise<void> = Promise.resolve();
   readonly #options: ResolvedOptions<T, R>;
-  readonly #subscribers: Subscribers<T, R>;
   readonly #server: Server;
   readonly #context: HostContext<T, R>;
   /** Aborts when this Singleton is released, for good. */
@@ -81,13 +80,12 @@ export class Singleton<T = readonly string[], R = unknown> extends LaunchEmitter
   constructor(options?: AnyOptions<T, R>) {
     const subscribers = new Subscribers<T, R>(() => this.#onListenersChange());
     super(subscribers);
-    this.#subscribers = subscribers;
     this.#options = resolveOptions(options);
     this.#server = new Server(this.#options, this.#warn, () => void this.#release('lost'));
     this.#context = {
       options: this.#options,
       emitter: this,
-      subscribers: this.#subscribers,
+      subscribers,
       server: this.#server,
       isRef: undefined,
       onThreshold: () => void this.#release('threshold'),
@@ -187,6 +185,7 @@ export class Singleton<T = readonly string[], R = unknown> extends LaunchEmitter
       if (delivery) return await this.#exit(delivery);
       const host = await loadHost(this.#context, this.#lifetime);
       this.#lifetime.throwIfAborted();
+      this.#server.assertBound();
       this.#host = host;
       this.#enter('hosting');
       this.#server.serve(host.connections);
@@ -232,7 +231,7 @@ export class Singleton<T = readonly string[], R = unknown> extends LaunchEmitter
     this.#lifetime.abort(releasedError(this.endpoint, this.#options.signal));
     await this.#server.close();
     if (host) host.end();
-    else this.#subscribers.end();
+    else this.#context.subscribers.end();
     if (wasHost) host?.emit('release', reason);
     else await this.#acquired.catch(() => {});
   }
@@ -245,6 +244,6 @@ export class Singleton<T = readonly string[], R = unknown> extends LaunchEmitter
 
   #onListenersChange(): void {
     if (this.#host) this.#host.onListenersChange();
-    else if (this.#state === 'released') this.#subscribers.end();
+    else if (this.#state === 'released') this.#context.subscribers.end();
   }
 }

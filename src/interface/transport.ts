@@ -68,6 +68,8 @@ export interface Connection extends Duplex {
   isPeerGone?(): boolean;
   /** Whether the peer only checked that a host answers: it disconnected without sending a byte. There is no warning then. */
   isProbe?(): boolean;
+  /** Has the system ask whether the peer is still there after so many milliseconds of silence. As `net.Socket` has it. */
+  setKeepAlive?(enable: boolean, initialDelay: number): unknown;
   /** Closes the connection so that the peer can tell it from an end: a TCP reset, for example. */
   resetAndDestroy?(): unknown;
 }

@@ -11,7 +11,10 @@ afterEach(() => {
 const exited = new Error('exit');
 
 /** An exit ends the call, not the tests. */
+/** Also hides which endpoints this process holds, as if the host were another one. */
 function spyOnExit(): Mock<typeof process.exit> {
+  const shared: any = process;
+  vi.spyOn(shared[Symbol.for('socket-singleton.endpoints')] ?? new Set(), 'has').mockReturnValue(false);
   return vi.spyOn(process, 'exit').mockImplementation(() => {
     throw exited;
   });
@@ -80,6 +83,18 @@ describe('acquire on a taken endpoint', () => {
     await expect(Singleton.acquire({ port: portOf(host), args: ['a'] })).rejects.toBe(exited);
     expect(exit).toHaveBeenCalledExactlyOnceWith(0);
     expect(args).toEqual([['a']]);
+  });
+
+  it.each([{}, { client: false }])('rejects if strict is true and this process is the host (%j)', async (options) => {
+    const host = await startHost();
+    const { order } = recordEvents(host);
+    await expect(Singleton.acquire({ port: portOf(host), args: ['a'], ...options })).rejects.toMatchObject({
+      code: 'ERR_SINGLETON_ALREADY_RUNNING',
+      message: expect.stringContaining(`This process is the host at ${host.endpoint}`),
+    });
+    expect(order).toEqual([]);
+    await host.release();
+    expect((await startHost({ port: portOf(host) })).listening).toBe(true);
   });
 
   it('sends nothing with client: false, and still exits or rejects', async () => {

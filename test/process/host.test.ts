@@ -305,3 +305,22 @@ test('calls the other listeners, and the client exits with status 0, when a list
   expect(host.all('args').map(({ args }) => args)).toEqual([['one'], ['two']]);
   expect(host.all('warning').map(({ code }) => code)).toEqual(Array(2).fill('ERR_SINGLETON_LISTENER_FAILED'));
 });
+
+describe('process.exit() in a listener', () => {
+  test.each([
+    [{}, 'a'],
+    [{ codec: 'json' }, Buffer.of(0xf5)],
+  ] as const)('resets a connection whose launch has begun (%j)', async (codec, bytes) => {
+    const options = { port: await freePort() };
+    const host = await startHost(options, { steps: ['exitAtQuit', 'acquire'], ...codec });
+    const socket = await connect(options.port);
+    const ended = new Promise<string>((resolve) => {
+      socket.once('end', () => resolve('end'));
+      socket.once('error', (error: NodeJS.ErrnoException) => resolve(String(error.code)));
+    });
+    socket.resume().write(bytes);
+    expect((await launch({ options, ...codec }, 'quit').exited()).code).toBe(0);
+    expect((await host.exited()).code).toBe(0);
+    expect(await ended).toBe('ECONNRESET');
+  });
+});

@@ -12,6 +12,9 @@ import type { Host } from './host.ts';
  */
 export type ConnectionState = 'reading' | 'verifying' | 'dispatching' | 'open' | 'closing' | 'draining' | 'closed';
 
+/** Milliseconds of silence after which the system asks whether the client's machine is still there. */
+const KEEP_ALIVE_DELAY = 30_000;
+
 /** One connection of a host, from its first byte to its last. It alone knows what was sent to its client. */
 export class HostConnection<T, R> implements LaunchHandler<T, R> {
   /** When it is cut off, in milliseconds of `performance.now()`. */
@@ -40,6 +43,11 @@ export class HostConnection<T, R> implements LaunchHandler<T, R> {
   /** Whether its launch is not complete. */
   get isReading(): boolean {
     return this.#state === 'reading' || this.#state === 'verifying';
+  }
+
+  /** Whether nothing has arrived. */
+  get isSilent(): boolean {
+    return this.#state === 'reading' && !this.#connection.readableDidRead;
   }
 
   /** Whether the codec answers at all. */
@@ -80,8 +88,8 @@ export class HostConnection<T, R> implements LaunchHandler<T, R> {
     if (!this.#isSettled) this.#end(error);
   }
 
-  /** The host has no more time: a launch that was dispatched is confirmed, so that its client does not deliver it again. */
-  rejectRetryable(): void {
+  /** The host has no more time: tells the client that its launch was dispatched, or else that it may deliver it again. */
+  answerNow(): void {
     if (this.#receipt) this.#responder?.accept(this.#receipt);
     this.#responder?.rejectRetryable();
   }
@@ -120,6 +128,8 @@ export class HostConnection<T, R> implements LaunchHandler<T, R> {
 
   async #runSession({ finished, signal }: Session<R>): Promise<void> {
     this.#setState('open');
+    // If the client loses its power or its network, nothing arrives any more, not even an end.
+    this.#connection.setKeepAlive?.(true, KEEP_ALIVE_DELAY);
     try {
       await finished;
       // Output may still be draining to a slow terminal. Such connections are closed first at maxConnections and on release.
@@ -135,7 +145,7 @@ export class HostConnection<T, R> implements LaunchHandler<T, R> {
     const connection = this.#connection;
     if (!connection.isProbe?.()) this.#host.warn(asSingletonError(error));
     try {
-      this.rejectRetryable();
+      this.answerNow();
     } catch {
       resetConnection(connection);
     }

@@ -19,7 +19,6 @@ export class ConnectionManager<T, R> implements ServedConnections {
   readonly #host: Host<T, R>;
   readonly #all = new Set<HostConnection<T, R>>();
   #openSessions = 0;
-  #dispatching = 0;
   #sweepTimer: NodeJS.Timeout | undefined;
   #sweepAt = Infinity;
   #drained: (() => void)[] = [];
@@ -41,6 +40,7 @@ export class ConnectionManager<T, R> implements ServedConnections {
     }
     const accepted = new HostConnection(connection, this.#host, this);
     this.#all.add(accepted);
+    if (this.#all.size === 1) onExit(this.#onExit);
     // An absolute deadline: an idle timer would be reset by each byte of a client that trickles.
     this.#expire(accepted, this.#host.options.receiveTimeout);
     accepted.read();
@@ -57,11 +57,12 @@ export class ConnectionManager<T, R> implements ServedConnections {
     if (state === 'closed') this.#all.delete(connection);
     if (state !== 'verifying') connection.deadline = Infinity;
     if (state === 'closing') this.#expire(connection, CLOSE_TIMEOUT);
-    this.#dispatching += Number(state === 'dispatching') - Number(before === 'dispatching');
     this.#openSessions += Number(state === 'open') - Number(before === 'open');
-    if (connection.hasResponder) this.#watchExit(state);
+    // Registered last, so that the user's 'exit' handlers can still set a result.
+    if (connection.hasResponder && (state === 'dispatching' || state === 'open')) onExit(this.#onExit);
     if (before === 'open' || state === 'open') this.#host.onListenersChange();
     if (this.#all.size > 0) return;
+    offExit(this.#onExit);
     this.#stopSweep();
     for (const resolve of this.#drained.splice(0)) resolve();
   }
@@ -81,7 +82,7 @@ export class ConnectionManager<T, R> implements ServedConnections {
         Array.from(this.#all).filter((one) => one.hasResponder && (one.isReading || one.state === 'open')),
       );
       this.rejectUnfinished();
-      this.#rejectAll();
+      this.#answerAll();
       for (const connection of this.#all) if (!answerable.has(connection)) connection.destroy();
       timer = setTimeout(() => {
         for (const connection of this.#all) connection.destroy();
@@ -130,34 +131,35 @@ export class ConnectionManager<T, R> implements ServedConnections {
   }
 
   /**
-   * Makes room: closes a connection that has its answer, else the one that has been incomplete the longest. `false` if all
-   * wait for their results.
+   * Makes room: closes a connection that has its answer, else the oldest one that has sent nothing, else the oldest one whose
+   * launch is incomplete. `false` if the others all have launches that are complete.
    */
   #evict(): boolean {
     const { maxConnections } = this.#host.options;
     const all = Array.from(this.#all);
     const answered = all.find(({ state }) => state === 'closing') ?? all.find(({ state }) => state === 'draining');
-    const oldest = answered ?? all.find(({ isReading }) => isReading);
+    const incomplete = all.find(({ isSilent }) => isSilent) ?? all.find(({ state }) => state === 'reading');
+    const oldest = answered ?? incomplete;
     if (!oldest) {
-      this.#host.warn(tooManyConnectionsError(maxConnections, 'all others wait for their results'));
+      this.#host.warn(tooManyConnectionsError(maxConnections, 'the launches of all others are complete'));
       return false;
     }
-    if (!answered) oldest.onError(tooManyConnectionsError(maxConnections, 'it was the oldest'));
+    if (!answered) oldest.onError(tooManyConnectionsError(maxConnections, 'it was the oldest one that was incomplete'));
     oldest.destroy();
     return true;
   }
 
-  /** Registers our 'exit' handler last, so that the user's 'exit' handlers can still set a result. */
-  #watchExit(state: ConnectionState): void {
-    if (state === 'dispatching' || state === 'open') onExit(this.#rejectAll);
-    else if (this.#dispatching + this.#openSessions === 0) offExit(this.#rejectAll);
-  }
-
-  readonly #rejectAll = (): void => {
-    for (const connection of this.#all) {
-      if (connection.state === 'dispatching' || connection.state === 'open') connection.rejectRetryable();
-    }
+  readonly #onExit = (): void => {
+    this.rejectUnfinished();
+    this.#answerAll();
   };
+
+  /** Each client whose launch was dispatched learns so, or has its session aborted. */
+  #answerAll(): void {
+    for (const connection of this.#all) {
+      if (connection.state === 'dispatching' || connection.state === 'open') connection.answerNow();
+    }
+  }
 }
 
 function tooManyConnectionsError(maxConnections: number, why: string): SingletonError {

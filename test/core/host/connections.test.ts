@@ -267,6 +267,31 @@ describe('maxConnections', () => {
     ]);
   });
 
+  it('makes one that has sent nothing give way before one whose launch has begun', async () => {
+    const { transport } = await listen({ maxConnections: 2 });
+    const begun = transport.connectClient();
+    begun.push('a');
+    await turn();
+    const silent = transport.connectClient();
+    transport.connectClient();
+    expect([begun.wasReset, silent.wasReset]).toEqual([false, true]);
+    begun.destroy();
+  });
+
+  it('does not touch a connection whose complete launch is being validated', async () => {
+    const validate = (): Promise<never> => new Promise(() => {});
+    const schema = { '~standard': { version: 1, vendor: 'test', validate } } as const;
+    const { transport, events } = await listen({ schema, maxConnections: 1 });
+    const proven = transport.connectClient();
+    proven.push('a\0');
+    proven.push(null);
+    await turn();
+    const next = transport.connectClient();
+    expect([proven.wasReset, next.wasReset]).toEqual([false, true]);
+    expect(events).toEqual([['warning', 'ERR_SINGLETON_BUSY']]);
+    proven.destroy();
+  });
+
   it('does not touch a connection whose launch is complete', async () => {
     const { transport, events } = await listen({ maxConnections: 1 });
     const [complete] = [transport.connectClient()];
