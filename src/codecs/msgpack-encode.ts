@@ -1,3 +1,4 @@
+import { isUint8Array, tryBytes } from '../interface/bytes.ts';
 import { SingletonError } from '../interface/errors.ts';
 import {
   isPlainList,
@@ -42,11 +43,6 @@ function isScalar(value: unknown): boolean {
   }
 }
 
-/** Of any realm. */
-function isUint8Array(value: unknown): value is Uint8Array {
-  return ArrayBuffer.isView(value) && Reflect.get(Uint8Array.prototype, Symbol.toStringTag, value) === 'Uint8Array';
-}
-
 /** Whether msgpackr would drop the byte order mark of this text when it decodes it. */
 function dropsBom(text: string, size = Buffer.byteLength(text)): boolean {
   return size > MAX_BYTES_WITH_BOM && text.startsWith('\u{feff}');
@@ -81,13 +77,17 @@ class Encoder {
       case 'bigint':
         return this.#tryBigint(value);
       case 'object':
-        if (value === null) return this.#byte(0xc0);
-        if (isUint8Array(value)) return this.#binary(value);
-        if (depth === MAX_DEPTH) return false;
-        return Array.isArray(value) ? this.#tryList(value, depth + 1) : this.#tryMap(value, depth + 1);
+        return value === null ? this.#byte(0xc0) : this.#tryObject(value, depth);
       default:
         return false;
     }
+  }
+
+  #tryObject(value: object, depth: number): boolean {
+    const bytes = tryBytes(value);
+    if (bytes) return this.#binary(bytes);
+    if (depth === MAX_DEPTH) return false;
+    return Array.isArray(value) ? this.#tryList(value, depth + 1) : this.#tryMap(value, depth + 1);
   }
 
   #tryList(list: readonly unknown[], depth: number): boolean {

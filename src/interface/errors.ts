@@ -4,7 +4,7 @@ import type { Receipt } from './receipt.ts';
  * Why something failed. A launch rejects with most of these, a host emits some as a `warning`. Which ones can occur depends
  * on the codec and the transport.
  *
- * - `ERR_SINGLETON_INVALID_OPTION`: an option has the wrong type or value, or what it needs could not be loaded.
+ * - `ERR_SINGLETON_INVALID_OPTION`: an option is unknown or has the wrong type or value, or what it needs could not be loaded.
  * - `ERR_SINGLETON_ALREADY_RUNNING`: another process is the host, and `strict` is `false`. See `receipt.outcome`.
  * - `ERR_SINGLETON_NO_HOST`: `Singleton.send` found no host.
  * - `ERR_SINGLETON_ENDPOINT_UNAVAILABLE`: the endpoint cannot be bound, or it is in use and no host answers there.
@@ -46,7 +46,8 @@ export type SingletonErrorCode =
 /** The class of all errors that this library throws, rejects with or emits as a `warning`. Branch on `code`. */
 export class SingletonError extends Error {
   static {
-    this.prototype.name = 'SingletonError';
+    // Not by an assignment, which throws if a program has frozen Error.prototype.
+    Object.defineProperty(this.prototype, 'name', { value: 'SingletonError', configurable: true, writable: true });
   }
 
   /** Why it failed. See `SingletonErrorCode`. */
@@ -61,7 +62,11 @@ export class SingletonError extends Error {
 /** Another process is the host. With `strict: false`, `acquire` rejects with this error once the launch is delivered. */
 export class MultipleSingletonsError extends SingletonError {
   static {
-    this.prototype.name = 'MultipleSingletonsError';
+    Object.defineProperty(this.prototype, 'name', {
+      value: 'MultipleSingletonsError',
+      configurable: true,
+      writable: true,
+    });
   }
 
   /** Always `ERR_SINGLETON_ALREADY_RUNNING`. */
@@ -95,6 +100,15 @@ function describe(value: unknown): string {
   if (typeof value === 'function') return 'a function';
   if (Array.isArray(value)) return `an array of ${value.length}`;
   return `a value of type ${typeof value}`;
+}
+
+/** `ERR_SINGLETON_MESSAGE_TOO_LARGE`. Without `length`, it is not known: the rest of the message was not read. */
+export function messageTooLargeError(maxMessageBytes: number, length?: number): SingletonError {
+  return new SingletonError(
+    'ERR_SINGLETON_MESSAGE_TOO_LARGE',
+    `Expected a message of at most ${maxMessageBytes} bytes (maxMessageBytes), got ${length ?? 'more'}. ` +
+      'Send a path to the data, or raise the limit on both sides.',
+  );
 }
 
 /** For `.catch()` of an `import()` of this package's own files. */

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import { isUint8Array } from '../interface/bytes.ts';
 
 const EVENTS = ['readable', 'end', 'close'] as const;
 
@@ -14,11 +15,11 @@ export function readSome(stream: Duplex): Promise<Uint8Array | undefined> {
 
 function next(stream: Duplex, size?: number): Promise<Uint8Array | undefined> {
   const bytes: unknown = stream.read(size);
-  if (bytes instanceof Uint8Array) return Promise.resolve(bytes);
+  if (isUint8Array(bytes)) return Promise.resolve(bytes);
   return new Promise((resolve) => {
     const tryRead = (): void => {
       const more: unknown = stream.read(size);
-      const isComplete = more instanceof Uint8Array;
+      const isComplete = isUint8Array(more);
       if (!isComplete && !stream.readableEnded && !stream.destroyed) return;
       for (const event of EVENTS) stream.off(event, tryRead);
       resolve(isComplete ? more : undefined);

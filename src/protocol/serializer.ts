@@ -1,6 +1,7 @@
+import { tryBytes } from '../interface/bytes.ts';
 import type { Format } from '../interface/codec.ts';
-import { SingletonError } from '../interface/errors.ts';
-import { type Frame, malformedError, messageTooLargeError } from './messages.ts';
+import { messageTooLargeError, SingletonError } from '../interface/errors.ts';
+import { type Frame, malformedError } from './messages.ts';
 
 /** How arguments, replies and frames become bytes. */
 export interface WireFormat<T, R> {
@@ -29,11 +30,12 @@ export interface Serializer<T> {
 /** @throws SingletonError `ERR_SINGLETON_UNENCODABLE`, or a SingletonError of the serializer */
 export function serialize<T>(name: string, serializer: Serializer<T>, value: T): Uint8Array {
   try {
-    const bytes: unknown = serializer.serialize(value);
-    if (bytes instanceof Uint8Array) return bytes;
-    // Its rejection must not be unhandled.
-    if (bytes instanceof Promise) bytes.catch(() => {});
-    throw new TypeError(`Expected serialize() to return a Uint8Array, got a value of type ${typeof bytes}.`);
+    const result: unknown = serializer.serialize(value);
+    const bytes = tryBytes(result);
+    if (bytes) return bytes;
+    // If it is a promise, its rejection must not be unhandled.
+    Promise.resolve(result).catch(() => {});
+    throw new TypeError(`Expected serialize() to return a Uint8Array, got a value of type ${typeof result}.`);
   } catch (cause) {
     if (cause instanceof SingletonError) throw cause;
     const message = `The codec "${name}" could not serialize this value. Change it; the cause says why.`;

@@ -189,3 +189,8 @@ it('encode writes a Uint8Array of another realm as binary, and not an object tha
   const pretender = Object.defineProperty(new Uint16Array(1), Symbol.toStringTag, { value: 'Uint8Array' });
   expect(() => encode(pretender)).toThrow('Uint16Array');
 });
+
+it.each(['length', 'byteLength', 'byteOffset'])('encode writes no other memory for a wrong "%s"', (key) => {
+  const bytes = Object.defineProperty(Buffer.of(1, 2), key, { value: 100_000 });
+  expect(headOf(bytes, 10)).toBe('c4020102');
+});

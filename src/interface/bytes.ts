@@ -1,0 +1,20 @@
+/**
+ * The bytes of a `Uint8Array` that a program passes, of any realm; `undefined` for another value. Ignores properties of its
+ * own: a wrong "length" would otherwise send other memory of this process.
+ */
+export function tryBytes(value: unknown): Uint8Array | undefined {
+  if (!isUint8Array(value)) return undefined;
+  const length = read(value, 'byteLength');
+  // Of a buffer that was transferred to another thread, no view can be made.
+  return length === 0 ? new Uint8Array(0) : new Uint8Array(read(value, 'buffer'), read(value, 'byteOffset'), length);
+}
+
+/** `instanceof`, but of any realm: test runners such as Jest have classes of their own. */
+export function isUint8Array(value: unknown): value is Uint8Array {
+  return ArrayBuffer.isView(value) && read(value, Symbol.toStringTag) === 'Uint8Array';
+}
+
+/** Calls the getter that all typed arrays inherit. `any`: it depends on the key. */
+function read(array: ArrayBufferView, key: PropertyKey): any {
+  return Reflect.get(Uint8Array.prototype, key, array);
+}
