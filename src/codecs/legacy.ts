@@ -19,23 +19,32 @@ export function legacy(): Codec<readonly string[], never> {
       inbound: async () => (await import('../protocol/legacy/host.ts')).readLaunch,
       outbound,
     },
-    check({ args, secret, name, wait }) {
+    check({ args, secret, name, wait, maxMessageBytes }) {
       if (!Array.isArray(args) || !Array.from(args).every((arg) => typeof arg === 'string')) {
         throw invalidOptionError('args', 'an array of strings (the legacy codec has no other values)', args);
       }
-      if (
-        secret !== undefined &&
-        (tryDecode(secret) === undefined || secret.includes(0) || sniffForeignProtocol(secret))
-      ) {
-        throw new SingletonError(
-          'ERR_SINGLETON_INVALID_OPTION',
-          'Option "secret": expected UTF-8 without NUL that does not start like HTTP, TLS or SSH; the legacy codec ' +
-            'cannot send another.',
-        );
-      }
+      if (secret) checkSecret(secret, maxMessageBytes);
       if (name !== '') throw invalidOptionError('name', 'no name with the legacy codec, which cannot send it', name);
       if (wait) throw invalidOptionError('wait', 'false with the legacy codec, with which a host cannot answer', wait);
       return undefined;
     },
   };
+}
+
+/** Refuses a secret with which no launch could be sent. */
+function checkSecret(secret: Uint8Array, maxMessageBytes: number): void {
+  if (tryDecode(secret) === undefined || secret.includes(0) || sniffForeignProtocol(secret) !== undefined) {
+    throw new SingletonError(
+      'ERR_SINGLETON_INVALID_OPTION',
+      'Option "secret": expected UTF-8 without NUL that does not start like HTTP, TLS or SSH; the legacy codec ' +
+        'cannot send another.',
+    );
+  }
+  if (secret.length + 1 > maxMessageBytes) {
+    throw new SingletonError(
+      'ERR_SINGLETON_INVALID_OPTION',
+      `Option "secret": expected fewer than ${maxMessageBytes} bytes (maxMessageBytes), got ${secret.length}; the legacy ` +
+        'codec sends it in each message.',
+    );
+  }
 }

@@ -25,6 +25,8 @@ export interface CodecOptions {
   readonly name: string;
   /** Whether this launch waits for a result. */
   readonly wait: boolean;
+  /** The largest message that is sent or received, in bytes. */
+  readonly maxMessageBytes: number;
 }
 
 /** The wire format of one message. */

@@ -1,8 +1,8 @@
 import type { Duplex, Writable } from 'node:stream';
 import type { DecodeLimits, Decoder, Format } from '../interface/codec.ts';
-import { SingletonError } from '../interface/errors.ts';
+import { messageTooLargeError, SingletonError } from '../interface/errors.ts';
 import { GrowingBuffer } from './growing-buffer.ts';
-import { type Frame, malformedError, messageTooLargeError } from './messages.ts';
+import { type Frame, malformedError } from './messages.ts';
 import { readSome } from './read.ts';
 
 const LENGTH_BYTES = 4;

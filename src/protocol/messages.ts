@@ -163,11 +163,3 @@ export function malformedError(expected: string): SingletonError {
     `Expected ${expected}. The peer may run another version.`,
   );
 }
-
-export function messageTooLargeError(maxMessageBytes: number, length: number): SingletonError {
-  return new SingletonError(
-    'ERR_SINGLETON_MESSAGE_TOO_LARGE',
-    `Expected a message of at most ${maxMessageBytes} bytes (maxMessageBytes), got ${length}. ` +
-      'Send a path to the data, or raise the limit on both sides.',
-  );
-}

@@ -18,6 +18,8 @@ const captured = vectors.cases.map(({ name, args, secret, bytes }) => {
 const others = [
   { name: 'an HTTP request', start: `POST /${MARKER} HTTP/1.1\r\n` },
   { name: 'an HTTP request without a carriage return', start: `GET /${MARKER} HTTP/1.0\n` },
+  { name: 'an HTTP request by a method in lower case', start: `patch /${MARKER} HTTP/1.1\r\n` },
+  { name: 'an HTTP request by a method of its own', start: `M-X1 /${MARKER} HTTP/1.1\r\n` },
   { name: 'the HTTP/2 preface', start: 'PRI * HTTP/2.0\r\n' },
   { name: 'a TLS hello', start: '\u{16}\u{3}\u{1}\u{2}\0' },
   { name: 'an SSH banner', start: `SSH-2.0-${MARKER}\r\n` },
@@ -132,7 +134,7 @@ describe('legacyFormat.createDecoder', () => {
 
 describe('legacy().check', () => {
   const wire = legacy();
-  const none = { args: [], secret: undefined, name: '', wait: false };
+  const none = { args: [], secret: undefined, name: '', wait: false, maxMessageBytes: MIB };
 
   test.each([
     ['a string', 'a b'],
@@ -147,7 +149,10 @@ describe('legacy().check', () => {
   test.each([
     ['has a NUL', bytesOf(MARKER, 0)],
     ['is not UTF-8', bytesOf(MARKER, 0xff)],
-    ['starts like SSH', bytesOf(`SSH-2.0-${MARKER}`)],
+    ['starts like SSH', bytesOf(`SSH-2.0-${MARKER}\n`)],
+    ['starts like HTTP', bytesOf(`GET / HTTP/1.1\r\n${MARKER}`)],
+    ['starts like TLS', bytesOf(`\u{16}\u{3}${MARKER}`)],
+    ['is as long as the longest message', bytesOf(MARKER, 'x'.repeat(MIB - MARKER.length))],
   ])('refuses a secret that %s without showing it', (_, secret) => {
     const act = (): unknown => wire.check?.({ ...none, secret });
     expect(codeOf(act)).toBe('ERR_SINGLETON_INVALID_OPTION');
@@ -159,8 +164,11 @@ describe('legacy().check', () => {
   });
 
   test('accepts any list of strings and a UTF-8 secret', () => {
+    const secrets = ['s3cret-Ω', 'SSH-2.0-x', 'a\nGET / HTTP/1.1\r\n', 'x'.repeat(MIB - 1)];
     for (const args of [[], [''], ['a', 'b\0']]) {
-      expect(codeOf(() => wire.check?.({ ...none, args, secret: bytesOf('s3cret-Ω') }))).toBeUndefined();
+      for (const secret of secrets) {
+        expect(codeOf(() => wire.check?.({ ...none, args, secret: bytesOf(secret) }))).toBeUndefined();
+      }
       expect(codeOf(() => wire.check?.({ ...none, args }))).toBeUndefined();
     }
   });

@@ -126,6 +126,7 @@ describe('Singleton as host', () => {
     ['TLS', '\x16\x03\x01\0'],
     ['SSH', 'SSH-2.0-x\r\n'],
     ['HTTP', 'GET / HTTP/1.1\r\n'],
+    ['HTTP by a method in lower case', 'patch / HTTP/1.1\r\n'],
     ['the structured protocol', MAGIC],
     ['a message over maxMessageBytes', 'a'.repeat(1025)],
   ])('resets a legacy connection at once when it receives %s', async (_, bytes) => {

@@ -18,6 +18,29 @@ export function legacySecrets(): fc.Arbitrary<string> {
   return legacyTexts().filter((text) => text !== '' && isOfNoOther([text]));
 }
 
+/** Texts that look like the start of another protocol, or nearly so. */
+export function foreignTexts(): fc.Arbitrary<string> {
+  const parts = [
+    'GET',
+    'patch',
+    'M-X1',
+    ' ',
+    '/',
+    ' HTTP/',
+    '1',
+    '.',
+    '\r',
+    '\n',
+    'SSH-',
+    '2',
+    '-',
+    '\u{16}',
+    '\u{3}',
+    'õ',
+  ];
+  return fc.array(fc.constantFrom(...parts), { maxLength: 10 }).map((list) => list.join(''));
+}
+
 /** UTF-8 of lists, as the legacy codec has it: written here again, not by the codec. */
 export function legacyBytes(): fc.Arbitrary<Uint8Array> {
   return legacyLists().map((list) => Buffer.from(`${list.join('\0')}\0`));

@@ -1,8 +1,18 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { legacy } from '../../src/codecs/legacy.ts';
 import { SingletonError, type SingletonErrorCode } from '../../src/interface/errors.ts';
 import { legacyFormat } from '../helpers/legacy-format.ts';
-import { byteLimits, chunked, hostileBytes, legacyBytes, legacyLists, legacySecrets } from './arbitraries.ts';
+import {
+  byteLimits,
+  chunked,
+  foreignTexts,
+  hostileBytes,
+  legacyBytes,
+  legacyLists,
+  legacySecrets,
+  legacyTexts,
+} from './arbitraries.ts';
 
 const codec = legacyFormat;
 
@@ -34,6 +44,35 @@ describe('the legacy codec', () => {
       fc.property(lists, lists, (one, other) => {
         expect(outcome([codec.encode(one), codec.encode(other)])).toStrictEqual([[...one, ...other]]);
       }),
+    );
+  });
+
+  test('refuses to encode exactly what every decoder refuses', () => {
+    const lists = fc.array(fc.oneof(foreignTexts(), legacyTexts()), { maxLength: 3 });
+    fc.assert(
+      fc.property(lists, (list) => {
+        const encoded = thrown(() => codec.encode(list));
+        const isRefused = !Array.isArray(outcome([Buffer.from(`${list.join('\0')}\0`)]));
+        expect(encoded).toStrictEqual(
+          isRefused ? [expect.objectContaining({ code: 'ERR_SINGLETON_UNENCODABLE' })] : [],
+        );
+      }),
+      {
+        numRuns: 2000,
+        examples: [[['patch / HTTP/1.1\r\n']], [['SSH-2024-notes.txt']], [['SSH-2.0-x\n']], [['SSH-2.0-x']]],
+      },
+    );
+  });
+
+  test('has a host that accepts each secret that its check accepts', () => {
+    const secrets = fc.oneof(foreignTexts(), legacyTexts()).filter((text) => text !== '');
+    fc.assert(
+      fc.property(secrets, (secret) => {
+        const options = { args: [], secret: Buffer.from(secret), name: '', wait: false, maxMessageBytes: 1_048_576 };
+        const isAccepted = thrown(() => legacy().check?.(options)).length === 0;
+        expect(isAccepted).toBe(Array.isArray(outcome([Buffer.from(`${secret}\0a\0`)])));
+      }),
+      { numRuns: 1000, examples: [['GET / HTTP/1.1\r\nmore'], ['SSH-2.0-x'], ['SSH-2.0-x\n']] },
     );
   });
 
@@ -113,8 +152,8 @@ function isOther(text: string): boolean {
   const line = text.split('\n', 1).join().split('\0', 1).join();
   const end = text.charAt(line.length);
   if (end === '') return false;
-  if (line.startsWith('\u{16}\u{3}') || line.startsWith('\u{f5}') || /^SSH-[0-9]/.test(line)) return true;
-  return end === '\n' && /^[A-Z]{1,23} /.test(line) && / HTTP\/[0-9](\.[0-9])?\r?$/.test(line);
+  if (line.startsWith('\u{16}\u{3}') || line.startsWith('\u{f5}')) return true;
+  return end === '\n' && (/^SSH-[0-9]\.[0-9]{1,17}-/.test(line) || / HTTP\/[0-9](\.[0-9])?\r?$/.test(line));
 }
 
 function thrown(call: () => unknown): readonly unknown[] {

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { Deliver, Launch, ProtocolOptions } from '../../interface/codec.ts';
-import { SingletonError } from '../../interface/errors.ts';
+import { messageTooLargeError, SingletonError } from '../../interface/errors.ts';
 import { encode } from './message.ts';
 
 /** A Python host reads once, up to this many bytes. It resets if more arrived, and may run the start of the message. */
@@ -15,13 +15,7 @@ export function outbound(
   { secret, maxMessageBytes }: ProtocolOptions,
 ): Deliver<never> {
   const bytes = encode(secret === undefined ? args : [Buffer.from(secret).toString(), ...args]);
-  if (bytes.length > maxMessageBytes) {
-    throw new SingletonError(
-      'ERR_SINGLETON_MESSAGE_TOO_LARGE',
-      `Expected arguments of at most ${maxMessageBytes} bytes (maxMessageBytes), got ${bytes.length}. ` +
-        'Send a path to the data, or raise the limit on both sides.',
-    );
-  }
+  if (bytes.length > maxMessageBytes) throw messageTooLargeError(maxMessageBytes, bytes.length);
   return (connection) => send(connection, bytes);
 }
 

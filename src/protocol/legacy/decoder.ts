@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { DecodeLimits, Decoder } from '../../interface/codec.ts';
-import { SingletonError, type SingletonErrorCode } from '../../interface/errors.ts';
+import { messageTooLargeError, SingletonError } from '../../interface/errors.ts';
 import { GrowingBuffer } from '../growing-buffer.ts';
 import { MAX_FIELDS, NUL } from './message.ts';
 import { headLength, sniffForeignProtocol } from './sniff.ts';
@@ -19,17 +19,11 @@ export class LegacyDecoder implements Decoder<readonly string[]> {
 
   push(chunk: Uint8Array): [] {
     this.#assertUsable();
-    const start = this.#message.length;
-    const room = this.#maxMessageBytes - start;
-    this.#message.append(chunk.subarray(0, room), this.#maxMessageBytes);
-    if (!this.#isHeadKnown) this.#inspectHead(headLength(chunk.subarray(0, room)), start);
-    if (chunk.length > room) {
-      throw this.#fail(
-        'ERR_SINGLETON_MESSAGE_TOO_LARGE',
-        `Expected a message of at most ${this.#maxMessageBytes} bytes (maxMessageBytes), but more arrived. ` +
-          'Send a path to the data, or raise the limit on both sides.',
-      );
-    }
+    const room = this.#maxMessageBytes - this.#message.length;
+    const bytes = chunk.subarray(0, room);
+    this.#message.append(bytes, this.#maxMessageBytes);
+    if (!this.#isHeadKnown && headLength(bytes) !== undefined) this.#inspectHead();
+    if (chunk.length > room) throw this.#fail(messageTooLargeError(this.#maxMessageBytes));
     return [];
   }
 
@@ -39,21 +33,27 @@ export class LegacyDecoder implements Decoder<readonly string[]> {
     const bytes = Buffer.from(message.buffer, 0, message.length);
     if (bytes.at(-1) !== 0) {
       throw this.#fail(
-        'ERR_SINGLETON_TRUNCATED_MESSAGE',
-        `Expected a NUL after the last argument, but the connection ended after ${bytes.length} bytes without one. ` +
-          'The client may have exited, or speak another protocol.',
+        new SingletonError(
+          'ERR_SINGLETON_TRUNCATED_MESSAGE',
+          `Expected a NUL after the last argument, but the connection ended after ${bytes.length} bytes without one. ` +
+            'The client may have exited, or speak another protocol.',
+        ),
       );
     }
     if (!isUtf8(bytes)) {
       throw this.#fail(
-        'ERR_SINGLETON_MALFORMED_MESSAGE',
-        `Expected UTF-8, got ${bytes.length} bytes that are not. The client may speak another protocol.`,
+        new SingletonError(
+          'ERR_SINGLETON_MALFORMED_MESSAGE',
+          `Expected UTF-8, got ${bytes.length} bytes that are not. The client may speak another protocol.`,
+        ),
       );
     }
     if (bytes.length > MAX_FIELDS && countNuls(bytes) > MAX_FIELDS) {
       throw this.#fail(
-        'ERR_SINGLETON_MESSAGE_TOO_LARGE',
-        `Expected at most ${MAX_FIELDS} arguments, but more arrived. Send fewer.`,
+        new SingletonError(
+          'ERR_SINGLETON_MESSAGE_TOO_LARGE',
+          `Expected at most ${MAX_FIELDS} arguments, but more arrived. Send fewer.`,
+        ),
       );
     }
     const text = bytes.toString('utf8', 0, bytes.length - 1);
@@ -64,24 +64,27 @@ export class LegacyDecoder implements Decoder<readonly string[]> {
   #assertUsable(): void {
     if (this.#error) throw this.#error;
     if (this.#isEnded)
-      throw this.#fail('ERR_SINGLETON_MALFORMED_MESSAGE', 'Expected no bytes after the end of the stream.');
+      throw this.#fail(
+        new SingletonError('ERR_SINGLETON_MALFORMED_MESSAGE', 'Expected no bytes after the end of the stream.'),
+      );
   }
 
-  #inspectHead(length: number | undefined, start: number): void {
-    if (length === undefined) return;
+  #inspectHead(): void {
     this.#isHeadKnown = true;
-    const foreignProtocol = sniffForeignProtocol(this.#message.bytes.subarray(0, start + length));
+    const foreignProtocol = sniffForeignProtocol(this.#message.bytes);
     if (foreignProtocol === undefined) return;
     throw this.#fail(
-      'ERR_SINGLETON_MALFORMED_MESSAGE',
-      `Expected arguments, got ${foreignProtocol}. A client of another protocol connected to this endpoint.`,
+      new SingletonError(
+        'ERR_SINGLETON_MALFORMED_MESSAGE',
+        `Expected arguments, got ${foreignProtocol}. A client of another protocol connected to this endpoint.`,
+      ),
     );
   }
 
-  #fail(code: SingletonErrorCode, message: string): SingletonError {
-    this.#error = new SingletonError(code, message);
+  #fail(error: SingletonError): SingletonError {
+    this.#error = error;
     this.#message.clear();
-    return this.#error;
+    return error;
   }
 }
 

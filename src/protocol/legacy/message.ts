@@ -1,5 +1,5 @@
 import { SingletonError } from '../../interface/errors.ts';
-import { headLength, sniffForeignProtocol } from './sniff.ts';
+import { sniffForeignProtocol } from './sniff.ts';
 
 /** Ends each field. */
 export const NUL = '\0';
@@ -16,7 +16,7 @@ export function encode(fields: readonly string[]): Uint8Array {
       throw unencodableError(`field ${index} contains a lone surrogate, which UTF-8 cannot represent`);
   }
   const bytes = Buffer.from(fields.join(NUL) + NUL);
-  const foreignProtocol = sniffForeignProtocol(bytes.subarray(0, headLength(bytes)));
+  const foreignProtocol = sniffForeignProtocol(bytes);
   if (foreignProtocol !== undefined)
     throw unencodableError(`they start like ${foreignProtocol}, which every host rejects`);
   return bytes;

@@ -10,18 +10,19 @@ export function headLength(bytes: Uint8Array): number | undefined {
 }
 
 /**
- * The name of the foreign protocol that the head of a stream belongs to, if it is a known one. A web page can make a
- * browser post to any port, and NULs in the body would read as arguments: so a request line of HTTP is never an
- * argument.
+ * The name of the foreign protocol that a stream belongs to, if it is a known one. `start` has at least the head of the
+ * stream. A web page can make a browser post to any port, by any method that it invents, and NULs in the body would read as
+ * arguments: so no argument begins with a line that ends as a request line of HTTP does.
  */
-export function sniffForeignProtocol(head: Uint8Array): string | undefined {
-  if (head[0] === 0x16 && head[1] === 0x03) return 'TLS';
-  if (head[0] === 0xf5) return 'the structured protocol of this package';
-  // An HTTP method and "SSH" start with A to Z. Almost all messages do not, and return here.
-  if (head[0] === undefined || head[0] < 0x41 || head[0] > 0x5a) return undefined;
-  const start = latin1(head.subarray(0, 24));
-  if (/^SSH-\d/.test(start)) return 'SSH';
-  if (/^[A-Z]+ /.test(start) && / HTTP\/\d(\.\d)?\r?\n$/.test(latin1(head.subarray(-12)))) return 'HTTP';
+export function sniffForeignProtocol(start: Uint8Array): string | undefined {
+  if (start[0] === 0x16 && start[1] === 0x03) return 'TLS';
+  if (start[0] === 0xf5) return 'the structured protocol of this package';
+  const head = start.subarray(0, headLength(start));
+  // Almost all messages have a NUL before a line feed, and return here.
+  if (head.at(-1) !== LF) return undefined;
+  if (/ HTTP\/\d(\.\d)?\r?\n$/.test(latin1(head.subarray(-12)))) return 'HTTP';
+  // Not by "SSH-" alone, with which the name of a file may begin.
+  if (/^SSH-\d\.\d+-/.test(latin1(head.subarray(0, 24)))) return 'SSH';
   return undefined;
 }
 

@@ -31,6 +31,11 @@ describe('sniffForeignProtocol', () => {
     ['HTTP', 'PRI * HTTP/2.0\r\n'],
     ['HTTP', 'OPTIONS * HTTP/2\r\n'],
     ['HTTP', 'PROPPATCH /a b HTTP/1.1\r\n'],
+    ['HTTP', 'patch / HTTP/1.1\r\n'],
+    ['HTTP', 'M-SEARCH * HTTP/1.1\r\n'],
+    ['HTTP', "X1!#$%&'*+.^_`|~ / HTTP/1.1\r\n"],
+    ['HTTP', `${'x'.repeat(5000)} / HTTP/1.1\r\n`],
+    ['HTTP', 'POST / HTTP/1.1\r\nHost: a\r\n\r\n\0--evil-flag\0'],
     ['HTTP', `POST /${'x'.repeat(5000)} HTTP/1.1\r\n`],
     ['SSH', 'SSH-2.0-OpenSSH_9.6\r\n'],
     ['SSH', 'SSH-1.99-x\n'],
@@ -52,12 +57,17 @@ describe('sniffForeignProtocol', () => {
     'GET\0',
     'GET / HTTP/1.1\0',
     'GET the news\n',
-    'get / HTTP/1.1\r\n',
     'GET / HTTP/1.1 \r\n',
     'GET /HTTP/1.1\r\n',
-    'http://a/ HTTP/1.1\r\n',
+    'GET / http/1.1\r\n',
+    'first\nGET / HTTP/1.1\r\n',
+    'first\0GET / HTTP/1.1\r\n',
     'HTTP/1.1 200 OK\r\n',
     'SSH-agent\0',
+    'SSH-2024-notes.txt\0',
+    'SSH-2024-notes.txt\n',
+    'SSH-2.0-notes.txt\0',
+    'first\nSSH-2.0-x\n',
     'ssh-2.0\0',
     'my SSH-2.0\0',
     '\u{16}\0',
@@ -74,14 +84,20 @@ describe('the legacy decoder refuses, before the end of stream,', () => {
     expect(await refusal((port) => connectTls({ host: '127.0.0.1', port }).on('error', () => {}))).toBe('TLS');
   });
 
-  test('an HTTP post with arguments in its body', async () => {
-    expect(await refusal(post)).toBe('HTTP');
+  test.each(['POST', 'M-SEARCH', 'PROPFIND'])('an HTTP %s with arguments in its body', async (method) => {
+    expect(await refusal((port) => post(port, method))).toBe('HTTP');
+  });
+
+  test.each(['post', 'patch', 'X1', 'x.y!'])('a page that fetches by the method "%s"', async (method) => {
+    const init = { method, body: '\0--evil-flag\0' };
+    const visit = (port: number): void => void fetch(`http://127.0.0.1:${port}`, init).catch(() => {});
+    expect(await refusal(visit)).toBe('HTTP');
   });
 });
 
-function post(port: number): void {
+function post(port: number, method: string): void {
   const headers = { 'content-type': 'text/plain' };
-  request({ host: '127.0.0.1', port, method: 'POST', headers })
+  request({ host: '127.0.0.1', port, method, headers })
     .on('error', () => {})
     .end('\0--evil-flag\0');
 }
