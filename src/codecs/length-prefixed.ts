@@ -1,5 +1,6 @@
 import type { Codec } from '../interface/codec.ts';
 import { invalidOptionError, SingletonError } from '../interface/errors.ts';
+import { checkOptionNames, type OptionNames } from '../interface/option-names.ts';
 import { frames } from '../protocol/frames.ts';
 import { MAX_NAME_BYTES } from '../protocol/hello.ts';
 import { structuredProtocol } from '../protocol/protocol.ts';
@@ -24,6 +25,7 @@ const MIN_SECRET_BYTES = 16;
  * @throws SingletonError `ERR_SINGLETON_INVALID_OPTION`
  */
 export function lengthPrefixed<T, R = never>(options: LengthPrefixedOptions<T, R>): Codec<T, R> {
+  checkOptionNames(options, OPTION_NAMES);
   const { name, reply = NO_REPLY } = options;
   if (typeof name !== 'string' || name === '' || !fits(name)) {
     throw invalidOptionError('name', `a name for the serializer, of 1 to ${MAX_NAME_BYTES} bytes`, name);
@@ -42,6 +44,14 @@ export function lengthPrefixed<T, R = never>(options: LengthPrefixedOptions<T, R
     },
   };
 }
+
+const OPTION_NAMES: OptionNames<LengthPrefixedOptions<unknown, unknown>> = {
+  name: true,
+  serialize: true,
+  deserialize: true,
+  load: true,
+  reply: true,
+};
 
 const NO_REPLY: Serializer<never> = { serialize: refuseReply, deserialize: refuseReply };
 

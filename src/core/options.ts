@@ -128,7 +128,7 @@ export interface HostOptions<T, R = unknown> extends DeliveryOptions<T, R> {
 export type ArgsOption<T, R = unknown> = readonly string[] extends T
   ? {
       /**
-       * The arguments of this launch.
+       * The arguments of this launch. A list of strings is copied; do not change another value before the delivery.
        * @default process.argv.slice(2)
        */
       readonly args?: NoInfer<T> | undefined;

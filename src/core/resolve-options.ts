@@ -1,15 +1,16 @@
 import { legacy } from '../codecs/legacy.ts';
+import { isUint8Array, tryBytes } from '../interface/bytes.ts';
 import type { Codec } from '../interface/codec.ts';
 import { invalidOptionError, SingletonError } from '../interface/errors.ts';
+import { checkOptionNames, type OptionNames } from '../interface/option-names.ts';
 import type { Transport } from '../interface/transport.ts';
 import { tcp } from '../transports/tcp.ts';
 import type { AnyOptions, DeliveryOptions, ResolvedOptions } from './options.ts';
 
 /** @throws SingletonError `ERR_SINGLETON_INVALID_OPTION` */
 export function resolveOptions<T, R = unknown>(given: AnyOptions<T, R> = {}): ResolvedOptions<T, R> {
-  if (typeof given !== 'object' || given === null || Array.isArray(given))
-    throw invalidOptionError('options', 'an object', given);
-  const { codec = defaults.codec(), args = defaults.args(), schema, name = '' } = given;
+  checkOptionNames(given, OPTION_NAMES);
+  const { codec = defaults.codec(), args: givenArgs = defaults.args(), schema, name = '' } = given;
   checkMethods('codec', codec?.protocol, ['inbound', 'outbound'], 'a codec, such as legacy()', codec);
   if (schema !== undefined)
     checkMethods('schema', Object(schema)['~standard'], ['validate'], 'a Standard Schema', schema);
@@ -17,7 +18,9 @@ export function resolveOptions<T, R = unknown>(given: AnyOptions<T, R> = {}): Re
   const secret = resolveSecret(given.secret);
   const client = bool('client', given.client, true);
   const wait = resolveWait(given.wait, client);
-  const optionWarning = codec.check?.({ args, secret, name, wait: wait > 0 });
+  const args = copyStrings(givenArgs);
+  const maxMessageBytes = integer('maxMessageBytes', given.maxMessageBytes, 1_048_576, 1, MAX_MESSAGE);
+  const optionWarning = codec.check?.({ args, secret, name, wait: wait > 0, maxMessageBytes });
   return {
     transport: resolveTransport(given),
     codec,
@@ -36,7 +39,7 @@ export function resolveOptions<T, R = unknown>(given: AnyOptions<T, R> = {}): Re
     stdio: resolveStreams(given),
     deliveryTimeout: integer('deliveryTimeout', given.deliveryTimeout, 10_000, 1, MAX_TIMER),
     receiveTimeout: integer('receiveTimeout', given.receiveTimeout, 5000, 1, MAX_TIMER),
-    maxMessageBytes: integer('maxMessageBytes', given.maxMessageBytes, 1_048_576, 1, MAX_MESSAGE),
+    maxMessageBytes,
     maxConnections: integer('maxConnections', given.maxConnections, 512, 1),
     maxPending: integer('maxPending', given.maxPending, 1024, 1),
     signal: resolveSignal(given.signal),
@@ -46,13 +49,64 @@ export function resolveOptions<T, R = unknown>(given: AnyOptions<T, R> = {}): Re
 /** `any`, because `ArgsOption` asks for both where `T` is not what these give. */
 const defaults: { readonly codec: () => Codec<any, any>; readonly args: () => any } = {
   codec: legacy,
-  args: () => process.argv.slice(2),
+  args: () => process.argv.slice(hasFile() ? 2 : 1),
+};
+
+const OPTION_NAMES: OptionNames<AnyOptions<unknown, unknown>> = {
+  address: true,
+  port: true,
+  transport: true,
+  codec: true,
+  args: true,
+  schema: true,
+  name: true,
+  client: true,
+  strict: true,
+  wait: true,
+  stdin: true,
+  stdout: true,
+  stderr: true,
+  timeout: true,
+  releaseThreshold: true,
+  maxClients: true,
+  verbose: true,
+  secret: true,
+  deliveryTimeout: true,
+  receiveTimeout: true,
+  maxMessageBytes: true,
+  maxConnections: true,
+  maxPending: true,
+  signal: true,
 };
 
 /** A longer timer fires at once. */
 const MAX_TIMER = 2_147_483_647;
 /** What a `u32` length can say, and a buffer can hold. */
 const MAX_MESSAGE = 2 ** 32 - 1;
+
+/** Whether the command line names a file before its arguments. Code of `node -e` has none, nor has a packaged program. */
+function hasFile(): boolean {
+  return !isEvaluated() && !isPackagedElectron();
+}
+
+function isEvaluated(): boolean {
+  const hasCode = process.execArgv.some((option) => /^(-e|-pe?|--eval|--print)(=|$)/.test(option));
+  // A worker has the `execArgv` of its process, but a file of its own.
+  return hasCode && process.getBuiltinModule('node:worker_threads').isMainThread;
+}
+
+/** `defaultApp`: the program runs as `electron .`, from its folder. */
+function isPackagedElectron(): boolean {
+  const isElectron = process.versions['electron'] !== undefined && !process.env['ELECTRON_RUN_AS_NODE'];
+  return isElectron && Reflect.get(process, 'defaultApp') !== true;
+}
+
+/** A copy of a list of strings, which later changes do not reach. Other values are the codec's to check. */
+function copyStrings<T>(args: T): T;
+function copyStrings(args: unknown): unknown {
+  const isPlainList = Array.isArray(args) && Object.keys(args).length === args.length;
+  return isPlainList && args.every((arg) => typeof arg === 'string') ? [...args] : args;
+}
 
 function resolveTransport({
   transport,
@@ -70,7 +124,8 @@ function resolveTransport({
 function resolveSecret(secret: unknown): Uint8Array | undefined {
   if (secret === undefined) return undefined;
   if (typeof secret === 'string' && secret !== '' && secret.isWellFormed()) return new TextEncoder().encode(secret);
-  if (secret instanceof Uint8Array && secret.length > 0) return Uint8Array.from(secret);
+  const bytes = tryBytes(secret);
+  if (bytes && bytes.length > 0) return bytes.slice();
   // Its value stays out of the message.
   throw new SingletonError(
     'ERR_SINGLETON_INVALID_OPTION',
@@ -81,7 +136,7 @@ function resolveSecret(secret: unknown): Uint8Array | undefined {
 
 function describeEmpty(secret: unknown): string {
   if (secret === '') return 'an empty string';
-  return secret instanceof Uint8Array ? 'an empty Uint8Array' : `a value of type ${typeof secret}`;
+  return isUint8Array(secret) ? 'an empty Uint8Array' : `a value of type ${typeof secret}`;
 }
 
 function resolveWait(wait: unknown, client: boolean): number {
@@ -101,8 +156,16 @@ function resolveStreams<T, R>({ stdout, stderr, stdin }: DeliveryOptions<T, R>):
 }
 
 function resolveSignal(signal: unknown): AbortSignal | undefined {
-  if (signal === undefined || signal instanceof AbortSignal) return signal;
+  if (signal === undefined || isAbortSignal(signal)) return signal;
   throw invalidOptionError('signal', 'an AbortSignal', signal);
+}
+
+/** Not by `instanceof`: test runners give each file a realm, with classes of its own. */
+function isAbortSignal(value: unknown): value is AbortSignal {
+  const { aborted, addEventListener, removeEventListener } = Object(value);
+  return (
+    typeof aborted === 'boolean' && typeof addEventListener === 'function' && typeof removeEventListener === 'function'
+  );
 }
 
 function checkMethods(name: string, on: unknown, methods: readonly string[], expected: string, given: unknown): void {

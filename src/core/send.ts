@@ -14,10 +14,11 @@ export async function prepare<T, R>(options: ResolvedOptions<T, R>, deadline: De
   return codec.protocol.outbound(launch, options);
 }
 
-/** `undefined` if it was deleted. */
+/** `undefined` if it was deleted, or if its name is not UTF-8: Node replaces what is not. */
 function workingDirectory(): string | undefined {
   try {
-    return process.cwd();
+    const path = process.cwd();
+    return path.isWellFormed() && !path.includes('\u{fffd}') ? path : undefined;
   } catch {
     return undefined;
   }

@@ -1,5 +1,6 @@
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import { invalidOptionError } from '../interface/errors.ts';
+import { checkOptionNames, type OptionNames } from '../interface/option-names.ts';
 import type { Connection, ConnectOptions, Listener, ListenOptions, Transport } from '../interface/transport.ts';
 import { connectionPair, type MemoryConnection, type Schedule } from './memory-connection.ts';
 
@@ -48,6 +49,7 @@ export interface MemoryNetwork {
  * @throws SingletonError `ERR_SINGLETON_INVALID_OPTION`
  */
 export function memory(options: MemoryOptions = {}): MemoryNetwork {
+  checkOptionNames(options, OPTION_NAMES);
   const { latency = 0 } = options;
   if (!Number.isFinite(latency) || latency < 0) {
     throw invalidOptionError('latency', 'a finite number of milliseconds, 0 or more', latency);
@@ -76,6 +78,8 @@ export function memory(options: MemoryOptions = {}): MemoryNetwork {
     cutNext: (name, afterBytes) => endpointOf(name).cutNext(afterBytes),
   };
 }
+
+const OPTION_NAMES: OptionNames<MemoryOptions> = { latency: true, schedule: true };
 
 interface MemoryHost {
   readonly onConnection: (connection: Connection) => void;

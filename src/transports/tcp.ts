@@ -1,5 +1,6 @@
 import { isIP, type Server } from 'node:net';
 import { invalidOptionError } from '../interface/errors.ts';
+import { checkOptionNames, type OptionNames } from '../interface/option-names.ts';
 import { resetConnection, type Transport } from '../interface/transport.ts';
 import { connect, endpointUnavailableError, listen, type ServerNaming } from './net.ts';
 
@@ -24,7 +25,9 @@ export interface TcpOptions {
  * share the network.
  * @throws SingletonError `ERR_SINGLETON_INVALID_OPTION`
  */
-export function tcp({ address = '127.0.0.1', port = 1337 }: TcpOptions = {}): Transport {
+export function tcp(options: TcpOptions = {}): Transport {
+  checkOptionNames(options, OPTION_NAMES);
+  const { address = '127.0.0.1', port = 1337 } = options;
   if (typeof address !== 'string' || !(isIP(address) || HOST_NAME.test(address))) {
     throw invalidOptionError('address', 'an IP address or a host name', address);
   }
@@ -34,7 +37,7 @@ export function tcp({ address = '127.0.0.1', port = 1337 }: TcpOptions = {}): Tr
   const endpoint = endpointAt(address, port);
   return {
     endpoint,
-    listen(onConnection, options) {
+    listen(onConnection, listenOptions) {
       const endpointOf = (server: Server): string => {
         const bound = server.address();
         return typeof bound === 'object' && bound ? endpointAt(address, bound.port) : endpoint;
@@ -43,12 +46,12 @@ export function tcp({ address = '127.0.0.1', port = 1337 }: TcpOptions = {}): Tr
         endpointOf,
         unavailableError: (cause) => endpointUnavailableError(endpoint, cause, REASONS),
       };
-      return listen({ host: address, port }, naming, onConnection, options);
+      return listen({ host: address, port }, naming, onConnection, listenOptions);
     },
-    async connect(options) {
+    async connect(connectOptions) {
       // Without autoSelectFamily, only the address that listen binds is tried: another program may use a second one.
       const target = { host: connectAddress(address), port, autoSelectFamily: false };
-      const socket = await connect(endpoint, target, options);
+      const socket = await connect(endpoint, target, connectOptions);
       if (!socket || socket.destroyed) return socket;
       // A free port in the range for outgoing connections may connect to itself: then there is no host.
       if (socket.localPort !== port || socket.localAddress !== socket.remoteAddress) return socket;
@@ -57,6 +60,8 @@ export function tcp({ address = '127.0.0.1', port = 1337 }: TcpOptions = {}): Tr
     },
   };
 }
+
+const OPTION_NAMES: OptionNames<TcpOptions> = { address: true, port: true };
 
 const HOST_NAME = /^[a-z\d]([a-z\d.-]*[a-z\d])?$/i;
 

@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { resolveOptions } from '../../src/core/resolve-options.ts';
 import { legacy } from '../../src/index.ts';
@@ -30,9 +31,23 @@ describe('secret', () => {
     expect(resolveOptions({ secret }).secret).toEqual(new Uint8Array([2, 3]));
   });
 
+  it.each(['length', 'byteLength', 'byteOffset'])('is no other memory for a wrong "%s"', (key) => {
+    const secret = Object.defineProperty(Buffer.of(1, 2), key, { value: 100_000 });
+    expect(resolveOptions({ secret }).secret).toEqual(new Uint8Array([1, 2]));
+  });
+
+  it('may be of another realm', () => {
+    const secret: Uint8Array = runInNewContext('new Uint8Array([1, 2])');
+    expect(resolveOptions({ secret }).secret).toEqual(new Uint8Array([1, 2]));
+  });
+
   it.each([
     ['', EXPECTED.replace('a value of type', 'an empty string.')],
     [new Uint8Array(), EXPECTED.replace('a value of type', 'an empty Uint8Array.')],
+    [
+      Object.defineProperty(new Uint8Array(), 'length', { value: 8 }),
+      EXPECTED.replace('a value of type', 'an empty Uint8Array.'),
+    ],
     ['lone\ud800', EXPECTED.replace('a value of type', 'a string that is not.')],
     [null, `${EXPECTED} object.`],
     [4711, `${EXPECTED} number.`],
@@ -49,10 +64,21 @@ describe('secret', () => {
     ['a string with a NUL', 'sesame\0'],
     ['bytes with a NUL', new TextEncoder().encode('sesame\0')],
     ['bytes that are not UTF-8', new Uint8Array([...new TextEncoder().encode('sesame'), 0xff])],
+    ['bytes that encode a surrogate', new Uint8Array([...new TextEncoder().encode('sesame'), 0xed, 0xa0, 0x80])],
+    ['a string that starts like HTTP', 'GET /sesame HTTP/1.1\r\nsesame'],
+    ['a string that starts like SSH', 'SSH-2.0-sesame\n'],
+    ['a string that starts like TLS', '\u{16}\u{3}sesame'],
   ])('refuses %s with the legacy codec without showing it', (_, secret) => {
     const message = optionErrorMessage({ secret });
     expect(message).toMatch(/^Option "secret": expected UTF-8 without NUL.* legacy codec/);
     expect(message).not.toMatch(/sesame|115,/);
+  });
+
+  it('is refused with the legacy codec if no message has room for it', () => {
+    expect(optionErrorMessage({ secret: 'sesame', maxMessageBytes: 6 })).toBe(
+      'Option "secret": expected fewer than 6 bytes (maxMessageBytes), got 6; the legacy codec sends it in each message.',
+    );
+    expect(optionErrorMessage({ secret: 'sesame', maxMessageBytes: 7 })).toBe('accepted');
   });
 
   it('accepts any bytes if the codec does', () => {

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { ResolvedOptions } from '../../src/core/options.ts';
 import { resolveOptions } from '../../src/core/resolve-options.ts';
 import { legacy } from '../../src/index.ts';
-import { optionErrorMessage } from '../helpers/javascript-caller.ts';
+import { fromJavaScript, optionErrorMessage } from '../helpers/javascript-caller.ts';
 
 type Strings = readonly string[];
 
@@ -89,6 +89,7 @@ describe('codec', () => {
       secret: new Uint8Array([0xc3, 0xa9]),
       name: '',
       wait: false,
+      maxMessageBytes: 1_048_576,
     });
   });
 
@@ -113,8 +114,27 @@ describe('codec', () => {
 describe('args', () => {
   it('is the command line after the program if it is absent or undefined', () => {
     vi.spyOn(process, 'argv', 'get').mockReturnValue(['node', 'app.js', 'a', '--b']);
+    vi.spyOn(process, 'execArgv', 'get').mockReturnValue(['--no-warnings']);
     expect(resolveOptions({}).args).toEqual(['a', '--b']);
     expect(resolveOptions({ args: undefined }).args).toEqual(['a', '--b']);
+  });
+
+  it('is a copy of a list of strings, which a later change does not reach', () => {
+    const args = ['a', 'b'];
+    const resolved = resolveOptions<Strings>({ args });
+    args.length = 0;
+    expect(resolved.args).toEqual(['a', 'b']);
+  });
+
+  it.each([
+    ['null', null],
+    ['an object', { a: ['b'] }],
+    ['a list with a number', ['a', 1]],
+    ['a list with a hole', Array(2)],
+    ['a list of strings with a property', Object.assign(['a'], { b: 1 })],
+  ])('is %s unchanged, with a codec that may have it', (_, args) => {
+    const { name, protocol } = legacy();
+    expect(resolveOptions(fromJavaScript({ codec: { name, protocol }, args })).args).toBe(args);
   });
 
   it.each([[[]], [['']], [['a', 'b']]])('accepts %j', (args) => {
@@ -140,8 +160,15 @@ describe('signal', () => {
     expect(resolveOptions({ signal }).signal).toBe(signal);
   });
 
+  it('may be of another realm', () => {
+    const signal = { aborted: false, addEventListener: () => {}, removeEventListener: () => {} };
+    expect(resolveOptions(fromJavaScript({ signal })).signal).toBe(signal);
+  });
+
   it.each([
     [null, 'null'],
+    [new EventTarget(), 'a value of type object'],
+    [{ aborted: false }, 'a value of type object'],
     [new AbortController(), 'a value of type object'],
   ])('refuses %s', (value, described) => {
     expect(optionErrorMessage({ signal: value })).toBe(`Option "signal": expected an AbortSignal, got ${described}.`);

@@ -117,6 +117,11 @@ export class Program {
     this.#child.stdin.write(`${line}\n`);
   }
 
+  /** Writes the whole of its stdin. */
+  endStdin(text: string): void {
+    this.#child.stdin.end(text);
+  }
+
   /** Leaves what it prints to stderr unread. */
   async closeStderr(): Promise<void> {
     this.#child.stderr.destroy();
