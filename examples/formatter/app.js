@@ -18,16 +18,30 @@ if (args[0] !== 'serve') {
 
 const app = await Singleton.acquire({ port, codec, client: false });
 const { format } = await import('prettier');
-const idle = setTimeout(() => app.release(), Number(process.env.FORMATTER_IDLE ?? 60_000));
 console.error('ready');
 
+let jobs = 0;
+/** @type {NodeJS.Timeout} */
+let idle;
+restartIdle();
+
 app.on('args', async ([filepath = 'stdin.js'], client) => {
+  jobs += 1;
+  restartIdle();
   try {
     client.stdout.write(await format(await text(client.stdin), { filepath }));
   } catch (error) {
     client.stderr.write(`${filepath}: ${String(error)}\n`);
     client.exit(2);
+  } finally {
+    jobs -= 1;
+    restartIdle();
   }
-  idle.refresh();
 });
 app.on('release', () => console.error('released: no launch for too long'));
+
+/** Releases after a while without a launch. A launch that is still being served keeps the host, however long it takes. */
+function restartIdle() {
+  clearTimeout(idle);
+  if (jobs === 0) idle = setTimeout(() => app.release(), Number(process.env.FORMATTER_IDLE ?? 60_000));
+}
