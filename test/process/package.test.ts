@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -126,6 +126,14 @@ for (const call of calls) {
   test('can be required by a CommonJS module without a warning', async () => {
     await writeFile(join(app, 'main.cjs'), `const library = require('${NAME}');\n${print}`);
     expect(await node('main.cjs')).toEqual({ stdout: printed, stderr: '' });
+  });
+
+  test('asks for versions of Node that do not warn when it is required, as the README says', async () => {
+    const { engines } = JSON.parse(await readFile(join(app, 'node_modules', NAME, 'package.json'), 'utf8'));
+    // 22.12 warns that require() of an ES module is experimental, as 23 did up to 23.4.
+    expect(engines).toEqual({ node: '^20.19 || ^22.13 || >=24' });
+    const readme = await readFile(join(app, 'node_modules', NAME, 'README.md'), 'utf8');
+    expect(readme).toContain('Node 20.19 or later in version 20, 22.13 or later in version 22, or 24 and later.');
   });
 
   test('refuses an import of what is not exported', async () => {
