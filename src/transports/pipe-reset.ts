@@ -19,15 +19,23 @@ export function withReset(socket: Socket): Connection {
   });
 }
 
-/** Client: destroys the socket with ECONNRESET when the host sends the reset. */
+/** Client: destroys the socket with ECONNRESET if its first eight bytes, in any number of chunks, are the reset. */
 export function detectReset(socket: Socket | undefined): Socket | undefined {
   if (!socket) return undefined;
   const push = socket.push.bind(socket);
+  let received = Buffer.alloc(0);
   socket.push = (chunk: unknown, encoding) => {
-    const isReset = socket.bytesRead === RESET.length && chunk instanceof Uint8Array && RESET.equals(chunk);
-    if (!isReset) return push(chunk, encoding);
-    socket.destroy(Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' }));
-    return false;
+    const isEnd = chunk === null;
+    if (chunk instanceof Uint8Array) received = Buffer.concat([received, chunk]);
+    if (RESET.equals(received.subarray(0, RESET.length))) {
+      socket.destroy(Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' }));
+      return false;
+    }
+    const isBeginning = RESET.subarray(0, received.length).equals(received);
+    if (isBeginning && !isEnd) return true;
+    socket.push = push;
+    const hasRoom = push(received, encoding);
+    return isEnd ? push(null) : hasRoom;
   };
   return socket;
 }
