@@ -1,5 +1,6 @@
+import { once } from 'node:events';
 import { closeSync, constants, openSync, statSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { createServer, type Server } from 'node:net';
 import { basename, dirname } from 'node:path';
 import { SingletonError } from '../interface/errors.ts';
 
@@ -23,35 +24,44 @@ export interface KernelMutex {
 /** Returns the lock that this platform has. */
 export function kernelMutex(platform: NodeJS.Platform): KernelMutex {
   if (platform === 'linux' || platform === 'android') {
-    return { heldForProcessLifetime: false, tryLock: bindAbstractSocket };
+    return { heldForProcessLifetime: false, tryLock: bindAbstractSockets };
   }
   if (HAS_EXCLUSIVE_OPEN.has(platform)) return { heldForProcessLifetime: true, tryLock: lockFile };
   return { heldForProcessLifetime: false, tryLock: rejectUnsupported };
 }
 
 /**
- * Some versions of Node pad a shorter name with NULs and others do not, so that two processes could bind "the same" name.
- * Bun accepts 106 bytes at most.
+ * The lengths of the names that are bound. Node 20 pads a shorter name than 107 bytes with NULs, later versions and other
+ * runtimes do not, so that two processes could bind "the same" name. Bun accepts 106 bytes at most. A process that binds
+ * both names excludes every other one; only Node 20 and Bun have no name in common.
  */
-const ABSTRACT_NAME_BYTES = 107;
+const NAME_LENGTHS = 'bun' in process.versions ? [106] : [107, 106];
 
-/** Linux: binds a socket in the abstract namespace, which has no file. */
-function bindAbstractSocket(path: string): Promise<(() => void) | undefined> {
+/** Linux: binds sockets in the abstract namespace, which have no file. */
+async function bindAbstractSockets(path: string): Promise<(() => void) | undefined> {
   const { createHash } = process.getBuiltinModule('node:crypto');
   // The inode identifies the directory. Its path does not: there may be several.
   const { dev, ino } = statSync(dirname(path), { bigint: true });
   const id = createHash('sha256')
     .update(`${dev} ${ino} ${basename(path)}`)
     .digest('hex');
-  const name = `socket-singleton ${id} `.padEnd(ABSTRACT_NAME_BYTES, '.');
-  const server = createServer((socket) => socket.destroy());
-  return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EADDRINUSE') resolve(undefined);
-      else reject(lockFailedError(path, error));
-    });
-    server.listen({ path: `\0${name}`, exclusive: true }, () => resolve(() => void server.close()));
-  });
+  const servers: Server[] = [];
+  const unlock = (): void => {
+    for (const server of servers) server.close();
+  };
+  for (const length of NAME_LENGTHS) {
+    const server = createServer((socket) => socket.destroy());
+    try {
+      server.listen({ path: `\0socket-singleton ${id} `.padEnd(length + 1, '.'), exclusive: true });
+      await once(server, 'listening');
+      servers.push(server);
+    } catch (error) {
+      unlock();
+      if (hasCode(error, 'EADDRINUSE')) return undefined;
+      throw lockFailedError(path, error);
+    }
+  }
+  return unlock;
 }
 
 const HAS_EXCLUSIVE_OPEN: ReadonlySet<NodeJS.Platform> = new Set(['darwin', 'freebsd', 'netbsd', 'openbsd']);
@@ -62,12 +72,16 @@ const O_EXLOCK = 0x20;
 async function lockFile(path: string): Promise<(() => void) | undefined> {
   const { O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_RDWR } = constants;
   try {
-    const file = openSync(`${path}.lock`, O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_RDWR | O_EXLOCK, 0o600);
+    const file = openSync(lockFilePath(path), O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_RDWR | O_EXLOCK, 0o600);
     return () => closeSync(file);
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EAGAIN') return undefined;
+    if (hasCode(error, 'EAGAIN')) return undefined;
     throw lockFailedError(path, error);
   }
+}
+
+export function lockFilePath(path: string): string {
+  return `${path}.lock`;
 }
 
 async function rejectUnsupported(path: string): Promise<never> {
@@ -78,11 +92,15 @@ async function rejectUnsupported(path: string): Promise<never> {
   );
 }
 
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
+}
+
 function lockFailedError(path: string, cause: unknown): SingletonError {
   return new SingletonError(
     'ERR_SINGLETON_ENDPOINT_UNAVAILABLE',
     `Cannot lock ${path}: ${cause instanceof Error ? cause.message : String(cause)}. Without the lock a launch cannot ` +
-      'safely replace the socket file of a crashed host. Choose another path.',
+      'safely replace the socket file of a crashed host. Choose another path or name.',
     { cause },
   );
 }

@@ -1,7 +1,8 @@
-import { lstatSync, readFileSync, symlinkSync } from 'node:fs';
-import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
-import { kernelMutex } from '../../src/transports/kernel-mutex.ts';
+import { createHash } from 'node:crypto';
+import { lstatSync, readFileSync, statSync, symlinkSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { type KernelMutex, kernelMutex } from '../../src/transports/kernel-mutex.ts';
 import { run } from '../helpers/program.ts';
 import { socketFolder } from '../helpers/socket-folder.ts';
 
@@ -31,31 +32,40 @@ describe.runIf(process.platform === 'linux')('KernelMutex on Linux', () => {
     release?.();
   });
 
-  test('has a name of 107 bytes, because versions of Node pad shorter ones differently', async () => {
-    expect(Buffer.byteLength(await nameOf(join(socketFolder(), 'socket')))).toBe(107);
+  test('has a name of 107 bytes and one of 106, because no length is the same name on all runtimes', async () => {
+    expect(await lengthsOf(mutex, join(socketFolder(), 'socket'))).toEqual([106, 107]);
+  });
+
+  test('has a name in common with Bun, which accepts 106 bytes at most', async () => {
+    vi.stubGlobal('process', { ...process, versions: { ...process.versions, bun: '1' } });
+    vi.resetModules();
+    onTestFinished(() => void vi.unstubAllGlobals());
+    const ofBun = (await import('../../src/transports/kernel-mutex.ts')).kernelMutex('linux');
+    vi.unstubAllGlobals();
+    const path = join(socketFolder(), 'socket');
+    expect(await lengthsOf(ofBun, path)).toEqual([106]);
+    for (const [first, second] of [[mutex, ofBun] as const, [ofBun, mutex] as const]) {
+      const unlock = await first.tryLock(path);
+      expect(unlock).toBeDefined();
+      expect(await second.tryLock(path)).toBeUndefined();
+      unlock?.();
+    }
   });
 
   test('is unlocked by the kernel when its process is killed', async () => {
     const path = join(socketFolder(), 'socket');
-    const name = JSON.stringify(`\0${await nameOf(path)}`);
+    const release = await mutex.tryLock(path);
+    const name = JSON.stringify(`\0${namesOf(path).find((each) => !each.endsWith('@'))}`);
+    release?.();
     const code = `net.createServer().listen(${name}, () => console.log('{"event":"held"}'))`;
     const holder = run(process.execPath, ['--eval', code]);
     await holder.line('held');
     expect(await mutex.tryLock(path)).toBeUndefined();
     await holder.kill();
-    const release = await mutex.tryLock(path);
-    expect(release).toBeDefined();
-    release?.();
+    const again = await mutex.tryLock(path);
+    expect(again).toBeDefined();
+    again?.();
   });
-
-  /** Its name, by the kernel's account, which writes NULs as @. */
-  async function nameOf(path: string): Promise<string> {
-    const before = new Set(mutexNames());
-    const release = await mutex.tryLock(path);
-    const name = mutexNames().find((each) => !before.has(each));
-    release?.();
-    return name ?? '';
-  }
 });
 
 // That the lock excludes can be seen on those systems alone.
@@ -87,6 +97,20 @@ test('pipe() on a system without a mutex removes nothing and reports what to do'
   });
 });
 
-function mutexNames(): readonly string[] {
-  return readFileSync('/proc/net/unix', 'utf8').match(/(?<=@)socket-singleton .*/g) ?? [];
+async function lengthsOf(ofRuntime: KernelMutex, path: string): Promise<readonly number[]> {
+  const unlock = await ofRuntime.tryLock(path);
+  // Node 20 pads the shorter name with a NUL.
+  const lengths = namesOf(path).map((name) => Buffer.byteLength(name.replace(/@$/, '')));
+  unlock?.();
+  return lengths.toSorted((first, second) => first - second);
+}
+
+/** The names that are bound for the path, by the kernel's account, which writes NULs as @. */
+function namesOf(path: string): readonly string[] {
+  const { dev, ino } = statSync(dirname(path), { bigint: true });
+  const id = createHash('sha256')
+    .update(`${dev} ${ino} ${basename(path)}`)
+    .digest('hex');
+  const names = readFileSync('/proc/net/unix', 'utf8').match(/(?<=@)socket-singleton .*/g) ?? [];
+  return names.filter((name) => name.includes(id));
 }
