@@ -1,4 +1,4 @@
-import { tmpdir, userInfo } from 'node:os';
+import { userInfo } from 'node:os';
 import type { Transport } from '../interface/transport.ts';
 import { kernelMutex } from './kernel-mutex.ts';
 import { connect, endpointUnavailableError, listen, type ServerNaming } from './net.ts';
@@ -16,9 +16,7 @@ export type { PipeOptions };
 export function pipe(options: PipeOptions): Transport {
   const resolved = resolvePath(options ?? {}, {
     platform: process.platform,
-    env: process.env,
-    tmpdir: tmpdir(),
-    uid: process.getuid?.(),
+    uid: process.geteuid?.(),
     username: () => userInfo().username,
   });
   return resolved.kind === 'named-pipe'

@@ -6,8 +6,9 @@ import { SingletonError } from '../interface/errors.ts';
 import type { Connection, ConnectOptions, Listener, ListenOptions, Transport } from '../interface/transport.ts';
 import type { KernelMutex } from './kernel-mutex.ts';
 import { connect, endpointUnavailableError, listen, type ServerNaming } from './net.ts';
-import { checkDirectory, type SocketPath } from './pipe-path.ts';
+import type { SocketPath } from './pipe-path.ts';
 import { detectReset, withReset } from './pipe-reset.ts';
+import { checkDirectory } from './socket-directory.ts';
 import { SocketFile, temporaryName } from './socket-file.ts';
 
 /** A Unix socket. Its file outlives a host that crashes, and the next host removes it. */

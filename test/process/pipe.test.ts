@@ -1,11 +1,12 @@
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { readdirSync, statSync, unlinkSync } from 'node:fs';
+import { chmodSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { Singleton, SingletonError } from '../../src/index.ts';
 import { pipe } from '../../src/transports/pipe.ts';
-import { launch } from '../helpers/program.ts';
+import { fixture, launch, type Program, run } from '../helpers/program.ts';
 import { socketFolder } from '../helpers/socket-folder.ts';
 
 // Windows itself removes a named pipe and decides when it is lost.
@@ -47,10 +48,10 @@ describe.skipIf(process.platform === 'win32')('a program at a path', () => {
     const path = join(socketFolder(), 'app.sock');
     const host = launch({ options: {}, pipe: path });
     await host.line('host');
-    unlinkSync(path);
-    const successor = createServer().listen(path);
+    const successor = createServer().listen(`${path}2`);
     onTestFinished(() => void successor.close());
     await once(successor, 'listening');
+    renameSync(`${path}2`, path);
     const { ino } = statSync(path);
     expect(await host.line('release')).toMatchObject({ reason: 'lost' });
     expect((await host.exited()).code).toBe(0);
@@ -81,6 +82,35 @@ describe.skipIf(process.platform === 'win32')('a program at a path', () => {
     // They gave up, so that none of them is run.
     expect(host.all('args').map(({ args }) => args)).toEqual([['after']]);
     expect(readdirSync(join(path, '..'))).toEqual(['app.sock']);
+  });
+});
+
+describe.skipIf(process.platform === 'win32')('a program with a name', () => {
+  test('has one host for a session, cron and sudo, whatever their environment', async () => {
+    const name = `test-${randomUUID()}`;
+    onTestFinished(() => rmSync(`/tmp/${name}-${process.geteuid?.()}`, { recursive: true, force: true }));
+    const start = (env: NodeJS.ProcessEnv, ...args: readonly string[]): Program =>
+      run(process.execPath, [fixture('app.js'), ...args], {
+        APP: JSON.stringify({ options: {}, pipe: { name } }),
+        XDG_RUNTIME_DIR: undefined,
+        TMPDIR: undefined,
+        ...env,
+      });
+    const host = start({ XDG_RUNTIME_DIR: socketFolder() });
+    await host.line('host');
+    const wslg = socketFolder();
+    chmodSync(wslg, 0o777);
+    const environments = {
+      cron: { HOME: undefined, USER: undefined, LOGNAME: undefined },
+      'another temporary directory': { TMPDIR: socketFolder() },
+      'a deep temporary directory': { TMPDIR: join(socketFolder(), 'deep/'.repeat(40)) },
+      'no runtime directory': { XDG_RUNTIME_DIR: '/run/user/missing' },
+      WSLg: { XDG_RUNTIME_DIR: wslg },
+    };
+    for (const [environment, env] of Object.entries(environments)) {
+      expect(await start(env, environment).exited()).toEqual({ code: 0, signal: null });
+    }
+    expect(host.all('args').map(({ args }) => args)).toEqual(Object.keys(environments).map((each) => [each]));
   });
 });
 

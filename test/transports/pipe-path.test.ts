@@ -2,37 +2,36 @@ import { describe, expect, test } from 'vitest';
 import { resolvePath, type System } from '../../src/transports/pipe-path.ts';
 import { pipe } from '../../src/transports/pipe.ts';
 
-const linux: System = { platform: 'linux', env: {}, tmpdir: '/tmp', uid: 1000, username: () => 'alice' };
-const mac: System = {
-  ...linux,
-  platform: 'darwin',
-  tmpdir: '/var/folders/zz/zyxvpxvq6csfxvn_n0000000000000/T',
-  uid: 501,
-};
-const windows: System = { ...linux, platform: 'win32', tmpdir: String.raw`C:\Temp`, uid: undefined };
+const linux: System = { platform: 'linux', uid: 1000, username: () => 'alice' };
+const windows: System = { ...linux, platform: 'win32', uid: undefined };
 const invalid = expect.objectContaining({ name: 'SingletonError', code: 'ERR_SINGLETON_INVALID_OPTION' });
 
 describe('pipe({ name })', () => {
   const name = 'com.acme.editor';
 
-  test('is a file in XDG_RUNTIME_DIR, which is not created', () => {
-    expect(resolvePath({ name }, { ...linux, env: { XDG_RUNTIME_DIR: '/run/user/1000' } })).toEqual({
-      kind: 'socket-file',
-      path: '/run/user/1000/com.acme.editor.sock',
-      directory: { path: '/run/user/1000', uid: 1000, forbidden: 0o077, isOurs: false },
-    });
+  test('is in a directory of the user in /tmp on all systems but Windows', () => {
+    for (const platform of ['linux', 'darwin', 'freebsd', 'android'] as const) {
+      expect(resolvePath({ name }, { ...linux, platform })).toEqual({
+        kind: 'socket-file',
+        path: '/tmp/com.acme.editor-1000/socket',
+        directory: { path: '/tmp/com.acme.editor-1000', uid: 1000, forbidden: 0o077, isOurs: true },
+      });
+    }
   });
 
-  test.each([undefined, '', 'relative/path'])('is in a directory of the user if XDG_RUNTIME_DIR is %o', (given) => {
-    expect(resolvePath({ name }, { ...linux, env: { XDG_RUNTIME_DIR: given } })).toEqual({
+  test('is in a directory of the user in the directory that is given', () => {
+    const path = '/run/user/1000/com.acme.editor-1000';
+    expect(resolvePath({ name, directory: '/run/user/1000/' }, linux)).toEqual({
       kind: 'socket-file',
-      path: '/tmp/com.acme.editor-1000/socket',
-      directory: { path: '/tmp/com.acme.editor-1000', uid: 1000, forbidden: 0o077, isOurs: true },
+      path: `${path}/socket`,
+      directory: { path, uid: 1000, forbidden: 0o077, isOurs: true },
     });
+    expect(resolvePath({ name, directory: undefined }, linux).path).toBe('/tmp/com.acme.editor-1000/socket');
+    expect(resolvePath({ name, directory: '/tmp' }, windows)).toEqual(resolvePath({ name }, windows));
   });
 
-  test('fits into the long temp directory of macOS with a usual length', () => {
-    expect(resolvePath({ name }, mac).path).toBe(`${mac.tmpdir}/com.acme.editor-501/socket`);
+  test.each(['', 'relative', './run', '/a\0b', '/\ud800', 1, null])('refuses the directory %o', (wrong) => {
+    expect(() => resolvePath(untyped({ name, directory: wrong }), linux)).toThrow(invalid);
   });
 
   test('is a named pipe of the user on Windows', () => {
@@ -51,6 +50,10 @@ describe('pipe({ name })', () => {
     expect(() => resolvePath({ name: 'x'.repeat(80) }, linux)).toThrow(
       /88 bytes.*got 97 bytes: .*shorter name, or set "path"/,
     );
+  });
+
+  test('refuses a directory that makes the path too long, and names the option', () => {
+    expect(() => resolvePath({ name, directory: `/${'x'.repeat(70)}` }, linux)).toThrow(/shorter "directory"/);
   });
 });
 
@@ -91,7 +94,9 @@ describe('pipe({ path })', () => {
   });
 });
 
-test('pipe() refuses a name together with a path, and neither of them', () => {
+test('pipe() refuses a path together with a name or a directory, and neither of them', () => {
+  expect(() => pipe(untyped({ directory: '/a', path: '/b' }))).toThrow(invalid);
+  expect(() => pipe(untyped({ directory: '/a' }))).toThrow(invalid);
   expect(() => pipe(untyped({ name: 'a', path: '/b' }))).toThrow(invalid);
   expect(() => pipe(untyped({}))).toThrow(invalid);
   expect(() => pipe(untyped(undefined))).toThrow(invalid);

@@ -6,7 +6,9 @@ import {
   lstatSync,
   mkdirSync,
   readdirSync,
+  renameSync,
   rmSync,
+  type Stats,
   statSync,
   symlinkSync,
   unlinkSync,
@@ -213,56 +215,68 @@ describe.skipIf(isWindows)('pipe() with a Unix socket', () => {
       const path = freshPath();
       const onLost = vi.fn<() => void>();
       const { listener } = await listen(pipe({ path }), { onLost });
-      unlinkSync(path);
-      const successor = createServer().listen(path);
-      onTestFinished(() => void successor.close());
-      await once(successor, 'listening');
-      const { ino } = statSync(path);
+      const { ino } = await replaceSocket(path);
       await vi.waitUntil(() => onLost.mock.calls.length > 0, { timeout: 60_000 });
       await listener.close();
       expect(statSync(path).ino).toBe(ino);
-      await open(pipe({ path }));
-    });
-
-    test('and can be bound by the next host', async () => {
-      const path = freshPath();
-      const { listener } = await listen(pipe({ path }), { onLost: () => {} });
-      unlinkSync(path);
-      await listen(pipe({ path }));
-      await listener.close();
       await open(pipe({ path }));
     });
   });
 });
 
 describe.skipIf(isWindows)('pipe({ name })', () => {
-  test('binds in XDG_RUNTIME_DIR, or in a directory of this user in the temp directory', async () => {
-    const [runtime, temp] = [socketFolder(), socketFolder()];
-    vi.stubEnv('XDG_RUNTIME_DIR', runtime);
-    vi.stubEnv('TMPDIR', temp);
+  test('does not depend on the environment', () => {
+    const { endpoint } = pipe({ name: 'com.acme.editor' });
+    expect(endpoint).toBe(`unix:///tmp/com.acme.editor-${process.geteuid?.()}/socket`);
     onTestFinished(() => void vi.unstubAllEnvs());
-    await listen(pipe({ name: 'com.acme.editor' }));
-    expect(readdirSync(runtime)).toEqual(['com.acme.editor.sock']);
-
-    vi.stubEnv('XDG_RUNTIME_DIR', undefined);
-    expect(await pipe({ name: 'com.acme.editor' }).connect({ signal: never() })).toBeUndefined();
-    expect(readdirSync(temp)).toEqual([]);
-    await listen(pipe({ name: 'com.acme.editor' }));
-    const directory = `com.acme.editor-${process.getuid?.()}`;
-    expect(readdirSync(temp)).toEqual([directory]);
-    expect(statSync(join(temp, directory)).mode & 0o777).toBe(0o700);
+    for (const variable of ['XDG_RUNTIME_DIR', 'TMPDIR', 'TMP', 'TEMP', 'HOME', 'USER']) {
+      for (const value of [undefined, '', 'relative', '/missing', `/${'deep/'.repeat(100)}`, socketFolder()]) {
+        vi.stubEnv(variable, value);
+        expect(pipe({ name: 'com.acme.editor' }).endpoint).toBe(endpoint);
+      }
+    }
   });
 
-  test('refuses a directory that other users can read', async () => {
-    const runtime = socketFolder();
-    chmodSync(runtime, 0o755);
-    vi.stubEnv('XDG_RUNTIME_DIR', runtime);
-    onTestFinished(() => void vi.unstubAllEnvs());
-    await expect(pipe({ name: 'com.acme.editor' }).listen(unexpected, options())).rejects.toMatchObject({
-      code: 'ERR_SINGLETON_ENDPOINT_UNAVAILABLE',
-      message: expect.stringMatching(/mode is 0755.*0700/),
+  test('binds in a directory of this user in the directory that is given', async () => {
+    const directory = socketFolder();
+    chmodSync(directory, 0o777);
+    const transport = pipe({ name: 'com.acme.editor', directory });
+    expect(await transport.connect({ signal: never() })).toBeUndefined();
+    expect(readdirSync(directory)).toEqual([]);
+    await listen(transport);
+    const own = `com.acme.editor-${process.geteuid?.()}`;
+    expect(readdirSync(directory)).toEqual([own]);
+    expect(statSync(join(directory, own)).mode & 0o777).toBe(0o700);
+    expect(readdirSync(join(directory, own))).toEqual(['socket']);
+  });
+
+  describe('rejects, for host and client, when another user', () => {
+    const squats: Record<string, (own: string) => void> = {
+      'can read its directory': (own) => mkdirSync(own, { mode: 0o755 }),
+      'has made it a symbolic link': (own) => symlinkSync(socketFolder(), own),
+      'has made it a file': (own) => writeFileSync(own, ''),
+      ...(isRoot && {
+        'has created it': (own: string) => {
+          mkdirSync(own, { mode: 0o700 });
+          chownSync(own, 65_534, 65_534);
+        },
+      }),
+    };
+
+    test.each(Object.entries(squats))('%s', async (_, squat) => {
+      const directory = socketFolder();
+      const own = join(directory, `com.acme.editor-${process.geteuid?.()}`);
+      squat(own);
+      const before = lstatSync(own);
+      const transport = pipe({ name: 'com.acme.editor', directory });
+      const rejected = {
+        code: 'ERR_SINGLETON_ENDPOINT_UNAVAILABLE',
+        message: expect.stringMatching(/nobody else has access.*Set the option "directory" of pipe\(\)/),
+      };
+      await expect(transport.listen(unexpected, options())).rejects.toMatchObject(rejected);
+      await expect(transport.connect({ signal: never() })).rejects.toMatchObject(rejected);
+      expect(lstatSync(own)).toMatchObject({ ino: before.ino, mode: before.mode, uid: before.uid });
     });
-    expect(statSync(runtime).mode & 0o777).toBe(0o755);
   });
 });
 
@@ -282,10 +296,19 @@ function twoThatAreFreed(): [Transport, Transport] {
 /** As on systems on which a busy host looks like a dead one. */
 function twoThatHoldOn(): [Transport, Transport] {
   const path = freshPath();
-  const directory = { path: join(path, '..'), uid: process.getuid?.(), forbidden: 0o022, isOurs: false };
+  const directory = { path: join(path, '..'), uid: process.geteuid?.(), forbidden: 0o022, isOurs: false };
   const mutex = { ...kernelMutex(process.platform), heldForProcessLifetime: true };
   const where = { kind: 'socket-file', path, directory } as const;
   return [unixSocket(where, mutex), unixSocket(where, mutex)];
+}
+
+/** Puts the socket of another program at the path, which has a file at any time. */
+async function replaceSocket(path: string): Promise<Stats> {
+  const successor = createServer().listen(`${path}2`);
+  onTestFinished(() => void successor.close());
+  await once(successor, 'listening');
+  renameSync(`${path}2`, path);
+  return statSync(path);
 }
 
 /** Closes a probe at once. */

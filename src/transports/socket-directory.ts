@@ -1,0 +1,79 @@
+import { lstatSync, mkdirSync, type Stats } from 'node:fs';
+import { SingletonError } from '../interface/errors.ts';
+
+/** The directory of a socket file. */
+export interface Directory {
+  readonly path: string;
+  /** The user that must own the directory and the socket. */
+  readonly uid: number | undefined;
+  /** The mode bits that must not be set. */
+  readonly forbidden: number;
+  /** Whether the library chooses it, and creates it if it is missing. */
+  readonly isOurs: boolean;
+}
+
+/**
+ * Checks that nobody else can get at a socket in the directory; never repairs it. With `create`, creates a missing
+ * directory that is ours. Returns `false` if it is missing and `create` is `false`.
+ * @throws SingletonError `ERR_SINGLETON_ENDPOINT_UNAVAILABLE` if it is unsafe, or missing and not ours to create
+ */
+export function checkDirectory(directory: Directory, { create }: { readonly create: boolean }): boolean {
+  const stats = stat(directory) ?? (create && directory.isOurs ? createDirectory(directory) : undefined);
+  if (!stats) {
+    if (create) throw unsafeDirectoryError(directory, 'It does not exist. Create it.');
+    return false;
+  }
+  if (!stats.isDirectory()) throw unsafeDirectoryError(directory, 'It is a symbolic link or a file.');
+  if (stats.uid !== directory.uid) throw unsafeDirectoryError(directory, `It belongs to user ${stats.uid}.`);
+  if ((stats.mode & directory.forbidden) !== 0) {
+    const [mode, allowed] = [stats.mode, ~directory.forbidden].map(octal);
+    throw unsafeDirectoryError(directory, `Its mode is ${mode}. Change it to ${allowed}.`);
+  }
+  return true;
+}
+
+/** What a user can do if the directory cannot be used. The end of a message. */
+export function directoryRemedy({ isOurs }: Directory): string {
+  return isOurs
+    ? 'Set the option "directory" of pipe() to a directory of your own, or use tcp() with a port'
+    : 'Choose a path in another directory of your own, or use tcp() with a port';
+}
+
+function stat(directory: Directory): Stats | undefined {
+  try {
+    return lstatSync(directory.path, { throwIfNoEntry: false });
+  } catch (cause) {
+    throw unsafeDirectoryError(directory, `It cannot be read (${messageOf(cause)}).`, { cause });
+  }
+}
+
+function createDirectory(directory: Directory): Stats | undefined {
+  try {
+    mkdirSync(directory.path, { mode: 0o700 });
+  } catch (cause) {
+    // EEXIST: another launch has created it meanwhile.
+    if (!(cause instanceof Error && 'code' in cause && cause.code === 'EEXIST')) {
+      throw unsafeDirectoryError(directory, `It cannot be created (${messageOf(cause)}).`, { cause });
+    }
+  }
+  return stat(directory);
+}
+
+function octal(mode: number): string {
+  return (mode & 0o777).toString(8).padStart(4, '0');
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}
+
+function unsafeDirectoryError(directory: Directory, problem: string, options?: ErrorOptions): SingletonError {
+  const { path, uid, forbidden } = directory;
+  const others = (forbidden & 0o055) === 0 ? 'can write' : 'has access';
+  return new SingletonError(
+    'ERR_SINGLETON_ENDPOINT_UNAVAILABLE',
+    `The socket directory ${path} must be a directory of user ${uid} to which nobody else ${others}. ${problem} ` +
+      `${directoryRemedy(directory)}.`,
+    options,
+  );
+}
