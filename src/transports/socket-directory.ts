@@ -1,4 +1,5 @@
-import { lstatSync, mkdirSync, type Stats } from 'node:fs';
+import { lstatSync, mkdirSync, mkdtempSync, rmdirSync, type Stats, unlinkSync } from 'node:fs';
+import { join } from 'node:path';
 import { SingletonError } from '../interface/errors.ts';
 
 /** The directory of a socket file. */
@@ -39,6 +40,27 @@ export function directoryRemedy({ isOurs }: Directory): string {
     : 'Choose a path in another directory of your own, or use tcp() with a port';
 }
 
+/** Creates a directory of this user alone, in which a socket is bound. The path of the socket has `SUFFIX_BYTES` more. */
+export function createTemporary(path: string): string {
+  return mkdtempSync(`${path}.${process.pid.toString(36)}.`);
+}
+
+/** The path at which a socket is bound. */
+export function socketIn(temporary: string): string {
+  return join(temporary, 's');
+}
+
+/** Removes a temporary directory and its socket. Does nothing if anything else is in it. */
+export function removeTemporary(temporary: string): void {
+  try {
+    const socket = socketIn(temporary);
+    if (lstatSync(socket, { throwIfNoEntry: false })?.isSocket()) unlinkSync(socket);
+    rmdirSync(temporary);
+  } catch {
+    // Another launch may be doing the same. The next host removes what is left.
+  }
+}
+
 function stat(directory: Directory): Stats | undefined {
   try {
     return lstatSync(directory.path, { throwIfNoEntry: false });
@@ -63,7 +85,7 @@ function octal(mode: number): string {
   return (mode & 0o777).toString(8).padStart(4, '0');
 }
 
-function messageOf(cause: unknown): string {
+export function messageOf(cause: unknown): string {
   return cause instanceof Error ? cause.message : String(cause);
 }
 

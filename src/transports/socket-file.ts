@@ -3,12 +3,14 @@ import { createConnection } from 'node:net';
 import { basename, dirname, join } from 'node:path';
 import { SingletonError } from '../interface/errors.ts';
 import type { KernelMutex } from './kernel-mutex.ts';
+import { type Directory, directoryRemedy, messageOf, removeTemporary, socketIn } from './socket-directory.ts';
 
 /**
  * The file of a host's socket. It outlives a host that crashes. Three rules make that safe:
  *
- * 1. A host listens at a temporary path first, then hard-links that socket to the path. So a socket at the path always
- *    listens from the start, and of many simultaneous links exactly one succeeds.
+ * 1. A host listens in a temporary directory first, then hard-links that socket to the path. So a socket at the path always
+ *    listens from the start, and of many simultaneous links exactly one succeeds. Nobody else has access to the temporary
+ *    directory, so no other user can connect before the socket has its mode.
  * 2. A socket that refuses connections is stale. It is checked again, and removed, only under a mutex that the kernel
  *    releases. So a launch never removes the socket of a newer host.
  * 3. A host removes the path only if it is its own socket, and before it stops listening. Until then no other process
@@ -16,15 +18,15 @@ import type { KernelMutex } from './kernel-mutex.ts';
  */
 export class SocketFile {
   readonly #path: string;
-  readonly #uid: number | undefined;
+  readonly #directory: Directory;
   readonly #mutex: KernelMutex;
   /** The device and inode of our socket. No other file has them while our socket listens. */
   #ourInode: string | undefined;
   #unlockMutex: (() => void) | undefined;
 
-  constructor(path: string, uid: number | undefined, mutex: KernelMutex) {
+  constructor(path: string, directory: Directory, mutex: KernelMutex) {
     this.#path = path;
-    this.#uid = uid;
+    this.#directory = directory;
     this.#mutex = mutex;
   }
 
@@ -36,14 +38,14 @@ export class SocketFile {
     return this.#stat() !== undefined;
   }
 
-  /** Links the socket that listens at `temporary` to the path. Returns `false` if another process has the path. */
+  /** Links the socket in the temporary directory to the path. Returns `false` if another process has the path. */
   async link(temporary: string): Promise<boolean> {
-    chmodSync(temporary, 0o600);
+    const socket = socketIn(temporary);
+    chmodSync(socket, 0o600);
     if (this.#mutex.heldForProcessLifetime && !(await this.#lock())) return false;
     try {
-      while (!tryLink(temporary, this.#path)) if (!(await this.#removeStale())) return false;
-      this.#ourInode = inodeOf(temporary);
-      unlinkSync(temporary);
+      while (!tryLink(socket, this.#path)) if (!(await this.#removeStale())) return false;
+      this.#ourInode = inodeOf(socket);
       await removeLeftovers(this.#path);
       return true;
     } finally {
@@ -94,37 +96,53 @@ export class SocketFile {
 
   /** Identifies the socket at the path, even if an inode number is reused. Throws if it is not a socket of this user. */
   #stat(): string | undefined {
-    const stats = stat(this.#path);
+    let stats: BigIntStats | undefined;
+    try {
+      stats = stat(this.#path);
+    } catch (cause) {
+      throw this.#unusableError(`it cannot be read (${messageOf(cause)})`, { cause });
+    }
     if (!stats) return undefined;
-    if (!stats.isSocket()) throw foreignFileError(this.#path, 'a file that is not a socket');
-    if (stats.uid !== BigInt(this.#uid ?? 0)) throw foreignFileError(this.#path, `a socket of user ${stats.uid}`);
+    if (!stats.isSocket()) throw this.#unusableError('it is in use by a file that is not a socket');
+    if (stats.uid !== BigInt(this.#directory.uid ?? 0)) {
+      throw this.#unusableError(`it is in use by a socket of user ${stats.uid}`);
+    }
     return `${stats.dev} ${stats.ino} ${stats.ctimeNs}`;
+  }
+
+  #unusableError(problem: string, options?: ErrorOptions): SingletonError {
+    return new SingletonError(
+      'ERR_SINGLETON_ENDPOINT_UNAVAILABLE',
+      `Cannot use the socket path ${this.#path}: ${problem}. Nothing was changed. ${directoryRemedy(this.#directory)}.`,
+      options,
+    );
   }
 }
 
 /**
- * Removes the temporary sockets of launches that were killed while they were binding. If the process of one is running, its
- * socket stays. A launch in another container may look dead: if its socket is removed, it fails and nothing else happens.
+ * Removes the temporary directories of launches that were killed while they were binding. If the process of one is running,
+ * its directory stays. A launch in another container may look dead: if its socket is removed, it fails and nothing else
+ * happens.
  */
 async function removeLeftovers(path: string): Promise<void> {
   const prefix = `${basename(path)}.`;
   try {
     for (const name of readdirSync(dirname(path))) {
       const pid = name.startsWith(prefix) ? TEMPORARY_SUFFIX.exec(name.slice(prefix.length))?.[1] : undefined;
-      if (pid === undefined || isRunning(Number(pid))) continue;
-      const file = join(dirname(path), name);
-      if (stat(file)?.isSocket() && !(await isListening(file))) unlinkSync(file);
+      if (pid === undefined || isRunning(Number.parseInt(pid, 36))) continue;
+      const directory = join(dirname(path), name);
+      if (isPrivateDirectory(directory) && !(await isListening(socketIn(directory)))) removeTemporary(directory);
     }
   } catch {
-    // Another launch may be doing the same. The next host removes what is left.
+    // The path is ours in any case.
   }
 }
 
-const TEMPORARY_SUFFIX = /^(\d{1,7})\.[a-z\d]{6}$/;
+const TEMPORARY_SUFFIX = /^([a-z\d]{1,6})\.[A-Za-z\d]{6}$/;
 
-/** Returns a path that no other launch uses. It adds at most `SUFFIX_BYTES`. */
-export function temporaryName(path: string): string {
-  return `${path}.${process.pid}.${Math.random().toString(36).slice(2, 8).padEnd(6, '0')}`;
+function isPrivateDirectory(path: string): boolean {
+  const stats = stat(path);
+  return stats !== undefined && stats.isDirectory() && (stats.mode & 0o777n) === 0o700n;
 }
 
 /** Probes: connects and disconnects without sending a byte. An error that proves nothing counts as listening. */
@@ -169,11 +187,4 @@ function stat(path: string): BigIntStats | undefined {
 
 function hasCode(error: unknown, code: string): boolean {
   return error instanceof Error && 'code' in error && error.code === code;
-}
-
-function foreignFileError(path: string, found: string): SingletonError {
-  return new SingletonError(
-    'ERR_SINGLETON_ENDPOINT_UNAVAILABLE',
-    `Cannot use the socket path ${path}: it is in use by ${found}, which is left unchanged. Choose another path.`,
-  );
 }

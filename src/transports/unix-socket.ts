@@ -8,18 +8,25 @@ import type { KernelMutex } from './kernel-mutex.ts';
 import { connect, endpointUnavailableError, listen, type ServerNaming } from './net.ts';
 import type { SocketPath } from './pipe-path.ts';
 import { detectReset, withReset } from './pipe-reset.ts';
-import { checkDirectory } from './socket-directory.ts';
-import { SocketFile, temporaryName } from './socket-file.ts';
+import {
+  checkDirectory,
+  createTemporary,
+  type Directory,
+  directoryRemedy,
+  removeTemporary,
+  socketIn,
+} from './socket-directory.ts';
+import { SocketFile } from './socket-file.ts';
 
 /** A Unix socket. Its file outlives a host that crashes, and the next host removes it. */
 export function unixSocket({ path, directory }: SocketPath, mutex: KernelMutex): Transport {
   const endpoint = `unix://${path}`;
   /** The last connect found no host, so that a socket at the path may be stale. */
   let maybeStale = false;
-  const createFile = (): SocketFile => new SocketFile(path, directory.uid, mutex);
+  const createFile = (): SocketFile => new SocketFile(path, directory, mutex);
   const naming: ServerNaming = {
     endpointOf: () => endpoint,
-    unavailableError: (cause) => endpointUnavailableError(endpoint, cause, REASONS),
+    unavailableError: (cause) => endpointUnavailableError(endpoint, cause, reasonsOf(cause, directory)),
   };
 
   async function tryListen(
@@ -29,14 +36,16 @@ export function unixSocket({ path, directory }: SocketPath, mutex: KernelMutex):
     checkDirectory(directory, { create: true });
     const file = createFile();
     if (file.exists && options.skipProbe && !maybeStale) return undefined;
-    const temporary = temporaryName(path);
     const onSocket = (socket: Socket): void => onConnection(Object.assign(withReset(socket), { isPeerGone, isProbe }));
-    const listener = await listen({ path: temporary }, naming, onSocket, options);
+    const temporary = createTemporary(path);
+    let listener: Listener | undefined;
     let isLinked = false;
     try {
+      listener = await listen({ path: socketIn(temporary) }, naming, onSocket, options);
       isLinked = listener !== undefined && (await file.link(temporary));
       return isLinked && listener ? linkedListener(listener, file, options) : undefined;
     } finally {
+      removeTemporary(temporary);
       if (!isLinked) await listener?.close();
     }
   }
@@ -109,11 +118,16 @@ function isProbe(this: Socket): boolean {
   return this.bytesRead === 0 && this.readableEnded;
 }
 
-const REASONS = {
-  EACCES: 'the system does not allow it. Choose a path in a directory of your own',
-  EPERM: 'the file system has no hard links. Choose a path on another file system',
-  EROFS: 'the file system is read-only. Choose a path on another file system',
-};
+/** Explains the error codes of the system that another directory may help with. */
+function reasonsOf(cause: unknown, directory: Directory): Record<string, string> {
+  const isLink = cause instanceof Error && 'syscall' in cause && cause.syscall === 'link';
+  const remedy = directoryRemedy(directory);
+  const forbidden = `${isLink ? NO_HARD_LINKS : 'the system does not allow it'}. ${remedy}`;
+  const readOnly = `the file system is read-only. ${remedy}`;
+  return { EACCES: forbidden, EPERM: forbidden, ENOSYS: forbidden, ENOTSUP: forbidden, EROFS: readOnly };
+}
+
+const NO_HARD_LINKS = 'hard links are not possible there: Android forbids them, and some file systems have none';
 
 /** Calls `check` when something changes in the directory of a file, and every 5 s. Does not keep the process alive. */
 export function watchFile(path: string, check: () => void): { close(): void } {

@@ -122,16 +122,31 @@ describe.skipIf(isWindows)('pipe() with a Unix socket', () => {
       await listen(pipe({ path }));
     });
 
-    test('is removed with the temporary names of dead launches, and nothing else', async () => {
+    test('is removed with the temporary directories of dead launches, and nothing else', async () => {
       const path = freshPath();
-      const dead = spawnSync(process.execPath, ['--version']).pid;
-      await createStaleSocket(`${path}.${dead}.abc123`);
-      await createStaleSocket(`${path}.${process.pid}.abc123`);
-      writeFileSync(`${path}.${dead}.def456`, 'not a socket');
-      await createStaleSocket(`${path}.${dead}.more.abc123`);
+      const [dead, alive] = [spawnSync(process.execPath, ['--version']).pid, process.pid].map((pid) =>
+        pid.toString(36),
+      );
+      const create = (suffix: string, mode = 0o700): string => {
+        const directory = `${path}.${suffix}`;
+        mkdirSync(directory, { mode });
+        return join(directory, 's');
+      };
+      create(`${dead}.empty1`);
+      await createStaleSocket(create(`${dead}.Stale1`));
+      const live = createServer().listen(create(`${dead}.alive1`));
+      onTestFinished(() => void live.close());
+      await once(live, 'listening');
+      await createStaleSocket(create(`${alive}.abc123`));
+      writeFileSync(create(`${dead}.def456`), 'not a socket');
+      create(`${dead}.mode75`, 0o755);
+      await createStaleSocket(create(`${dead}.more.abc123`));
+      await createStaleSocket(`${path}.${dead}.socket`);
       await listen(pipe({ path }));
-      const kept = ['', `.${dead}.def456`, `.${dead}.more.abc123`, `.${process.pid}.abc123`];
-      expect(readdirSync(join(path, '..'))).toEqual(kept.map((suffix) => `socket${suffix}`).toSorted());
+      const kept = ['alive1', 'def456', 'mode75', 'more.abc123', 'socket'].map((suffix) => `.${dead}.${suffix}`);
+      expect(readdirSync(join(path, '..'))).toEqual(
+        ['', `.${alive}.abc123`, ...kept].map((suffix) => `socket${suffix}`).toSorted(),
+      );
     });
   });
 
