@@ -83,7 +83,7 @@ export interface Arrival<T, R = unknown> {
  * - `timeout`: the hold time has expired.
  * - `threshold`: `releaseThreshold` was reached.
  * - `aborted`: the signal aborted.
- * - `lost`: another process removed or replaced the endpoint.
+ * - `lost`: another process took the endpoint away, for example by replacing the socket file.
  */
 export type ReleaseReason = 'manual' | 'timeout' | 'threshold' | 'aborted' | 'lost';
 

@@ -23,7 +23,7 @@ export interface Transport {
 
 /** Options of `Transport.listen`. */
 export interface ListenOptions {
-  /** Call it with an error if a connection failed before `onConnection` was called. */
+  /** Call it with an error if a connection failed before `onConnection` was called, or with the reason before `onLost`. */
   readonly onWarning: (warning: SingletonError) => void;
   /** Call it once if another process has taken the endpoint away, or its file or lease is gone. */
   readonly onLost: () => void;

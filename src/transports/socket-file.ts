@@ -1,8 +1,8 @@
-import { type BigIntStats, chmodSync, linkSync, lstatSync, readdirSync, unlinkSync } from 'node:fs';
+import { type BigIntStats, chmodSync, linkSync, lstatSync, readdirSync, unlinkSync, utimesSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { basename, dirname, join } from 'node:path';
 import { SingletonError } from '../interface/errors.ts';
-import type { KernelMutex } from './kernel-mutex.ts';
+import { type KernelMutex, lockFilePath } from './kernel-mutex.ts';
 import { type Directory, directoryRemedy, messageOf, removeTemporary, socketIn } from './socket-directory.ts';
 
 /**
@@ -53,19 +53,36 @@ export class SocketFile {
     }
   }
 
-  /** Whether our socket is at the path. Also `true` if the file cannot be read. */
-  get isOurs(): boolean {
+  /** What is at the path. A file that cannot be read counts as our socket. */
+  get state(): 'ours' | 'missing' | 'replaced' {
     try {
-      return this.#ourInode !== undefined && inodeOf(this.#path) === this.#ourInode;
+      const inode = inodeOf(this.#path);
+      if (inode === undefined) return 'missing';
+      return inode === this.#ourInode ? 'ours' : 'replaced';
     } catch {
-      return true;
+      return 'ours';
+    }
+  }
+
+  /**
+   * Makes our files look new. Programs that remove old files ask the system which sockets are in use, but it knows ours by the
+   * temporary path only.
+   */
+  refreshTimes(): void {
+    const now = Date.now();
+    try {
+      for (const path of [this.#path, ...(this.#mutex.heldForProcessLifetime ? [lockFilePath(this.#path)] : [])]) {
+        if (now - Number(stat(path)?.mtimeMs ?? now) > MAX_AGE) utimesSync(path, now / 1000, now / 1000);
+      }
+    } catch {
+      // The file was removed meanwhile, or the file system keeps no times. If it is removed, the host binds it anew.
     }
   }
 
   /** Removes our socket from the path. Call it before the socket stops listening. */
   unlink(): void {
     try {
-      if (this.isOurs) unlinkSync(this.#path);
+      if (this.#ourInode !== undefined && this.state === 'ours') unlinkSync(this.#path);
     } finally {
       this.#ourInode = undefined;
       this.#unlock();
@@ -118,6 +135,9 @@ export class SocketFile {
     );
   }
 }
+
+/** Milliseconds. Programs that clean temporary directories remove files that are days old. */
+const MAX_AGE = 3_600_000;
 
 /**
  * Removes the temporary directories of launches that were killed while they were binding. If the process of one is running,

@@ -1,6 +1,4 @@
-import { type FSWatcher, watch } from 'node:fs';
 import type { Socket } from 'node:net';
-import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SingletonError } from '../interface/errors.ts';
 import type { Connection, ConnectOptions, Listener, ListenOptions, Transport } from '../interface/transport.ts';
@@ -17,6 +15,7 @@ import {
   socketIn,
 } from './socket-directory.ts';
 import { SocketFile } from './socket-file.ts';
+import { type Bound, UnixListener } from './unix-listener.ts';
 
 /** A Unix socket. Its file outlives a host that crashes, and the next host removes it. */
 export function unixSocket({ path, directory }: SocketPath, mutex: KernelMutex): Transport {
@@ -29,10 +28,10 @@ export function unixSocket({ path, directory }: SocketPath, mutex: KernelMutex):
     unavailableError: (cause) => endpointUnavailableError(endpoint, cause, reasonsOf(cause, directory)),
   };
 
-  async function tryListen(
+  async function tryBind(
     onConnection: (connection: Connection) => void,
     options: ListenOptions,
-  ): Promise<Listener | undefined> {
+  ): Promise<Bound | undefined> {
     checkDirectory(directory, { create: true });
     const file = createFile();
     if (file.exists && options.skipProbe && !maybeStale) return undefined;
@@ -43,40 +42,29 @@ export function unixSocket({ path, directory }: SocketPath, mutex: KernelMutex):
     try {
       listener = await listen({ path: socketIn(temporary) }, naming, onSocket, options);
       isLinked = listener !== undefined && (await file.link(temporary));
-      return isLinked && listener ? linkedListener(listener, file, options) : undefined;
+      return isLinked && listener ? { listener, file } : undefined;
     } finally {
       removeTemporary(temporary);
       if (!isLinked) await listener?.close();
     }
   }
 
-  function linkedListener(listener: Listener, file: SocketFile, { onLost }: ListenOptions): Listener {
-    const watcher = watchFile(path, () => {
-      if (file.isOurs) return;
-      watcher.close();
-      onLost();
-    });
-    return {
-      ...listener,
-      async close() {
-        watcher.close();
-        try {
-          file.unlink();
-        } finally {
-          await listener.close();
-        }
-      },
-    };
+  async function bind(
+    onConnection: (connection: Connection) => void,
+    options: ListenOptions,
+  ): Promise<Bound | undefined> {
+    try {
+      return await tryBind(onConnection, options);
+    } catch (error) {
+      throw error instanceof SingletonError ? error : naming.unavailableError(error);
+    }
   }
 
   return {
     endpoint,
     async listen(onConnection, options) {
-      try {
-        return await tryListen(onConnection, options);
-      } catch (error) {
-        throw error instanceof SingletonError ? error : naming.unavailableError(error);
-      }
+      const bound = await bind(onConnection, options);
+      return bound && new UnixListener(path, bound, () => bind(onConnection, options), options);
     },
     async connect(options) {
       maybeStale = false;
@@ -128,28 +116,3 @@ function reasonsOf(cause: unknown, directory: Directory): Record<string, string>
 }
 
 const NO_HARD_LINKS = 'hard links are not possible there: Android forbids them, and some file systems have none';
-
-/** Calls `check` when something changes in the directory of a file, and every 5 s. Does not keep the process alive. */
-export function watchFile(path: string, check: () => void): { close(): void } {
-  const timer = setInterval(check, CHECK_INTERVAL).unref();
-  const watcher = tryWatch(dirname(path), check);
-  return {
-    close() {
-      clearInterval(timer);
-      watcher?.close();
-    },
-  };
-}
-
-/** Milliseconds. Some file systems report no changes. */
-const CHECK_INTERVAL = 5000;
-
-/** Returns `undefined` if the system's limit of watchers is reached. */
-function tryWatch(directory: string, check: () => void): FSWatcher | undefined {
-  try {
-    // An error ends the watcher. The timer continues.
-    return watch(directory, { persistent: false }, check).on('error', () => {});
-  } catch {
-    return undefined;
-  }
-}

@@ -1,7 +1,14 @@
 import { EventEmitter } from 'node:events';
 import { onTestFinished, test } from 'vitest';
 import type { Connection, ListenOptions, Transport } from '../../src/interface/transport.ts';
-import { type Listening, never, options, readAll, unexpected } from '../../src/transports/compliance-context.ts';
+import {
+  changes,
+  type Listening,
+  never,
+  options,
+  readAll,
+  unexpected,
+} from '../../src/transports/compliance-context.ts';
 import { guarantees, type TransportUnderTest } from '../../src/transports/compliance.ts';
 
 /** What every transport guarantees. */
@@ -9,7 +16,7 @@ export function testTransport(subject: TransportUnderTest): void {
   for (const { title, check } of guarantees(subject)) test(title, check);
 }
 
-export { never, options, readAll, unexpected };
+export { changes, never, options, readAll, unexpected };
 
 /** Listens until the test ends. */
 export async function listen(transport: Transport, given: Partial<ListenOptions> = {}): Promise<Listening> {

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { chmodSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, readdirSync, renameSync, rmSync, statSync, unlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { Singleton, SingletonError } from '../../src/index.ts';
 import { pipe } from '../../src/transports/pipe.ts';
-import { fixture, launch, type Program, run } from '../helpers/program.ts';
+import { fixture, launch, type Program, run, waitUntil } from '../helpers/program.ts';
 import { socketFolder } from '../helpers/socket-folder.ts';
 
 // Windows itself removes a named pipe and decides when it is lost.
@@ -56,6 +56,18 @@ describe.skipIf(process.platform === 'win32')('a program at a path', () => {
     expect(await host.line('release')).toMatchObject({ reason: 'lost' });
     expect((await host.exited()).code).toBe(0);
     expect(statSync(path).ino).toBe(ino);
+  });
+
+  test('keeps its endpoint when its socket was removed', async () => {
+    const path = join(socketFolder(), 'app.sock');
+    const host = launch({ options: {}, pipe: path });
+    await host.line('host');
+    const { ino } = statSync(path);
+    unlinkSync(path);
+    await waitUntil('a new socket', async () => (statSync(path, { throwIfNoEntry: false })?.ino ?? ino) !== ino);
+    expect((await launch({ options: {}, pipe: path }, 'after').exited()).code).toBe(0);
+    expect(await host.line('args')).toMatchObject({ args: ['after'] });
+    expect(host.all('release')).toEqual([]);
   });
 
   test('keeps its endpoint when it is frozen: 700 launches reject with HOST_UNRESPONSIVE', async () => {

@@ -11,7 +11,6 @@ import {
   type Stats,
   statSync,
   symlinkSync,
-  unlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { createServer } from 'node:net';
@@ -217,15 +216,6 @@ describe.skipIf(isWindows)('pipe() with a Unix socket', () => {
   });
 
   describe('is lost', () => {
-    test('when it is removed', async () => {
-      const path = freshPath();
-      const onLost = vi.fn<() => void>();
-      await listen(pipe({ path }), { onLost });
-      unlinkSync(path);
-      await vi.waitUntil(() => onLost.mock.calls.length > 0, { timeout: 60_000 });
-      expect(onLost).toHaveBeenCalledOnce();
-    });
-
     test('when it is replaced, and close() does not remove the successor', async () => {
       const path = freshPath();
       const onLost = vi.fn<() => void>();
