@@ -8,7 +8,7 @@ console.log(`Properties run with seed ${seed}; to replay: FC_SEED=${seed} npm ru
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    setupFiles: ['test/property/seed.ts'],
+    setupFiles: ['test/property/seed.ts', 'test/helpers/fake-timers.ts'],
     env: { FC_SEED: seed },
     // No machine is that slow: only a test that hangs fails by its time.
     testTimeout: 120_000,

@@ -20,6 +20,7 @@ import { resolveOptions } from './resolve-options.ts';
 import { waitForResult } from './send.ts';
 import { Server } from './server.ts';
 import { Subscribers } from './subscribers.ts';
+import { clearTimeout, setTimeout } from '../interface/timers.ts';
 
 /** `released` is final. */
 type State = 'idle' | 'acquiring' | 'hosting' | 'released';

@@ -125,3 +125,13 @@ export function clientGoneError(): SingletonError {
   const message = 'Launch dropped: the client disconnected before it was dispatched.';
   return new SingletonError('ERR_SINGLETON_CONNECTION_FAILED', message);
 }
+
+/** The code of a system error, also of one from another realm. */
+export function codeOf(error: unknown): unknown {
+  return Object(error).code;
+}
+
+/** The message of an error, also of one from another realm. */
+export function messageOf(error: unknown): string {
+  return String(Object(error).message ?? error);
+}

@@ -32,6 +32,7 @@ import {
   type PackedLaunch,
 } from './messages.ts';
 import { type WireFormat, deserialize } from './serializer.ts';
+import { setImmediate } from '../interface/timers.ts';
 
 /** The host's side of the structured protocol. An idle connection costs one object and two listeners. */
 export function readLaunch<T, R>(

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { closeSync, constants, openSync, statSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { basename, dirname } from 'node:path';
-import { SingletonError } from '../interface/errors.ts';
+import { codeOf, messageOf, SingletonError } from '../interface/errors.ts';
 
 /**
  * A lock between processes. Only the process that has it may remove the socket file of a crashed host. The kernel
@@ -57,7 +57,7 @@ async function bindAbstractSockets(path: string): Promise<(() => void) | undefin
       servers.push(server);
     } catch (error) {
       unlock();
-      if (hasCode(error, 'EADDRINUSE')) return undefined;
+      if (codeOf(error) === 'EADDRINUSE') return undefined;
       throw lockFailedError(path, error);
     }
   }
@@ -75,7 +75,7 @@ async function lockFile(path: string): Promise<(() => void) | undefined> {
     const file = openSync(lockFilePath(path), O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_RDWR | O_EXLOCK, 0o600);
     return () => closeSync(file);
   } catch (error) {
-    if (hasCode(error, 'EAGAIN')) return undefined;
+    if (codeOf(error) === 'EAGAIN') return undefined;
     throw lockFailedError(path, error);
   }
 }
@@ -92,14 +92,10 @@ async function rejectUnsupported(path: string): Promise<never> {
   );
 }
 
-function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code;
-}
-
 function lockFailedError(path: string, cause: unknown): SingletonError {
   return new SingletonError(
     'ERR_SINGLETON_ENDPOINT_UNAVAILABLE',
-    `Cannot lock ${path}: ${cause instanceof Error ? cause.message : String(cause)}. Without the lock a launch cannot ` +
+    `Cannot lock ${path}: ${messageOf(cause)}. Without the lock a launch cannot ` +
       'safely replace the socket file of a crashed host. Choose another path or name.',
     { cause },
   );

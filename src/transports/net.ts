@@ -1,5 +1,5 @@
 import { createConnection, createServer, type NetConnectOpts, type Server, type Socket } from 'node:net';
-import { SingletonError } from '../interface/errors.ts';
+import { codeOf, messageOf, SingletonError } from '../interface/errors.ts';
 import { type AbortableOptions, type Listener, type ListenOptions, onAbort } from '../interface/transport.ts';
 
 /** How a transport names its server, once it is listening and if it cannot. */
@@ -64,8 +64,7 @@ export function endpointUnavailableError(
   cause: unknown,
   reasons: Readonly<Record<string, string>>,
 ): SingletonError {
-  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
-  const reason = reasons[code] ?? (cause instanceof Error ? cause.message : String(cause));
+  const reason = reasons[String(codeOf(cause))] ?? messageOf(cause);
   return new SingletonError('ERR_SINGLETON_ENDPOINT_UNAVAILABLE', `Cannot listen on ${endpoint}: ${reason}.`, {
     cause,
   });

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { isUint8Array } from '../interface/bytes.ts';
 import type { Connection } from '../interface/transport.ts';
 
 /**
@@ -26,7 +27,7 @@ export function detectReset(socket: Socket | undefined): Socket | undefined {
   let received = Buffer.alloc(0);
   socket.push = (chunk: unknown, encoding) => {
     const isEnd = chunk === null;
-    if (chunk instanceof Uint8Array) received = Buffer.concat([received, chunk]);
+    if (isUint8Array(chunk)) received = Buffer.concat([received, chunk]);
     if (RESET.equals(received.subarray(0, RESET.length))) {
       socket.destroy(Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' }));
       return false;

@@ -1,4 +1,5 @@
 import { userInfo } from 'node:os';
+import { checkOptionNames, type OptionNames } from '../interface/option-names.ts';
 import type { Transport } from '../interface/transport.ts';
 import { kernelMutex } from './kernel-mutex.ts';
 import { connect, endpointUnavailableError, listen, type ServerNaming } from './net.ts';
@@ -14,7 +15,8 @@ export type { PipeOptions };
  * @throws SingletonError `ERR_SINGLETON_INVALID_OPTION`
  */
 export function pipe(options: PipeOptions): Transport {
-  const resolved = resolvePath(options ?? {}, {
+  checkOptionNames(options, OPTION_NAMES);
+  const resolved = resolvePath(options, {
     platform: process.platform,
     uid: process.geteuid?.(),
     username: () => userInfo().username,
@@ -23,6 +25,8 @@ export function pipe(options: PipeOptions): Transport {
     ? namedPipe(resolved.path)
     : unixSocket(resolved, kernelMutex(process.platform));
 }
+
+const OPTION_NAMES: OptionNames<PipeOptions> = { name: true, path: true, directory: true };
 
 /** A named pipe of Windows. The system frees it when its host ends. */
 export function namedPipe(path: string): Transport {

@@ -1,6 +1,6 @@
 import { lstatSync, mkdirSync, mkdtempSync, rmdirSync, type Stats, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { SingletonError } from '../interface/errors.ts';
+import { codeOf, messageOf, SingletonError } from '../interface/errors.ts';
 
 /** The directory of a socket file. */
 export interface Directory {
@@ -74,7 +74,7 @@ function createDirectory(directory: Directory): Stats | undefined {
     mkdirSync(directory.path, { mode: 0o700 });
   } catch (cause) {
     // EEXIST: another launch has created it meanwhile.
-    if (!(cause instanceof Error && 'code' in cause && cause.code === 'EEXIST')) {
+    if (codeOf(cause) !== 'EEXIST') {
       throw unsafeDirectoryError(directory, `It cannot be created (${messageOf(cause)}).`, { cause });
     }
   }
@@ -83,10 +83,6 @@ function createDirectory(directory: Directory): Stats | undefined {
 
 function octal(mode: number): string {
   return (mode & 0o777).toString(8).padStart(4, '0');
-}
-
-export function messageOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
 }
 
 function unsafeDirectoryError(directory: Directory, problem: string, options?: ErrorOptions): SingletonError {

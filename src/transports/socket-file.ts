@@ -1,9 +1,9 @@
 import { type BigIntStats, chmodSync, linkSync, lstatSync, readdirSync, unlinkSync, utimesSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { basename, dirname, join } from 'node:path';
-import { SingletonError } from '../interface/errors.ts';
+import { codeOf, messageOf, SingletonError } from '../interface/errors.ts';
 import { type KernelMutex, lockFilePath } from './kernel-mutex.ts';
-import { type Directory, directoryRemedy, messageOf, removeTemporary, socketIn } from './socket-directory.ts';
+import { type Directory, directoryRemedy, removeTemporary, socketIn } from './socket-directory.ts';
 
 /**
  * The file of a host's socket. It outlives a host that crashes. Three rules make that safe:
@@ -182,7 +182,7 @@ function isRunning(pid: number): boolean {
   try {
     return process.kill(pid, 0);
   } catch (error) {
-    return !hasCode(error, 'ESRCH');
+    return codeOf(error) !== 'ESRCH';
   }
 }
 
@@ -191,7 +191,7 @@ function tryLink(from: string, to: string): boolean {
     linkSync(from, to);
     return true;
   } catch (error) {
-    if (hasCode(error, 'EEXIST')) return false;
+    if (codeOf(error) === 'EEXIST') return false;
     throw error;
   }
 }
@@ -203,8 +203,4 @@ function inodeOf(path: string): string | undefined {
 
 function stat(path: string): BigIntStats | undefined {
   return lstatSync(path, { bigint: true, throwIfNoEntry: false });
-}
-
-function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code;
 }

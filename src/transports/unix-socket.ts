@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { SingletonError } from '../interface/errors.ts';
+import { codeOf, SingletonError } from '../interface/errors.ts';
 import type { Connection, ConnectOptions, Listener, ListenOptions, Transport } from '../interface/transport.ts';
 import type { KernelMutex } from './kernel-mutex.ts';
 import { connect, endpointUnavailableError, listen, type ServerNaming } from './net.ts';
@@ -93,7 +93,7 @@ const RETRY_DELAY = 30;
 
 function isQueueFull(error: unknown): boolean {
   const cause = error instanceof SingletonError ? error.cause : undefined;
-  return cause instanceof Error && 'code' in cause && cause.code === 'EAGAIN';
+  return codeOf(cause) === 'EAGAIN';
 }
 
 /** Only a write finds out whether a peer that has half-closed is still connected. The peer does not see an empty one. */
@@ -108,7 +108,7 @@ function isProbe(this: Socket): boolean {
 
 /** Explains the error codes of the system that another directory may help with. */
 function reasonsOf(cause: unknown, directory: Directory): Record<string, string> {
-  const isLink = cause instanceof Error && 'syscall' in cause && cause.syscall === 'link';
+  const isLink = Object(cause).syscall === 'link';
   const remedy = directoryRemedy(directory);
   const forbidden = `${isLink ? NO_HARD_LINKS : 'the system does not allow it'}. ${remedy}`;
   const readOnly = `the file system is read-only. ${remedy}`;

@@ -47,4 +47,25 @@ describe('the package', () => {
       { event: 'done', reply: 'a', names: ['MultipleSingletonsError', 'SingletonError'] },
     ]);
   });
+
+  it('works after the tests of a program have replaced the timers', async () => {
+    const dist = new URL('../../dist/', import.meta.url).href;
+    const code = `
+      const { Singleton } = await import('${dist}index.js');
+      const { json } = await import('${dist}codecs/json.js');
+      globalThis.setTimeout = globalThis.setImmediate = () => ({ ref() {}, unref() {} });
+      globalThis.clearTimeout = globalThis.clearImmediate = () => {};
+      const options = { port: 0, codec: json(), args: 'a', secret: 'a secret of twenty bytes' };
+      const app = await Singleton.acquire(options);
+      app.on('args', () => {});
+      const port = Number(new URL(app.endpoint).port);
+      const { exitCode } = await Singleton.send({ ...options, port, wait: true });
+      await app.release();
+      console.log(JSON.stringify({ event: 'done', exitCode }));
+    `;
+    const program = run(process.execPath, ['--input-type=module', '--eval', code]);
+
+    expect(await program.exited()).toEqual({ code: 0, signal: null });
+    expect(program.lines).toEqual([{ event: 'done', exitCode: 0 }]);
+  });
 });

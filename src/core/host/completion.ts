@@ -1,5 +1,6 @@
 import type { Session } from '../../interface/codec.ts';
 import type { ListenerResult } from './call-safely.ts';
+import { clearTimeout, setTimeout } from '../../interface/timers.ts';
 
 /**
  * Milliseconds from when a stream that a listener used is idle, to the end of the session: a child process whose output was

@@ -1,0 +1,9 @@
+/**
+ * The timers of Node, which test frameworks do not replace: with the global ones, fake timers of a program's tests would stop
+ * deadlines. An import of node:timers would load more of Node than a launch needs.
+ */
+const timers: typeof import('node:timers') = process.getBuiltinModule('node:timers');
+
+export const setTimeout: typeof timers.setTimeout = timers.setTimeout;
+export const clearTimeout: typeof timers.clearTimeout = timers.clearTimeout;
+export const setImmediate: typeof timers.setImmediate = timers.setImmediate;
