@@ -36,7 +36,7 @@ export class LaunchEmitter<T, R> extends TypedEmitter<SingletonEvents<T, R>> {
 
   /**
    * Launches for a `for await` loop, one at a time: the next one is dispatched when the loop has finished with the one
-   * before, also to `args` listeners and observers. Ends with the release. A waiting launch fails if the loop is left before
+   * before, also to `args` listeners and observers. Ends with the release, or if `acquire()` fails. A waiting launch fails if the loop is left before
    * it has a result.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<Arrival<T, R>, undefined> {

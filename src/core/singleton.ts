@@ -175,12 +175,12 @@ export class Singleton<T = readonly string[], R = unknown> extends LaunchEmitter
     this.#state = state;
     if (state === 'acquiring') signal?.addEventListener('abort', this.#abort, { once: true });
     else if (state !== 'hosting') signal?.removeEventListener('abort', this.#abort);
+    if (state === 'idle') this.#context.subscribers.endIterators();
     if (state === 'hosting' && timeout > 0) this.#timer = setTimeout(this.#onHoldTimeout, timeout).unref();
     else if (state === 'released') clearTimeout(this.#timer);
   }
 
   async #acquire(): Promise<this> {
-    const { optionWarning } = this.#options;
     try {
       const delivery = await acquire((attempt) => this.#server.listen(attempt), this.#options, this.#lifetime);
       if (delivery) return await this.#exit(delivery);
@@ -199,7 +199,7 @@ export class Singleton<T = readonly string[], R = unknown> extends LaunchEmitter
       throw error;
     }
     // A tick later, so that listeners that are added after `await acquire()` get it.
-    if (optionWarning) process.nextTick(this.#warn, optionWarning);
+    if (this.#options.optionWarning) process.nextTick(this.#warn, this.#options.optionWarning);
     this.#onListenersChange();
     return this;
   }

@@ -25,7 +25,13 @@ export class Subscribers<T, R> {
   /** No further launch arrives. */
   end(): void {
     this.observers.clear();
+    this.endIterators();
+  }
+
+  /** Loops do not outlive a failed `acquire()`: nothing else would tell them. */
+  endIterators(): void {
     for (const iterator of this.iterators) iterator.end();
+    this.iterators.clear();
   }
 }
 

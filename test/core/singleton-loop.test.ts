@@ -1,8 +1,8 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import { describe, expect, it } from 'vitest';
-import type { Singleton } from '../../src/index.ts';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { Singleton } from '../../src/index.ts';
 import { startHostOn, launchWaiting, type Strings, wires } from '../helpers/answer.ts';
-import { launch, startHost } from '../helpers/host.ts';
+import { launch, portOf, startHost } from '../helpers/host.ts';
 
 const [wire] = wires;
 
@@ -18,6 +18,20 @@ function loopOver(app: Singleton): { readonly seen: Strings[]; readonly go: () =
   })();
   return { seen, go: () => finish.shift()?.(), done };
 }
+
+it('ends a loop that was begun before acquire() when that fails, and a later one gets launches', async () => {
+  const host = await startHost();
+  const app = new Singleton({ port: portOf(host), args: ['a'], strict: false });
+  const next = app[Symbol.asyncIterator]().next();
+  await expect(app.acquire()).rejects.toMatchObject({ code: 'ERR_SINGLETON_ALREADY_RUNNING' });
+  expect(await next).toEqual({ value: undefined, done: true });
+  await host.release();
+  await app.acquire();
+  onTestFinished(() => app.release());
+  const later = app[Symbol.asyncIterator]().next();
+  await launch(app, ['b']);
+  expect(await later).toMatchObject({ value: { args: ['b'] } });
+});
 
 async function turns(): Promise<void> {
   for (let count = 0; count < 3; count += 1) await turn();

@@ -8,6 +8,7 @@ import {
   isFree,
   launch,
   type Program,
+  run,
   dispatchedArgs,
   waitUntil,
 } from '../helpers/program.ts';
@@ -324,3 +325,22 @@ describe('process.exit() in a listener', () => {
     expect(await ended).toBe('ECONNRESET');
   });
 });
+
+test.runIf(process.platform === 'linux')(
+  'warns once of a limit of open files that is too low for maxConnections',
+  async () => {
+    const program = `
+    import { Singleton } from ${JSON.stringify(new URL('../../dist/index.js', import.meta.url).href)};
+    const app = await Singleton.acquire({ port: 0 });
+    app.on('warning', ({ code, message }) => console.log(JSON.stringify({ event: 'warning', code, message })));
+    app.on('args', () => {});
+    await Singleton.send({ port: Number(new URL(app.endpoint).port), args: ['a'] });
+    await app.release();`;
+    const command = 'ulimit -n 64 && exec "$0" --input-type=module --eval "$1"';
+    const host = run('bash', ['-c', command, process.execPath, program]);
+    expect(await host.exited()).toEqual({ code: 0, signal: null });
+    expect(host.all('warning')).toMatchObject([
+      { code: 'ERR_SINGLETON_BUSY', message: expect.stringContaining('may open 64 files') },
+    ]);
+  },
+);
