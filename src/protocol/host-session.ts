@@ -16,6 +16,9 @@ import { type WireFormat, requireSize, serialize } from './serializer.ts';
 
 const EMPTY = new Uint8Array(0);
 
+/** `pending`: the receipt was not sent. `closing`: no output is accepted, and the result follows what was written. */
+type State = 'pending' | 'open' | 'closing' | 'closed';
+
 /** The host's side of a session. */
 export class HostSession<R> implements Session<R> {
   readonly stdout: RemoteOutput;
@@ -30,10 +33,9 @@ export class HostSession<R> implements Session<R> {
   onChange: () => void = () => {};
   onLate: () => void = () => {};
   #result: Frame | undefined;
-  #isOpen = false;
+  #state: State = 'pending';
+  /** Whether the host wants the result to be sent. */
   #isEnding = false;
-  #isClosing = false;
-  #isClosed = false;
   #finish: (error?: SingletonError) => void = () => {};
 
   constructor(wireFormat: WireFormat<unknown, R>, stream: Duplex, options: ProtocolOptions) {
@@ -79,14 +81,14 @@ export class HostSession<R> implements Session<R> {
 
   /** Called after the receipt was written. */
   open(): void {
-    this.#isOpen = true;
+    if (this.#state === 'pending') this.#state = 'open';
     this.#writer.uncork();
     this.#sendResult();
   }
 
   /** Takes the bytes that follow the launch. */
   push(chunk: Uint8Array): void {
-    if (this.#isClosed) return;
+    if (this.#state === 'closed') return;
     try {
       for (const { kind, body } of this.#decoder.push(chunk)) {
         if (kind !== KIND.stdin) throw malformedError(`stdin (kind ${KIND.stdin}), got a frame of kind ${kind}`);
@@ -103,14 +105,14 @@ export class HostSession<R> implements Session<R> {
 
   /** The client disconnected, or broke the protocol. */
   clientGone(error?: SingletonError): void {
-    if (this.#isClosed) return;
+    if (this.#state === 'closed') return;
     if (error) this.#finish(error);
     this.#destroy(error ?? disconnectedError());
   }
 
   /** Ends at once: sends the result if all output is flushed, otherwise `ERR_SINGLETON_RELEASED`. */
   abort(): void {
-    if (this.#isClosed) return;
+    if (this.#state === 'closed') return;
     const isFlushed = this.stdout.writableLength + this.stderr.writableLength === 0;
     const result = isFlushed ? this.#result : undefined;
     this.#writer.write(result ?? encodeRefusal('ERR_SINGLETON_RELEASED'));
@@ -118,7 +120,7 @@ export class HostSession<R> implements Session<R> {
   }
 
   get isSettled(): boolean {
-    return this.#result !== undefined || this.#isClosed;
+    return this.#result !== undefined || this.#state === 'closed';
   }
 
   get isInUse(): boolean {
@@ -146,12 +148,12 @@ export class HostSession<R> implements Session<R> {
   /** Sends the result, once, after the receipt and all output. */
   #sendResult(): void {
     const result = this.#result;
-    if (!result || !this.#isEnding || !this.#isOpen || this.#isClosing || this.#isClosed) return;
-    this.#isClosing = true;
+    if (!result || !this.#isEnding || this.#state !== 'open') return;
+    this.#state = 'closing';
     const outputs = [this.stdout, this.stderr];
     const onClose = (): void => {
-      if (this.#isClosed || !outputs.every(({ closed }) => closed)) return;
-      this.#isClosed = true;
+      if (this.#state === 'closed' || !outputs.every(({ closed }) => closed)) return;
+      this.#state = 'closed';
       this.stdin.destroy();
       this.#writer.write(result);
       this.#finish();
@@ -161,7 +163,7 @@ export class HostSession<R> implements Session<R> {
   }
 
   #destroy(error: SingletonError): void {
-    this.#isClosed = true;
+    this.#state = 'closed';
     this.#changed();
     for (const stream of [this.stdout, this.stderr, this.stdin]) stream.destroy(error);
     this.#finish();

@@ -1,4 +1,5 @@
 import { Readable, Writable } from 'node:stream';
+import { tryBytes } from '../interface/bytes.ts';
 import type { FrameWriter } from './frames.ts';
 import { GrowingBuffer } from './growing-buffer.ts';
 import { malformedError, MAX_RAW_BYTES } from './messages.ts';
@@ -130,7 +131,8 @@ export class RemoteOutput extends Writable {
 
   override _write(chunk: Uint8Array, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
     this.#settleWrite = done;
-    this.#send(chunk);
+    // The bytes that it has, not those that a "length" of its own says.
+    this.#send(tryBytes(chunk) ?? chunk);
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {

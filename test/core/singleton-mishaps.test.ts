@@ -183,6 +183,26 @@ it('resets the backlog when a `warning` listener aborts acquire(), so that those
   expect(app.clients).toBe(0);
 });
 
+it('rejects when the endpoint is lost while the host is loaded, and can acquire it again', async () => {
+  const transport = new ScriptedTransport();
+  const { protocol, ...rest } = legacy();
+  let losses = 1;
+  const inbound = (): ReturnType<typeof protocol.inbound> => {
+    if (losses-- > 0) transport.listening?.options.onLost();
+    return protocol.inbound();
+  };
+  const app = new Singleton({ transport, codec: { ...rest, protocol: { ...protocol, inbound } } });
+  const { order } = recordEvents(app);
+  await expect(app.acquire()).rejects.toMatchObject({
+    code: 'ERR_SINGLETON_ENDPOINT_UNAVAILABLE',
+    message: expect.stringContaining('acquire again'),
+  });
+  expect(order).toEqual([]);
+  await app.acquire();
+  expect(app.listening).toBe(true);
+  await app.release();
+});
+
 it('emits a warning when the listener cannot be closed while the host is loaded', async () => {
   const cause = new Error('unlink');
   const { app, acquiring } = await loading(() => Promise.reject(cause));

@@ -1,4 +1,5 @@
 import { PassThrough } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { json } from '../../../src/codecs/json.ts';
@@ -19,7 +20,7 @@ async function answered(listener: (client: AnyClient) => unknown, options: { rea
   const result: Receipt | SingletonError = await Singleton.send({ ...shared, ...streams, wait: true }).catch(
     (error: SingletonError) => error,
   );
-  return { app, warnings, result };
+  return { app, warnings, result, stdout: await text(streams.stdout.end()) };
 }
 
 const failed = { code: 'ERR_SINGLETON_LISTENER_FAILED' };
@@ -60,6 +61,17 @@ describe('client.exit', () => {
     expect(returned).toEqual([false]);
     expect(warnings).toMatchObject([{ ...failed, cause: { code: 'ERR_SINGLETON_INVALID_OPTION' } }]);
     expect(app.listening).toBe(true);
+  });
+});
+
+describe('client.stdout', () => {
+  it.each(['length', 'byteLength'])('sends the bytes of a buffer, whatever its "%s" says', async (key) => {
+    const bytes = Object.defineProperty(Buffer.from('ab'), key, { value: 100_000 });
+    const { stdout } = await answered((client) => {
+      client.stdout.write(bytes);
+      client.exit(0);
+    });
+    expect(stdout).toBe('ab');
   });
 });
 
