@@ -88,10 +88,10 @@ export class HostConnection<T, R> implements LaunchHandler<T, R> {
     if (!this.#isSettled) this.#end(error);
   }
 
-  /** The host has no more time: tells the client that its launch was dispatched, or else that it may deliver it again. */
-  answerNow(): void {
-    if (this.#receipt) this.#responder?.accept(this.#receipt);
-    this.#responder?.rejectRetryable();
+  /** Ends it now: a client whose launch was dispatched learns so, or has its session aborted; any other may try again. */
+  end(error: SingletonError): void {
+    if (!this.#isSettled) this.#end(error);
+    else if (this.#state === 'dispatching' || this.#state === 'open') this.#answer();
   }
 
   destroy(): void {
@@ -145,13 +145,18 @@ export class HostConnection<T, R> implements LaunchHandler<T, R> {
     const connection = this.#connection;
     if (!connection.isProbe?.()) this.#host.warn(asSingletonError(error));
     try {
-      this.answerNow();
+      this.#answer();
     } catch {
       resetConnection(connection);
     }
     // If the client has ended, end too; otherwise reset, so that this side does not enter TIME_WAIT.
     if (!this.#responder && !(connection.readableEnded && !this.#manager.isClosing)) resetConnection(connection);
     this.#close('closing');
+  }
+
+  #answer(): void {
+    if (this.#receipt) this.#responder?.accept(this.#receipt);
+    this.#responder?.rejectRetryable();
   }
 
   /** A client with an answer closes first, so that this side does not enter TIME_WAIT. */

@@ -41,7 +41,7 @@ export class ConnectionManager<T, R> implements ServedConnections {
     }
     const accepted = new HostConnection(connection, this.#host, this);
     this.#all.add(accepted);
-    if (this.#all.size === 1) onExit(this.#onExit);
+    if (this.#all.size === 1) onExit(this.#endAll);
     // An absolute deadline: an idle timer would be reset by each byte of a client that trickles.
     this.#expire(accepted, this.#host.options.receiveTimeout);
     accepted.read();
@@ -60,10 +60,10 @@ export class ConnectionManager<T, R> implements ServedConnections {
     if (state === 'closing') this.#expire(connection, CLOSE_TIMEOUT);
     this.#openSessions += Number(state === 'open') - Number(before === 'open');
     // Registered last, so that the user's 'exit' handlers can still set a result.
-    if (connection.hasResponder && (state === 'dispatching' || state === 'open')) onExit(this.#onExit);
+    if (connection.hasResponder && (state === 'dispatching' || state === 'open')) onExit(this.#endAll);
     if (before === 'open' || state === 'open') this.#host.onListenersChange();
     if (this.#all.size > 0) return;
-    offExit(this.#onExit);
+    offExit(this.#endAll);
     this.#stopSweep();
     for (const resolve of this.#drained.splice(0)) resolve();
   }
@@ -71,7 +71,7 @@ export class ConnectionManager<T, R> implements ServedConnections {
   /** From now on no launch is dispatched. Clients that have not sent theirs are reset, so that they try again. */
   rejectUnfinished(): void {
     this.isClosing = true;
-    for (const connection of this.#all) connection.onError(releasedError());
+    for (const connection of this.#all) if (connection.isReading) connection.end(releasedError());
   }
 
   /** Resolves when the last connection has closed, after CLOSE_TIMEOUT and FLUSH_TIMEOUT at the latest. */
@@ -79,12 +79,12 @@ export class ConnectionManager<T, R> implements ServedConnections {
     if (this.#all.size === 0) return;
     const drained = new Promise<void>((resolve) => this.#drained.push(resolve));
     let timer = setTimeout(() => {
-      const answerable = new Set(
-        Array.from(this.#all).filter((one) => one.hasResponder && (one.isReading || one.state === 'open')),
-      );
-      this.rejectUnfinished();
-      this.#answerAll();
-      for (const connection of this.#all) if (!answerable.has(connection)) connection.destroy();
+      // What was answered and did not close in all that time is cut. The others are answered now, and have a moment to read it.
+      const isAnswerable = (one: HostConnection<T, R>): boolean =>
+        one.hasResponder && (one.isReading || one.state === 'open');
+      const answered = Array.from(this.#all).filter((one) => !isAnswerable(one));
+      this.#endAll();
+      for (const connection of answered) connection.destroy();
       timer = setTimeout(() => {
         for (const connection of this.#all) connection.destroy();
       }, FLUSH_TIMEOUT);
@@ -145,22 +145,15 @@ export class ConnectionManager<T, R> implements ServedConnections {
       this.#host.warn(tooManyConnectionsError(maxConnections, 'the launches of all others are complete'));
       return false;
     }
-    if (!answered) oldest.onError(tooManyConnectionsError(maxConnections, 'it was the oldest one that was incomplete'));
+    if (!answered) oldest.end(tooManyConnectionsError(maxConnections, 'it was the oldest one that was incomplete'));
     oldest.destroy();
     return true;
   }
 
-  readonly #onExit = (): void => {
-    this.rejectUnfinished();
-    this.#answerAll();
+  readonly #endAll = (): void => {
+    this.isClosing = true;
+    for (const connection of this.#all) connection.end(releasedError());
   };
-
-  /** Each client whose launch was dispatched learns so, or has its session aborted. */
-  #answerAll(): void {
-    for (const connection of this.#all) {
-      if (connection.state === 'dispatching' || connection.state === 'open') connection.answerNow();
-    }
-  }
 }
 
 function tooManyConnectionsError(maxConnections: number, why: string): SingletonError {
