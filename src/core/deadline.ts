@@ -1,6 +1,6 @@
 import { SingletonError } from '../interface/errors.ts';
-import { type ConnectOptions, onAbort } from '../interface/transport.ts';
 import { clearTimeout, setTimeout } from '../interface/timers.ts';
+import { type ConnectOptions, onAbort } from '../interface/transport.ts';
 
 /** Milliseconds between two attempts, with jitter so that launches do not retry in lockstep. */
 const MIN_BACKOFF = 5;

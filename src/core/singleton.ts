@@ -1,6 +1,7 @@
 import type { DeliveryResult } from '../interface/codec.ts';
 import { MultipleSingletonsError, SingletonError } from '../interface/errors.ts';
 import type { Receipt } from '../interface/receipt.ts';
+import { clearTimeout, setTimeout } from '../interface/timers.ts';
 import { acquire, send } from './acquire.ts';
 import { LazyAbortController, releasedError } from './deadline.ts';
 import { describe, inspectBy } from './describe.ts';
@@ -20,7 +21,6 @@ import { resolveOptions } from './resolve-options.ts';
 import { waitForResult } from './send.ts';
 import { Server } from './server.ts';
 import { Subscribers } from './subscribers.ts';
-import { clearTimeout, setTimeout } from '../interface/timers.ts';
 
 /** `released` is final. */
 type State = 'idle' | 'acquiring' | 'hosting' | 'released';

@@ -11,6 +11,7 @@ import type {
   VerifyFailureReason,
 } from '../interface/codec.ts';
 import { clientGoneError, SingletonError } from '../interface/errors.ts';
+import { setImmediate } from '../interface/timers.ts';
 import { resetConnection } from '../interface/transport.ts';
 import {
   encodeHostHello,
@@ -32,7 +33,6 @@ import {
   type PackedLaunch,
 } from './messages.ts';
 import { type WireFormat, deserialize } from './serializer.ts';
-import { setImmediate } from '../interface/timers.ts';
 
 /** The host's side of the structured protocol. An idle connection costs one object and two listeners. */
 export function readLaunch<T, R>(

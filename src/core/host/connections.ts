@@ -1,10 +1,10 @@
 import { SingletonError } from '../../interface/errors.ts';
+import { clearTimeout, setImmediate, setTimeout } from '../../interface/timers.ts';
 import { type Connection, resetConnection } from '../../interface/transport.ts';
 import { type ConnectionState, HostConnection, releasedError } from './connection.ts';
 import type { ServedConnections } from '../server.ts';
 import type { Host } from './host.ts';
 import { offExit, onExit } from './on-exit.ts';
-import { clearTimeout, setImmediate, setTimeout } from '../../interface/timers.ts';
 
 /** Milliseconds that connections have to complete their launch after a release, and to close after their answer. */
 const CLOSE_TIMEOUT = 1000;
