@@ -1,6 +1,7 @@
 import type { Duplex, Readable, Writable } from 'node:stream';
 import type { SingletonError } from './errors.ts';
 import type { Receipt } from './receipt.ts';
+import type { Connection } from './transport.ts';
 
 /** Turns values into bytes and runs connections. `T` is the type of a launch's `args`, `R` the type of a host's reply. */
 export interface Codec<T, R = unknown> {
@@ -214,7 +215,7 @@ export type RefusalCode = Extract<
 export type VerifyFailureReason = 'wrong-secret' | 'missing-secret' | 'unexpected-secret' | 'replayed-handshake';
 
 /** Delivers a launch. Resolves to `undefined` if the host did not accept it, so that it is safe to retry. */
-export type Deliver<R = unknown> = (connection: Duplex) => Promise<DeliveryResult<R> | undefined>;
+export type Deliver<R = unknown> = (connection: Connection) => Promise<DeliveryResult<R> | undefined>;
 
 /** A launch that the host has accepted. */
 export interface DeliveryResult<R = unknown> {

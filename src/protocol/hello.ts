@@ -5,6 +5,11 @@ import { readUpTo } from './read.ts';
 /** As in PNG: the first byte starts neither UTF-8, HTTP, TLS nor SSH; the rest reveals a converted line ending. */
 const MAGIC = Uint8Array.of(0xf5, 0x53, 0x53, 0x4c, 0x0d, 0x0a, 0x1a, 0x0a);
 
+/** Whether the first bytes of a peer are those of the structured protocol. */
+export function isStructured(bytes: Uint8Array): boolean {
+  return bytes[0] === MAGIC[0];
+}
+
 export const VERSION = 1;
 
 const SECURED = 1;

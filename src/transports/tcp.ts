@@ -54,7 +54,8 @@ export function tcp(options: TcpOptions = {}): Transport {
       const socket = await connect(endpoint, target, connectOptions);
       if (!socket || socket.destroyed) return socket;
       // A free port in the range for outgoing connections may connect to itself: then there is no host.
-      if (socket.localPort !== port || socket.localAddress !== socket.remoteAddress) return socket;
+      const isSelf = socket.localPort === port && socket.localAddress === socket.remoteAddress;
+      if (!isSelf) return Object.assign(socket, { isPeerGone });
       resetConnection(socket);
       return undefined;
     },

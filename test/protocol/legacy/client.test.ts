@@ -171,6 +171,23 @@ describe('delivering over legacy()', () => {
     expect(await protocol.outbound({ args: ['a'] }, guarded)(client)).toBeUndefined();
   });
 
+  test('sends nothing and may be tried again, however long it is, when the host has ended before', async () => {
+    const { host, client } = await pair();
+    host.end();
+    expect(await protocol.outbound({ args: ['x'.repeat(2000)] }, open)(client)).toBeUndefined();
+    expect(client.bytesWritten).toBe(0);
+  });
+
+  test('may be tried again when it resets the connection itself, although its runtime then emits an end', async () => {
+    const { host, client } = await pair();
+    const receipt = protocol.outbound({ args: ['a'] }, open)(client);
+    await readAll(host);
+    client.resetAndDestroy();
+    client.emit('end');
+    Object.defineProperty(client, 'readableEnded', { value: true });
+    expect(await receipt).toBeUndefined();
+  });
+
   test('may be tried again when the host resets after 1024 bytes', async () => {
     const { host, client } = await pair();
     const receipt = protocol.outbound({ args: ['x'.repeat(1023)] }, open)(client);
