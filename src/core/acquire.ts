@@ -58,11 +58,10 @@ export async function acquire<T, R>(
         resets = result === 'no-host' ? 0 : resets + 1;
       } catch (error) {
         // Never resend. But if the host died, this process may become the host: its connections close before its endpoint is free.
-        if (listen && isConnectionFailed(error) && (await deadline.backoff()) && (await listen(deadline)))
-          return undefined;
+        if (listen && isConnectionFailed(error) && (await tryListen(listen, deadline))) return undefined;
         throw error;
       }
-      if (!(await deadline.backoff(resets))) throw timeoutError();
+      await deadline.backoff(resets);
     }
   } finally {
     deadline.clear();
@@ -71,6 +70,16 @@ export async function acquire<T, R>(
 
 /** Milliseconds that a connect to a free endpoint takes at most, on a busy machine too. */
 const CONNECT_HANG_MS = 50;
+
+/** Whether the endpoint could be bound; `false` for every failure, so that the one of the launch is reported. */
+async function tryListen(listen: Listen, deadline: Deadline): Promise<boolean> {
+  try {
+    await deadline.backoff();
+    return await listen(deadline);
+  } catch {
+    return false;
+  }
+}
 
 function isConnectionFailed(error: unknown): boolean {
   return error instanceof SingletonError && error.code === 'ERR_SINGLETON_CONNECTION_FAILED';

@@ -1,6 +1,7 @@
 import { SingletonError } from '../interface/errors.ts';
 import { clearTimeout, setTimeout } from '../interface/timers.ts';
 import { type ConnectOptions, onAbort } from '../interface/transport.ts';
+import { twoTurns } from '../protocol/read.ts';
 
 /** Milliseconds between two attempts, with jitter so that launches do not retry in lockstep. */
 const MIN_BACKOFF = 5;
@@ -50,17 +51,31 @@ export class LazyAbortController {
   }
 }
 
-/** Aborts after a time, or with its parent. */
+/** A deadline counts its time in this many parts. */
+const PARTS = 10;
+
+/**
+ * Aborts after a time, or with its parent. Time in which this process did not run (SIGSTOP, a suspend, a long turn) does not
+ * count: of a part that takes longer, only the planned time does.
+ */
 export class Deadline extends LazyAbortController {
-  readonly #expiresAt: number;
-  readonly #timer: NodeJS.Timeout | undefined;
-  readonly #removeListener: (() => void) | undefined;
+  readonly #timeoutError: () => SingletonError;
+  readonly #removeListener: () => void;
+  /** The time that is left at the end of the current part. */
+  #remaining: number;
+  /** The longest part. */
+  readonly #part: number;
+  #partEndsAt = 0;
+  /** `undefined` once it is cleared. */
+  #timer: NodeJS.Timeout | undefined;
 
   /** `ms` may be `Infinity`. `timeoutError` is called when the time has expired. */
   constructor(ms: number, timeoutError: () => SingletonError, parent: LazyAbortController) {
     super();
-    this.#expiresAt = now() + ms;
-    if (ms < Infinity) this.#timer = setTimeout(() => this.abort(timeoutError()), ms);
+    this.#timeoutError = timeoutError;
+    this.#remaining = ms;
+    this.#part = Math.ceil(ms / PARTS);
+    if (ms < Infinity) this.#startPart();
     this.#removeListener = parent.onAbort(() => parent.reason && this.abort(parent.reason));
   }
 
@@ -79,21 +94,39 @@ export class Deadline extends LazyAbortController {
   }
 
   /**
-   * Waits before the next attempt, twice as long for each of the last `resets`. Resolves to `false` at once if too little
-   * time would be left for that attempt: it could not tell a silent host from a free endpoint.
+   * Waits before the next attempt, twice as long for each of the last `resets`, but no longer than half of the time that is
+   * left. Rejects with the reason as soon as it aborts.
    */
-  async backoff(resets = 0): Promise<boolean> {
+  async backoff(resets = 0): Promise<void> {
     const longest = Math.min(MAX_BACKOFF * 2 ** resets, MAX_BACKOFF_AFTER_RESETS);
-    const pause = MIN_BACKOFF + Math.random() * (longest - MIN_BACKOFF);
-    if (this.#expiresAt - now() < pause + MIN_BACKOFF) return false;
-    await new Promise((resolve) => setTimeout(resolve, pause));
-    return true;
+    const left = this.#remaining + Math.max(0, this.#partEndsAt - now());
+    const pause = Math.min(MIN_BACKOFF + Math.random() * (longest - MIN_BACKOFF), left / 2);
+    let timer: NodeJS.Timeout | undefined;
+    // An attempt that had less time could not tell a silent host from a free endpoint. So wait for the end.
+    const paused = new Promise<void>((resolve) => {
+      if (pause >= MIN_BACKOFF) timer = setTimeout(resolve, pause);
+    });
+    await raceAbort(paused, this).finally(() => clearTimeout(timer));
   }
 
   /** Ends the timer and the subscription to the parent. */
   clear(): void {
     clearTimeout(this.#timer);
-    this.#removeListener?.();
+    this.#timer = undefined;
+    this.#removeListener();
+  }
+
+  #startPart(): void {
+    const part = Math.min(this.#part, this.#remaining);
+    this.#remaining -= part;
+    this.#partEndsAt = now() + part;
+    this.#timer = setTimeout(() => this.#onPartElapsed(), part);
+  }
+
+  #onPartElapsed(): void {
+    if (this.#remaining > 0) return this.#startPart();
+    // Timers run before what has arrived is read.
+    void twoTurns().then(() => this.#timer && this.abort(this.#timeoutError()));
   }
 }
 
@@ -107,10 +140,7 @@ export function raceAbort<T>(promise: Promise<T>, controller: LazyAbortControlle
 
 /** Aborts the controller when a user's signal aborts. Returns a function that stops this. */
 export function followSignal(controller: LazyAbortController, signal: AbortSignal | undefined): () => void {
-  const abort = (): void => {
-    const reason: unknown = signal?.reason;
-    controller.abort(reason instanceof SingletonError ? reason : abortedError(reason));
-  };
+  const abort = (): void => controller.abort(abortedError(signal?.reason));
   if (signal?.aborted) abort();
   else signal?.addEventListener('abort', abort, { once: true });
   return () => signal?.removeEventListener('abort', abort);

@@ -2,6 +2,7 @@ import { getEventListeners } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { legacy } from '../../src/index.ts';
 import { SingletonError, type SingletonErrorCode } from '../../src/interface/errors.ts';
+import { twoTurns } from '../../src/protocol/read.ts';
 import { startAcquire } from '../helpers/acquire.ts';
 import { at, type Script } from '../helpers/scripted-transport.ts';
 
@@ -89,7 +90,7 @@ it('rejects with HOST_UNRESPONSIVE when the host resets until the deadline', asy
 
 it('rejects with ENDPOINT_UNAVAILABLE and sends nothing when the deadline expires during the first listen', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
-  const onStep = at('listen', () => vi.advanceTimersByTime(10_000));
+  const onStep = at('listen', expire);
   const { transport, result } = startAcquire({ listen: ['taken'], connect: ['host'], onStep });
   await expect(result).rejects.toMatchObject({ code: 'ERR_SINGLETON_ENDPOINT_UNAVAILABLE' });
   expect(transport.steps).toEqual(['listen']);
@@ -98,7 +99,7 @@ it('rejects with ENDPOINT_UNAVAILABLE and sends nothing when the deadline expire
 it('rejects with ENDPOINT_UNAVAILABLE when the deadline expires during the second listen', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
   const tries: number[] = [];
-  const onStep = at('listen', () => tries.push(1) === 2 && vi.advanceTimersByTime(10_000));
+  const onStep = at('listen', () => tries.push(1) === 2 && expire());
   const { transport, result } = startAcquire({ listen: ['taken'], connect: ['nobody'], onStep });
   const outcome = result.catch((error: unknown) => error);
   // The pause between two tries.
@@ -185,6 +186,12 @@ it.each([
   expect(vi.getTimerCount()).toBe(0);
   expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0);
 });
+
+/** The time of the deadline, and the two turns in which it lets what has arrived be read. */
+async function expire(): Promise<void> {
+  vi.advanceTimersByTime(10_000);
+  await twoTurns();
+}
 
 function failure(code: SingletonErrorCode): SingletonError {
   return new SingletonError(code, 'No.');

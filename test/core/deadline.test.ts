@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Deadline, followSignal, LazyAbortController } from '../../src/core/deadline.ts';
 import { SingletonError } from '../../src/interface/errors.ts';
 import { type AbortableOptions, onAbort } from '../../src/interface/transport.ts';
+import { twoTurns } from '../../src/protocol/read.ts';
 
 const late = new SingletonError('ERR_SINGLETON_HOST_UNRESPONSIVE', 'Too late.');
 
@@ -14,40 +15,93 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-it('aborts after its time and not a millisecond before', () => {
-  const { signal } = new Deadline(100, () => late, new LazyAbortController());
-  vi.advanceTimersByTime(99);
+/** Time, and then the two turns in which a deadline lets what has arrived be read. */
+async function pass(milliseconds: number): Promise<void> {
+  vi.advanceTimersByTime(milliseconds);
+  await twoTurns();
+}
+
+it.each([100, 105, 7])('aborts after its time of %i ms and not a millisecond before', async (ms) => {
+  const { signal } = new Deadline(ms, () => late, new LazyAbortController());
+  await pass(ms - 1);
   expect(signal.aborted).toBe(false);
-  vi.advanceTimersByTime(1);
+  await pass(1);
   expect(signal.aborted).toBe(true);
   expect(signal.reason).toBe(late);
 });
 
-it('asks for the reason when the time is over, not before', () => {
+it('asks for the reason when the time is over, not before', async () => {
   const expired = vi.fn<() => SingletonError>(() => late);
   const deadline = new Deadline(100, expired, new LazyAbortController());
-  vi.advanceTimersByTime(99);
+  await pass(99);
   expect(expired).not.toHaveBeenCalled();
-  vi.advanceTimersByTime(1);
+  await pass(1);
   expect(expired).toHaveBeenCalledOnce();
   deadline.clear();
 });
 
-it('pauses between two tries', async () => {
+it('does not abort when it is cleared in the two turns in which what has arrived is read', async () => {
+  const deadline = new Deadline(100, () => late, new LazyAbortController());
+  vi.advanceTimersByTime(100);
+  expect(deadline.reason).toBeUndefined();
+  deadline.clear();
+  await twoTurns();
+  expect(deadline.reason).toBeUndefined();
+});
+
+it('counts a tenth of its time at most for a timer that fires late, since the process did not run then', async () => {
+  const deadline = new Deadline(100, () => late, new LazyAbortController());
+  for (let parts = 0; parts < 9; parts += 1) {
+    // However late it is.
+    vi.runOnlyPendingTimers();
+    await twoTurns();
+    expect(deadline.reason).toBeUndefined();
+  }
+  vi.runOnlyPendingTimers();
+  await twoTurns();
+  expect(deadline.reason).toBe(late);
+});
+
+it('pauses between two attempts', async () => {
   const deadline = new Deadline(10_000, () => late, new LazyAbortController());
-  const resumed = vi.fn<(isInTime: boolean) => void>();
+  const resumed = vi.fn<() => void>();
   void deadline.backoff().then(resumed);
   await vi.advanceTimersByTimeAsync(4);
   expect(resumed).not.toHaveBeenCalled();
   await vi.advanceTimersByTimeAsync(40);
-  expect(resumed).toHaveBeenCalledExactlyOnceWith(true);
+  expect(resumed).toHaveBeenCalledOnce();
   deadline.clear();
 });
 
-it('does not pause where the next try would be cut short', async () => {
-  const deadline = new Deadline(9, () => late, new LazyAbortController());
-  expect(await deadline.backoff()).toBe(false);
+it('pauses for no more than half of the time that is left, however many resets there were', async () => {
+  const random = vi.spyOn(Math, 'random').mockReturnValue(1);
+  const deadline = new Deadline(600, () => late, new LazyAbortController());
+  const resumed = vi.fn<() => void>();
+  void deadline.backoff(10).then(resumed);
+  await vi.advanceTimersByTimeAsync(301);
+  expect(resumed).toHaveBeenCalledOnce();
   deadline.clear();
+  random.mockRestore();
+});
+
+it('pauses until it expires if the next attempt would be cut short', async () => {
+  const deadline = new Deadline(9, () => late, new LazyAbortController());
+  const failed = vi.fn<(reason: unknown) => void>();
+  deadline.backoff().catch(failed);
+  await pass(8);
+  expect(failed).not.toHaveBeenCalled();
+  await pass(1);
+  expect(failed).toHaveBeenCalledExactlyOnceWith(late);
+});
+
+it('ends a pause as soon as the parent aborts', async () => {
+  const parent = new LazyAbortController();
+  const deadline = new Deadline(10_000, () => late, parent);
+  const pausing = deadline.backoff(10);
+  parent.abort(late);
+  await expect(pausing).rejects.toBe(late);
+  deadline.clear();
+  expect(vi.getTimerCount()).toBe(0);
 });
 
 it('aborts as soon as the parent does, with the same reason', () => {
@@ -64,10 +118,10 @@ it('is aborted from the start if the parent is', () => {
   expect(new Deadline(100, () => late, parent).signal.reason).toBe(late);
 });
 
-it('keeps its first reason', () => {
+it('keeps its first reason', async () => {
   const parent = new LazyAbortController();
   const { signal } = new Deadline(100, () => late, parent);
-  vi.advanceTimersByTime(100);
+  await pass(100);
   parent.abort(new SingletonError('ERR_SINGLETON_RELEASED', 'Released.'));
   expect(signal.reason).toBe(late);
 });
@@ -97,10 +151,10 @@ describe('followSignal', () => {
     expect(controller.reason).toMatchObject({ code: 'ERR_SINGLETON_RELEASED', cause: reason });
   });
 
-  it('passes on a reason that is a SingletonError', () => {
+  it('has RELEASED for a SingletonError too, whose code might say that the launch was not dispatched', () => {
     const controller = new LazyAbortController();
     followSignal(controller, AbortSignal.abort(late));
-    expect(controller.reason).toBe(late);
+    expect(controller.reason).toMatchObject({ code: 'ERR_SINGLETON_RELEASED', cause: late });
   });
 
   it('leaves no listener on the signal when it is stopped', () => {
@@ -114,17 +168,17 @@ describe('followSignal', () => {
   });
 });
 
-it('calls back once when it is over, unless that was taken back, with a signal or without', () => {
+it('calls back once when it is over, unless that was taken back, with a signal or without', async () => {
   for (const isAsked of [false, true]) {
     const deadline = new Deadline(100, () => late, new LazyAbortController());
     const signal = isAsked ? deadline.signal : undefined;
     const [kept, forgotten] = [vi.fn<() => void>(), vi.fn<() => void>()];
     deadline.onAbort(kept);
     deadline.onAbort(forgotten)();
-    vi.advanceTimersByTime(99);
+    await pass(99);
     deadline.throwIfAborted();
     expect(kept).not.toHaveBeenCalled();
-    vi.advanceTimersByTime(1);
+    await pass(1);
     expect(() => deadline.throwIfAborted()).toThrow(late);
     expect(kept).toHaveBeenCalledOnce();
     expect(forgotten).not.toHaveBeenCalled();
@@ -135,7 +189,7 @@ it('calls back once when it is over, unless that was taken back, with a signal o
   }
 });
 
-it('gives a connect its signal, and to a copy of that nothing else', () => {
+it('gives a connect its signal, and to a copy of that nothing else', async () => {
   const deadline = new Deadline(100, () => late, new LazyAbortController());
   const options = deadline.connectOptions();
   const copy = { ...options };
@@ -143,7 +197,7 @@ it('gives a connect its signal, and to a copy of that nothing else', () => {
   const called = vi.fn<() => void>();
   expect(onAbort in copy).toBe(false);
   (options as AbortableOptions)[onAbort]?.(called);
-  vi.advanceTimersByTime(100);
+  await pass(100);
   expect(called).toHaveBeenCalledOnce();
   expect(copy.signal.reason).toBe(late);
 });

@@ -7,6 +7,7 @@ import { resolveOptions } from '../../src/core/resolve-options.ts';
 import { attempt, prepare } from '../../src/core/send.ts';
 import { type SendOptions, Singleton } from '../../src/index.ts';
 import { SingletonError } from '../../src/interface/errors.ts';
+import { twoTurns } from '../../src/protocol/read.ts';
 import { at, type ConnectAnswer, ScriptedTransport } from '../helpers/scripted-transport.ts';
 
 type Strings = readonly string[];
@@ -22,6 +23,7 @@ const endpoint = (connect: ConnectAnswer): ScriptedTransport => new ScriptedTran
 
 afterEach(() => {
   vi.useRealTimers();
+  vi.restoreAllMocks();
 });
 
 describe('send', () => {
@@ -58,6 +60,33 @@ describe('send', () => {
     await expect(send(optionsFor(transport, { deliveryTimeout: 300 }))).rejects.toMatchObject({
       code: 'ERR_SINGLETON_HOST_UNRESPONSIVE',
     });
+  });
+
+  it.each([0, 0.5, 1])('uses all of its deadline when the host resets, with a jitter of %d', async (jitter) => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    vi.spyOn(Math, 'random').mockReturnValue(jitter);
+    const settled = vi.fn<(error: unknown) => void>();
+    send(optionsFor(endpoint('reset'), { deliveryTimeout: 500 })).catch(settled);
+    for (let elapsed = 0; elapsed < 500; elapsed += 1) {
+      await twoTurns();
+      await twoTurns();
+      expect(settled).not.toHaveBeenCalled();
+      await vi.advanceTimersByTimeAsync(1);
+    }
+    await twoTurns();
+    expect(settled).toHaveBeenCalledExactlyOnceWith(
+      expect.objectContaining({ code: 'ERR_SINGLETON_HOST_UNRESPONSIVE' }),
+    );
+  });
+
+  it('rejects at once when it is aborted in the pause between two attempts', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const controller = new AbortController();
+    const sending = send(optionsFor(endpoint('reset'), { signal: controller.signal })).catch((error: unknown) => error);
+    while (vi.getTimerCount() < 2) await twoTurns();
+    controller.abort();
+    expect(await sending).toMatchObject({ code: 'ERR_SINGLETON_RELEASED' });
+    expect(vi.getTimerCount()).toBe(0);
   });
 
   it.each(['silent', 'hanging'] as const)(

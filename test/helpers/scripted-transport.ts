@@ -16,15 +16,13 @@ export type Step = 'listen' | 'connect' | 'deliver' | 'ref' | 'unref' | 'close';
 export interface Script {
   readonly listen?: readonly ListenAnswer[];
   readonly connect?: readonly ConnectAnswer[];
-  /** Runs as a step begins, before its answer. */
-  readonly onStep?: (step: Step) => void;
+  /** Runs as a step begins, before its answer. `listen` waits until it has settled. */
+  readonly onStep?: (step: Step) => unknown;
 }
 
 /** An `onStep` that acts at one of them. */
-export function at(step: Step, act: () => unknown): (begun: Step) => void {
-  return (begun) => {
-    if (begun === step) act();
-  };
+export function at(step: Step, act: () => unknown): (begun: Step) => unknown {
+  return (begun) => (begun === step ? act() : undefined);
 }
 
 /** An endpoint that answers by a script, and records the steps. */
@@ -36,7 +34,7 @@ export class ScriptedTransport implements Transport {
   isRef = true;
   readonly #listen: ListenAnswer[];
   readonly #connect: ConnectAnswer[];
-  readonly #onStep: (step: Step) => void;
+  readonly #onStep: (step: Step) => unknown;
 
   constructor({ listen = ['free'], connect = ['host'], onStep = () => {} }: Script = {}) {
     this.#listen = [...listen];
@@ -47,7 +45,7 @@ export class ScriptedTransport implements Transport {
   async listen(accept: (connection: Connection) => void, options: ListenOptions): Promise<Listener | undefined> {
     // No endpoint answers synchronously.
     await Promise.resolve();
-    this.#begin('listen');
+    await this.#begin('listen');
     const answer = next(this.#listen);
     if (answer instanceof Error) throw answer;
     if (answer === 'taken') return undefined;
@@ -94,9 +92,9 @@ export class ScriptedTransport implements Transport {
     this.isRef = value;
   }
 
-  #begin(step: Step): void {
+  #begin(step: Step): unknown {
     this.steps.push(step);
-    this.#onStep(step);
+    return this.#onStep(step);
   }
 }
 

@@ -1,0 +1,67 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, test } from 'vitest';
+import { launch, type Program } from '../helpers/program.ts';
+import { frame, MAGIC, serve, takeFrame, type Wire } from '../helpers/wire.ts';
+
+const HELLO = Buffer.concat([MAGIC, Buffer.of(1, 0, 0, 0)]);
+/** Delivered, client 1, a process id, 1970. */
+const RECEIPT = frame(2, Buffer.of(1, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0));
+const EXIT = frame(5, Buffer.of(3));
+const TIMEOUT = 1000;
+
+// Windows has no SIGSTOP.
+describe.skipIf(process.platform === 'win32')('a client that is stopped for longer than its deadline', () => {
+  test('reports the receipt that has arrived meanwhile', async () => {
+    const { port } = await serve([
+      async (wire) => {
+        await readLaunch(wire);
+        await client.freeze();
+        wire.write(RECEIPT);
+        await resumeLate(client);
+      },
+    ]);
+    const client = launch({ codec: 'json', options: { port, deliveryTimeout: TIMEOUT } }, 'a');
+    expect(await client.exited()).toEqual({ code: 0, signal: null });
+  });
+
+  test('reports the result that has arrived meanwhile', async () => {
+    const { port } = await serve([
+      async (wire) => {
+        await readLaunch(wire);
+        wire.write(Buffer.concat([RECEIPT, frame(6, Buffer.from('{"event":"accepted"}\n'))]));
+        await client.line('accepted');
+        await client.freeze();
+        wire.write(EXIT);
+        await resumeLate(client);
+      },
+    ]);
+    const client = launch({ codec: 'json', options: { port, wait: TIMEOUT } }, 'a');
+    expect(await client.exited()).toEqual({ code: 3, signal: null });
+  });
+
+  test('still waits for a host that has not answered meanwhile', async () => {
+    const { port } = await serve([
+      async (wire) => {
+        await readLaunch(wire);
+        await client.freeze();
+        await resumeLate(client);
+        wire.write(RECEIPT);
+      },
+    ]);
+    const client = launch({ codec: 'json', options: { port, deliveryTimeout: TIMEOUT } }, 'a');
+    expect(await client.exited()).toEqual({ code: 0, signal: null });
+  });
+});
+
+async function readLaunch(wire: Wire): Promise<void> {
+  const hello = await wire.take(12);
+  await wire.take(hello.readUInt8(10) + hello.readUInt8(11));
+  wire.write(HELLO);
+  expect((await takeFrame(wire)).kind).toBe(1);
+}
+
+/** When all of its deadline has passed. */
+async function resumeLate(client: Program): Promise<void> {
+  await sleep(TIMEOUT * 1.5);
+  client.signal('SIGCONT');
+}
