@@ -20,7 +20,7 @@ const CHUNKS = [
   { name: 'msgpack-decode', test: /src\/codecs\/msgpack-decode/ },
   {
     name: 'core',
-    test: /src\/(interface|core|transports\/(net|tcp)|codecs\/legacy|protocol\/(legacy|growing-buffer|utf8))/,
+    test: /src\/(interface|core|transports\/(net|tcp)|codecs\/legacy|protocol\/(legacy|growing-buffer|read|utf8))/,
   },
   { name: 'protocol', test: /src\/(protocol|codecs\/(serializable|length-prefixed))/ },
 ];

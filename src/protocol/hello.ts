@@ -1,14 +1,11 @@
+import { isUtf8 } from 'node:buffer';
 import type { Duplex } from 'node:stream';
 import { SingletonError, type SingletonErrorCode } from '../interface/errors.ts';
+import { headLength, sniffForeignProtocol } from './legacy/sniff.ts';
 import { readUpTo } from './read.ts';
 
 /** As in PNG: the first byte starts neither UTF-8, HTTP, TLS nor SSH; the rest reveals a converted line ending. */
 const MAGIC = Uint8Array.of(0xf5, 0x53, 0x53, 0x4c, 0x0d, 0x0a, 0x1a, 0x0a);
-
-/** Whether the first bytes of a peer are those of the structured protocol. */
-export function isStructured(bytes: Uint8Array): boolean {
-  return bytes[0] === MAGIC[0];
-}
 
 export const VERSION = 1;
 
@@ -37,24 +34,23 @@ export function encodeClientHello({ isSecured, codec, application }: ClientHello
 }
 
 /**
- * Reads the client hello and also returns its bytes. `undefined` if it has another version.
+ * Reads the client hello and also returns its bytes; or returns the status to reject the client with, if it has another
+ * version or the legacy codec.
  * @throws SingletonError if the bytes are no client hello
  */
 export async function readClientHello(
   stream: Duplex,
-): Promise<(ClientHello & { readonly bytes: Uint8Array }) | undefined> {
+): Promise<(ClientHello & { readonly bytes: Uint8Array }) | typeof STATUS.version | typeof STATUS.codec> {
   const first = await readUpTo(stream, 1);
   if (first.length === 0) throw invalidHelloError('ERR_SINGLETON_TRUNCATED_MESSAGE', 'the client sent nothing');
+  if (first[0] !== MAGIC[0] && isLegacyLaunch(stream, first)) return STATUS.codec;
   if (first[0] !== MAGIC[0])
-    throw invalidHelloError(
-      'ERR_SINGLETON_MALFORMED_MESSAGE',
-      'the client speaks another protocol or uses the legacy codec. Use one codec on both sides',
-    );
+    throw invalidHelloError('ERR_SINGLETON_MALFORMED_MESSAGE', 'the client speaks another protocol');
   const magic = Buffer.concat([first, await readExactly(stream, MAGIC.length - 1)]);
   if (!magic.equals(MAGIC))
     throw invalidHelloError('ERR_SINGLETON_MALFORMED_MESSAGE', 'the client speaks another protocol');
   const version = await readExactly(stream, 1);
-  if (version[0] !== VERSION) return undefined;
+  if (version[0] !== VERSION) return STATUS.version;
   const head = await readExactly(stream, 3);
   const [flags = 0, codecLength = 0, applicationLength = 0] = head;
   if ((flags & ~SECURED) !== 0) throw invalidHelloError('ERR_SINGLETON_MALFORMED_MESSAGE', 'an unknown flag is set');
@@ -65,6 +61,14 @@ export async function readClientHello(
     application: names.subarray(codecLength),
     bytes: Buffer.concat([magic, version, head, names]),
   };
+}
+
+/** Whether the bytes that have arrived are a legacy launch, or its beginning. HTTP, TLS and SSH never are: they get no answer. */
+function isLegacyLaunch(stream: Duplex, first: Uint8Array): boolean {
+  const rest: unknown = stream.read();
+  const bytes = rest instanceof Uint8Array ? Buffer.concat([first, rest]) : first;
+  const head = bytes.subarray(0, headLength(bytes));
+  return bytes.includes(0) && isUtf8(head) && sniffForeignProtocol(head) === undefined;
 }
 
 /** Reads a part of the client hello or of the handshake message. @throws SingletonError if the stream ends first */

@@ -132,8 +132,9 @@ class LaunchReader<T, R> implements Responder {
     const { secret } = this.#options;
     const connection = this.#connection;
     const clientHello = await readClientHello(connection);
-    const status = clientHello ? this.#checkHello(clientHello) : STATUS.version;
-    if (!clientHello || status !== STATUS.ok) return status;
+    if (typeof clientHello === 'number') return clientHello;
+    const status = this.#checkHello(clientHello);
+    if (status !== STATUS.ok) return status;
     if (!secret) {
       connection.write(encodeHostHello(STATUS.ok));
       return connection;

@@ -15,7 +15,8 @@ import {
   type VerifyFailure,
 } from '../../src/index.ts';
 import { codeOf, MARKER } from '../helpers/codec-compliance.ts';
-import { portOf } from '../helpers/host.ts';
+import { endpointNames, endpoints, transportAt } from '../helpers/endpoints.ts';
+import { portOf, start } from '../helpers/host.ts';
 
 const cbor = lengthPrefixed<unknown>({ name: 'cbor', serialize: encode, deserialize: (bytes) => decode(bytes) });
 const v8 = lengthPrefixed<unknown>({ name: 'v8', serialize, deserialize });
@@ -173,14 +174,30 @@ describe('a launch for another host', () => {
   });
 });
 
-describe('a launch over the legacy codec', () => {
-  it.each([[[]], [['a']], [['x'.repeat(5000)]]])('is not delivered by a structured host: %j', async (args) => {
-    const heard = await host(json());
-    const sent = Singleton.send({ port: portOf(heard.app), args, deliveryTimeout: 300 });
-    await expect(sent).rejects.toMatchObject({
-      code: expect.stringMatching(/^ERR_SINGLETON_(HOST_UNRESPONSIVE|CONNECTION_FAILED)$/),
+describe.each(endpointNames)('two sides with different codecs, on %s', (name) => {
+  const SECRET = 'a secret of 32 bytes or more ....';
+
+  it.each([[[]], [['a']], [['x'.repeat(5000)]]])('learn it from a structured host: %j', async (args) => {
+    const app = new Singleton<unknown>({ transport: endpoints[name](), codec: json(), args: '' });
+    const warned = once(app, 'warning');
+    onTestFinished(() => app.release());
+    await app.acquire();
+    await expect(Singleton.send({ transport: transportAt(app.endpoint), args })).rejects.toMatchObject({
+      code: 'ERR_SINGLETON_UNSUPPORTED_VERSION',
+      message: expect.stringContaining('legacy()'),
     });
-    expect(heard.app.clients).toBe(0);
+    expect(await warned).toMatchObject([{ code: 'ERR_SINGLETON_UNSUPPORTED_VERSION' }]);
+    expect(app.clients).toBe(0);
+  });
+
+  it.each([undefined, SECRET])('learn it from a legacy host, with the secret %j', async (secret) => {
+    const app = new Singleton({ transport: endpoints[name](), secret });
+    const warned = once(app, 'warning');
+    await start(app);
+    const sent = Singleton.send({ transport: transportAt(app.endpoint), codec: json(), args: ['a'], secret });
+    await expect(sent).rejects.toMatchObject({ code: 'ERR_SINGLETON_UNSUPPORTED_VERSION' });
+    expect(await warned).toMatchObject([{ code: 'ERR_SINGLETON_UNSUPPORTED_VERSION' }]);
+    expect(app.clients).toBe(0);
   });
 });
 

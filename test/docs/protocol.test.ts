@@ -122,12 +122,22 @@ describe('Singleton as host', () => {
     expect([app.clients, wire.isReset]).toEqual([0, false]);
   });
 
+  test('answers a structured client with status 2, discards what follows, and ends last', async () => {
+    const app = await Singleton.acquire({ port: 0 });
+    onTestFinished(() => app.release());
+    const wire = await Wire.to(app);
+    wire.write(MAGIC.subarray(0, 1));
+    expect(await wire.take(12)).toEqual(Buffer.concat([MAGIC, Buffer.of(1, 2, 0, 0)]));
+    wire.end(MAGIC.subarray(1));
+    expect(await wire.readToEnd()).toHaveLength(0);
+    expect([app.clients, wire.isReset]).toEqual([0, false]);
+  });
+
   test.each([
     ['TLS', '\x16\x03\x01\0'],
     ['SSH', 'SSH-2.0-x\r\n'],
     ['HTTP', 'GET / HTTP/1.1\r\n'],
     ['HTTP by a method in lower case', 'patch / HTTP/1.1\r\n'],
-    ['the structured protocol', MAGIC],
     ['a message over maxMessageBytes', 'a'.repeat(1025)],
   ])('resets a legacy connection at once when it receives %s', async (_, bytes) => {
     const app = await Singleton.acquire({ port: 0, maxMessageBytes: 1024 });
@@ -181,6 +191,8 @@ describe('Singleton as host', () => {
     ['no secret if it has one', 4, SECRET, [clientHello({})]],
     ['a secret if it has none, before the handshake message arrives', 5, undefined, [clientHello({ flags: 1 })]],
     ['another secret', 6, SECRET, [clientHello({ flags: 1 }), wrong]],
+    ['a legacy launch', 2, undefined, [example('legacy')]],
+    ['a legacy launch, although it has a secret', 2, SECRET, [example('legacy')]],
   ])('answers %s with status %i, and discards what follows', async (_, status, secret, parts) => {
     const { app } = await startHost({ secret });
     const wire = await Wire.to(app);
@@ -193,6 +205,8 @@ describe('Singleton as host', () => {
 
   test.each([
     ['another first byte', Buffer.from('G')],
+    ['HTTP, with NULs', Buffer.from('POST / HTTP/1.1\r\n\0a\0')],
+    ['TLS', Buffer.from('1603010000', 'hex')],
     ['another magic', Buffer.from([...MAGIC.subarray(0, 7), 0x0b])],
     ['an unknown flag', clientHello({ flags: 2, application: 'other' })],
   ])('closes without a byte when it receives %s', async (_, bytes) => {

@@ -16,7 +16,7 @@ const SECURED = hex(`${MAGIC} 01 01 04 06 6a736f6e 656469746f72`);
 const PLAIN = hex(`${MAGIC} 01 00 01 00 78`);
 const HELLO = hex(`${MAGIC} 01 00 0000`);
 
-type Outcome = SingletonErrorCode | object | undefined;
+type Outcome = SingletonErrorCode | object | number | undefined;
 
 describe('the client hello', () => {
   test.each([
@@ -66,7 +66,7 @@ describe('the client hello', () => {
     const outcomes = await eachBit(readClientHello, SECURED);
     for (const bits of outcomes.slice(0, 8))
       expect(bits).toStrictEqual(Array(8).fill('ERR_SINGLETON_MALFORMED_MESSAGE'));
-    expect(outcomes[8]).toStrictEqual(Array(8).fill(undefined));
+    expect(outcomes[8]).toStrictEqual(Array(8).fill(STATUS.version));
     expect(outcomes[9]?.[0]).toMatchObject({ isSecured: false });
     expect(outcomes[9]?.slice(1)).toStrictEqual(Array(7).fill('ERR_SINGLETON_MALFORMED_MESSAGE'));
     expect(outcomes[10]?.slice(3)).toStrictEqual(Array(5).fill('ERR_SINGLETON_TRUNCATED_MESSAGE'));
@@ -74,7 +74,7 @@ describe('the client hello', () => {
     for (const bits of outcomes.slice(12)) for (const other of bits) expect(other).toHaveProperty('isSecured', true);
   });
 
-  test.each(['GET / HTTP/1.1\r\n', 'argument\0', '\0', '\u{16}\u{3}'])(
+  test.each(['GET / HTTP/1.1\r\n', 'argument\0', '\u{16}\u{3}'])(
     'is recognized as foreign by its first byte when it is %j',
     async (text) => {
       expect(await whileOpen(readClientHello, Buffer.from(text).subarray(0, 1))).toBe(
@@ -83,8 +83,25 @@ describe('the client hello', () => {
     },
   );
 
+  test.each(['argument\0', '\0', '\0a', 'two\nlines\0', '/a GET HTTP/1.1\0', `${'x'.repeat(5000)}\0`])(
+    'is refused for another codec when a legacy launch has arrived instead: %j',
+    async (text) => {
+      expect(await whileOpen(readClientHello, Buffer.from(text))).toBe(STATUS.codec);
+    },
+  );
+
+  test.each([
+    ['HTTP', 'GET / HTTP/1.1\r\n\0'],
+    ['TLS', '\u{16}\u{3}\u{1}\0'],
+    ['SSH', 'SSH-2.0-x\r\n\0'],
+    ['text without a NUL', 'hello\r\n'],
+    ['bytes that are not UTF-8', Buffer.from('ff00', 'hex')],
+  ])('is foreign, and not a legacy launch, when it is %s', async (_, bytes) => {
+    expect(await whileOpen(readClientHello, Buffer.from(bytes))).toBe('ERR_SINGLETON_MALFORMED_MESSAGE');
+  });
+
   test('is refused for another version before more bytes arrive', async () => {
-    expect(await whileOpen(readClientHello, hex(`${MAGIC} 02`))).toBeUndefined();
+    expect(await whileOpen(readClientHello, hex(`${MAGIC} 02`))).toBe(STATUS.version);
   });
 });
 
@@ -135,7 +152,7 @@ describe('the host hello', () => {
   });
 });
 
-type Read = (stream: Duplex) => Promise<object | undefined>;
+type Read = (stream: Duplex) => Promise<object | number | undefined>;
 
 /** The outcome of bytes that arrive at once, followed by the end. */
 function outcome(read: Read, bytes: Uint8Array): Promise<Outcome> {
@@ -171,7 +188,7 @@ function eachBit(read: Read, bytes: Uint8Array): Promise<readonly (readonly Outc
 }
 
 /** A value, or the code of a SingletonError; any other error fails the test. */
-async function settled(reading: Promise<object | undefined>): Promise<Outcome> {
+async function settled(reading: Promise<object | number | undefined>): Promise<Outcome> {
   try {
     return await reading;
   } catch (error) {

@@ -1,9 +1,9 @@
 import type { Deliver, Launch, ProtocolOptions } from '../../interface/codec.ts';
 import { messageTooLargeError, SingletonError } from '../../interface/errors.ts';
 import type { Connection } from '../../interface/transport.ts';
-import { isStructured } from '../hello.ts';
 import { twoTurns } from '../read.ts';
 import { encode } from './message.ts';
+import { isStructured } from './structured.ts';
 
 /** A Python host reads once, up to this many bytes. It resets if more arrived, and may run the start of the message. */
 const READ_AT_ONCE_BYTES = 1024;

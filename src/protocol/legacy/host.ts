@@ -1,8 +1,10 @@
 import type { Duplex } from 'node:stream';
 import type { LaunchHandler, LaunchResult, ProtocolOptions } from '../../interface/codec.ts';
+import { SingletonError } from '../../interface/errors.ts';
 import { LegacyDecoder } from './decoder.ts';
+import { isStructured, OTHER_CODEC } from './structured.ts';
 
-/** The host's side of the legacy protocol: reads to the end and sends nothing. */
+/** The host's side of the legacy protocol: reads to the end and sends nothing, except to a client of the structured one. */
 export function readLaunch(
   connection: Duplex,
   options: ProtocolOptions,
@@ -10,7 +12,11 @@ export function readLaunch(
 ): undefined {
   let decoder: LegacyDecoder | undefined;
   let bytes = 0;
-  connection.on('data', (chunk: Uint8Array) => {
+  const onData = (chunk: Uint8Array): void => {
+    if (bytes === 0 && isStructured(chunk)) {
+      connection.off('data', onData).off('end', onEnd);
+      return rejectStructured(connection, handler);
+    }
     bytes += chunk.length;
     try {
       decoder ??= new LegacyDecoder(options);
@@ -19,15 +25,29 @@ export function readLaunch(
       connection.pause();
       handler.onError(error);
     }
-  });
-  connection.on('end', () => {
+  };
+  const onEnd = (): void => {
     try {
       const [fields] = (decoder ?? new LegacyDecoder(options)).end();
       handler.onLaunch(verify(fields, bytes, options));
     } catch (error) {
       handler.onError(error);
     }
-  });
+  };
+  connection.on('data', onData).on('end', onEnd);
+}
+
+/** Answers the client, so that it fails with the cause and does not try again. Reports it when the client has disconnected. */
+function rejectStructured(connection: Duplex, handler: LaunchHandler<readonly string[], never>): void {
+  const report = (): void =>
+    handler.onError(
+      new SingletonError(
+        'ERR_SINGLETON_UNSUPPORTED_VERSION',
+        'Rejected a launch with a structured codec, such as json(): this host uses legacy(). Use the same codec on both sides.',
+      ),
+    );
+  connection.once('end', report).once('error', report).resume();
+  connection.write(OTHER_CODEC);
 }
 
 function verify(
