@@ -53,6 +53,8 @@ async function readResult<R>(
 ): Promise<Result<R>> {
   for (;;) {
     const frame = await reader.read();
+    // What arrives after the launch was rejected is not written.
+    signal.throwIfAborted();
     switch (frame.kind) {
       case KIND.stdout:
         await writeOutput(frame.body, stdio.stdout, signal);

@@ -1,19 +1,11 @@
 import type { Duplex } from 'node:stream';
 import type { Deliver, Launch, RefusalCode, ProtocolOptions } from '../interface/codec.ts';
-import { SingletonError } from '../interface/errors.ts';
+import { SingletonError, type SingletonErrorCode } from '../interface/errors.ts';
 import type { Receipt } from '../interface/receipt.ts';
 import { runSession } from './client-session.ts';
 import { FrameReader, FrameWriter } from './frames.ts';
 import { encodeClientHello, HANDSHAKE_BYTES, type HostHello, readHostHello, STATUS, VERSION } from './hello.ts';
-import {
-  decodeReceipt,
-  decodeRefusal,
-  encodeLaunch,
-  type Frame,
-  KIND,
-  malformedError,
-  MAX_RAW_BYTES,
-} from './messages.ts';
+import { decodeReceipt, decodeRefusal, encodeLaunch, KIND, malformedError, MAX_RAW_BYTES } from './messages.ts';
 import { readUpTo } from './read.ts';
 import { type WireFormat, load, requireSize, serialize } from './serializer.ts';
 
@@ -44,26 +36,51 @@ export function outbound<T, R>(wireFormat: WireFormat<T, R>, launch: Launch<T>, 
     if (ready && !stream.destroyed)
       await Promise.race([ready, new Promise((resolve) => stream.once('close', resolve))]);
     if (stream.destroyed) return undefined;
+    if (connection.readableLength > 0) throw malformedError('no bytes of the host before it has the launch');
     stream.write(message);
     const reader = new FrameReader(stream, frames.createDecoder({ maxMessageBytes }));
-    const receipt = parseReceipt(await reader.read());
-    if (!receipt || !launch.wait) {
+    const answer = await mayHaveRun(readAnswer(reader));
+    if (answer instanceof SingletonError) throw answer;
+    if (!answer || !launch.wait) {
       // The client closes first, so that TIME_WAIT stays on its side.
       await new Promise<void>((resolve) => stream.once('close', resolve).end(resolve));
       connection.destroy();
-      return receipt && { receipt };
+      return answer && { receipt: answer };
     }
     const writer = new FrameWriter(stream, frames);
     writer.uncork();
     const send = (body: Uint8Array, sent: () => void): void => writer.write({ kind: KIND.stdin, body }, sent);
     return {
-      receipt,
+      receipt: answer,
       runSession: (streams, signal) =>
-        runSession({ codec, reply, reader, send }, streams, signal)
-          .then((result) => ({ ...receipt, ...result }))
+        mayHaveRun(runSession({ codec, reply, reader, send }, streams, signal))
+          .then((result) => ({ ...answer, ...result }))
           .finally(() => connection.destroy()),
     };
   };
+}
+
+/** The codes after which the launch may have run. All others promise that it was not dispatched: see docs/api.md. */
+const MAY_HAVE_RUN: ReadonlySet<SingletonErrorCode> = new Set<SingletonErrorCode>([
+  'ERR_SINGLETON_CONNECTION_FAILED',
+  'ERR_SINGLETON_HOST_UNRESPONSIVE',
+  'ERR_SINGLETON_LISTENER_FAILED',
+  'ERR_SINGLETON_RELEASED',
+]);
+
+/** Everything that is awaited after the launch was sent passes through here, so that no failure has a code of the other group. */
+async function mayHaveRun<Value>(awaited: Promise<Value>): Promise<Value> {
+  try {
+    return await awaited;
+  } catch (cause) {
+    if (cause instanceof SingletonError && MAY_HAVE_RUN.has(cause.code)) throw cause;
+    throw new SingletonError(
+      'ERR_SINGLETON_CONNECTION_FAILED',
+      'The launch was sent, but the answer of the host could not be used; the cause says why. ' +
+        'The launch may have run: check before you repeat it.',
+      { cause },
+    );
+  }
 }
 
 /** Loaded while the client connects. */
@@ -134,7 +151,9 @@ function secretMismatchError(reason: string): SingletonError {
   return new SingletonError('ERR_SINGLETON_VERIFICATION_FAILED', message);
 }
 
-function parseReceipt(frame: Frame): Receipt<never> | undefined {
+/** Resolves to the receipt, or to `undefined` or an error if the host did not dispatch the launch. */
+async function readAnswer(reader: FrameReader): Promise<Receipt<never> | SingletonError | undefined> {
+  const frame = await reader.read();
   if (frame.kind === KIND.receipt) {
     const { outcome, client, pid, since } = decodeReceipt(frame);
     return { outcome, client, host: { pid, since: new Date(since) } };
@@ -145,7 +164,7 @@ function parseReceipt(frame: Frame): Receipt<never> | undefined {
   const reason = REASONS[refusal];
   if (reason === undefined)
     throw malformedError('a receipt or a reason for rejecting the launch, got a reason that ends a session');
-  throw new SingletonError(refusal, `The host rejected the launch: ${reason}.`);
+  return new SingletonError(refusal, `The host rejected the launch: ${reason}.`);
 }
 
 const REASONS: Readonly<Partial<Record<RefusalCode, string>>> = {

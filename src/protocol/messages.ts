@@ -96,7 +96,9 @@ export function decodeReceipt({ body }: Frame): PackedReceipt {
     throw malformedError('a receipt of 17 bytes with an outcome from 1 to 3');
   const since = bytes.readDoubleBE(9);
   if (!(Math.abs(since) <= MAX_TIME)) throw malformedError('a receipt with a valid time');
-  return { outcome, client: bytes.readUInt32BE(1), pid: bytes.readUInt32BE(5), since };
+  const client = bytes.readUInt32BE(1);
+  if (client === 0) throw malformedError('a receipt with a number of the client from 1');
+  return { outcome, client, pid: bytes.readUInt32BE(5), since };
 }
 
 /** Why a launch was rejected: an error code, or `not-taken`, after which the client may deliver it again. */

@@ -54,12 +54,12 @@ export async function load(name: string, serializer: Serializer<unknown>): Promi
   }
 }
 
-/** @throws SingletonError `ERR_SINGLETON_MALFORMED_MESSAGE`, or a SingletonError of the serializer */
+/** @throws SingletonError `ERR_SINGLETON_MALFORMED_MESSAGE`, whatever the serializer throws */
 export function deserialize<T>(name: string, serializer: Serializer<T>, bytes: Uint8Array): T {
   try {
     return serializer.deserialize(bytes);
   } catch (error) {
-    if (error instanceof SingletonError) throw error;
+    if (error instanceof SingletonError && error.code === 'ERR_SINGLETON_MALFORMED_MESSAGE') throw error;
     // Without the cause, which may quote the peer.
     throw malformedError(`a value that the codec "${name}" can decode, got ${bytes.length} bytes that it cannot`);
   }

@@ -11,7 +11,7 @@ import {
   type Codec,
   generateSecret,
   Singleton,
-  type SingletonError,
+  SingletonError,
   type VerifyFailure,
 } from '../../src/index.ts';
 import { codeOf, MARKER } from '../helpers/codec-compliance.ts';
@@ -87,6 +87,19 @@ describe('lengthPrefixed() with a serializer of the user', () => {
     expect(error).toMatchObject({ name: 'SingletonError', code: 'ERR_SINGLETON_UNENCODABLE', cause });
     expect(heard).toMatchObject({ app: { clients: 0 }, warnings: [], failures: [] });
   });
+
+  it.each(['BUSY', 'CONNECTION_FAILED', 'NO_HOST', 'UNENCODABLE'] as const)(
+    'refuses the launch at once when deserialize throws a SingletonError with another code, %s',
+    async (code) => {
+      const failing = (): never => {
+        throw new SingletonError(`ERR_SINGLETON_${code}`, 'No.');
+      };
+      const heard = await host(lengthPrefixed({ ...text, deserialize: failing }));
+      const error = await launch(heard, lengthPrefixed(text), 'a');
+      expect(error).toMatchObject({ code: 'ERR_SINGLETON_MALFORMED_MESSAGE' });
+      expect(heard.warnings).toMatchObject([{ code: 'ERR_SINGLETON_MALFORMED_MESSAGE' }]);
+    },
+  );
 
   it('refuses the launch when deserialize throws, without the error, which may quote the client', async () => {
     const heard = await host(lengthPrefixed({ ...text, deserialize: quote }));

@@ -46,7 +46,8 @@ test.each([
   ['a receipt that is longer than one', frames.encode({ kind: 2, body: Buffer.alloc(64) })],
 ])('outbound() rejects for %s', async (_, bytes) => {
   const code = expect.stringMatching(/^ERR_SINGLETON_(MALFORMED_MESSAGE|MESSAGE_TOO_LARGE)$/);
-  expect(await handOverTo((host) => host.write(bytes))).toMatchObject({ code });
+  const failure = { code: 'ERR_SINGLETON_CONNECTION_FAILED', cause: { code } };
+  expect(await handOverTo((host) => host.write(bytes))).toMatchObject(failure);
 });
 
 test('outbound() rejects with CONNECTION_FAILED when the host ends without an answer, since it may have run the launch', async () => {
