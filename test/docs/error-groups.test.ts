@@ -4,7 +4,7 @@ import { PassThrough, Readable, Writable } from 'node:stream';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { json } from '../../src/codecs/json.ts';
 import { lengthPrefixed } from '../../src/codecs/length-prefixed.ts';
-import { type SendOptions, Singleton, SingletonError, type SingletonErrorCode } from '../../src/index.ts';
+import { type SendOptions, Singleton, SingletonError } from '../../src/index.ts';
 import { frame, MAGIC, NOTHING, serve, takeFrame, u32, type Wire } from '../helpers/wire.ts';
 import { portOf } from '../helpers/program.ts';
 
@@ -70,7 +70,7 @@ describe('a failure after the launch was sent has a code that says so', () => {
     'a reply at which the serializer throws a SingletonError with %s',
     async (code) => {
       const failing = (): never => {
-        throw new SingletonError(code as SingletonErrorCode, 'No.');
+        throw Object.assign(new SingletonError('ERR_SINGLETON_BUSY', 'No.'), { code });
       };
       const text = { serialize: () => NOTHING, deserialize: () => '' };
       const codec = lengthPrefixed({ ...text, name: 'json', reply: { ...text, deserialize: failing } });

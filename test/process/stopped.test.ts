@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { launch, type Program } from '../helpers/program.ts';
+import { connect, dispatchedArgs, freePort, launch, type Program, startHost } from '../helpers/program.ts';
 import { frame, MAGIC, serve, takeFrame, type Wire } from '../helpers/wire.ts';
 
 const HELLO = Buffer.concat([MAGIC, Buffer.of(1, 0, 0, 0)]);
@@ -51,6 +51,24 @@ describe.skipIf(process.platform === 'win32')('a client that is stopped for long
     const client = launch({ codec: 'json', options: { port, deliveryTimeout: TIMEOUT } }, 'a');
     expect(await client.exited()).toEqual({ code: 0, signal: null });
   });
+});
+
+describe('a host that is blocked for longer than receiveTimeout', () => {
+  test.each([TIMEOUT * 1.1, TIMEOUT * 3])(
+    'dispatches 900 kB that have arrived meanwhile: %i ms',
+    async (milliseconds) => {
+      const options = { port: await freePort(), receiveTimeout: TIMEOUT };
+      const host = await startHost(options, { steps: ['acquire', 'block'] });
+      const client = await connect(options.port);
+      // It has accepted the connection when it has a later launch.
+      expect(await dispatchedArgs(host, options)).toEqual([]);
+      host.writeLine(String(milliseconds));
+      await host.line('blocking');
+      client.end(`${'x'.repeat(900_000)}\0`);
+      await host.line('args', ({ args }) => Array.isArray(args) && String(args[0]).length === 900_000);
+      expect(host.all('warning')).toEqual([]);
+    },
+  );
 });
 
 async function readLaunch(wire: Wire): Promise<void> {

@@ -32,7 +32,7 @@ function run(bytes: Uint8Array, stdout: Writable, signal: AbortSignal): Promise<
   const [host, client] = duplexPair();
   host.write(bytes);
   const reader = new FrameReader(client, frames.createDecoder({ maxMessageBytes: 1024 }));
-  const reply = { serialize: Buffer.from, deserialize: String };
+  const reply = { serialize: (text: string) => Buffer.from(text), deserialize: String };
   return runSession(
     { codec: 'text', reply, reader, send: () => {} },
     { stdout, stderr: new PassThrough(), stdin: Readable.from([]) },

@@ -12,6 +12,8 @@ const CLOSE_TIMEOUT = 1000;
 const FLUSH_TIMEOUT = 200;
 /** Milliseconds between two sweeps at least: many deadlines that lie close together cost one. */
 const MIN_SWEEP = 10;
+/** A sweep that is so many milliseconds late was kept back by a blocked turn. */
+const BLOCKED_TURN = 20;
 
 /** All connections of a host, in the order of their arrival. */
 export class ConnectionManager<T, R> implements ServedConnections {
@@ -19,6 +21,8 @@ export class ConnectionManager<T, R> implements ServedConnections {
   isClosing = false;
   readonly #host: Host<T, R>;
   readonly #all = new Set<HostConnection<T, R>>();
+  /** Those that were given their time once more because the host was blocked. */
+  readonly #extended = new WeakSet<HostConnection<T, R>>();
   #openSessions = 0;
   #sweepTimer: NodeJS.Timeout | undefined;
   #sweepAt = Infinity;
@@ -124,10 +128,16 @@ export class ConnectionManager<T, R> implements ServedConnections {
   };
 
   #onExpired(connection: HostConnection<T, R>): void {
+    const { receiveTimeout } = this.#host.options;
+    const isLate = performance.now() - connection.deadline > BLOCKED_TURN;
     connection.deadline = Infinity;
     if (!connection.isReading) return connection.reset();
-    // After a blocked turn, timers run before what arrived meanwhile: one turn reads its bytes, another one its end.
-    const { receiveTimeout } = this.#host.options;
+    // The host was blocked and did not read what has arrived. It reads 64 KiB a turn, and the client sends more only then.
+    if (isLate && !this.#extended.has(connection)) {
+      this.#extended.add(connection);
+      return this.#expire(connection, receiveTimeout);
+    }
+    // Timers run before what has arrived is read: one turn reads its bytes, another one its end.
     setImmediate(() => setImmediate(() => connection.onError(receiveTimeoutError(receiveTimeout))));
   }
 

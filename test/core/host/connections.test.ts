@@ -125,6 +125,23 @@ describe('HostConnection', () => {
     expect(client.wasReset).toBe(false);
   });
 
+  it('has its time once more, but only once, if the host was blocked when it expired', async () => {
+    const { transport } = await listen({ receiveTimeout: 100 });
+    const client = transport.connectClient();
+    let blocked = 0;
+    const now = performance.now.bind(performance);
+    vi.spyOn(performance, 'now').mockImplementation(() => now() + blocked);
+    blocked += 1000;
+    await pass(100);
+    expect(client.wasReset).toBe(false);
+    await pass(99);
+    expect(client.wasReset).toBe(false);
+    blocked += 1000;
+    await pass(1);
+    expect(client.wasReset).toBe(true);
+    vi.restoreAllMocks();
+  });
+
   it('has a deadline of its own', async () => {
     const { transport } = await listen({ receiveTimeout: 100 });
     const first = transport.connectClient();
