@@ -3,7 +3,7 @@ import { SingletonError } from '../interface/errors.ts';
 import type { Receipt } from '../interface/receipt.ts';
 import { Deadline, followSignal, LazyAbortController, now } from './deadline.ts';
 import type { ResolvedOptions } from './options.ts';
-import { attempt, noHostError, prepare, schemaTimeoutError, unresponsiveError, waitForResult } from './send.ts';
+import { attempt, noHostError, prepare, readResult, schemaTimeoutError, unresponsiveError } from './send.ts';
 
 /** Binds the endpoint; `false` if it is in use. */
 type Listen = (deadline: Deadline) => Promise<boolean>;
@@ -15,7 +15,7 @@ export async function send<T, R>(options: ResolvedOptions<T, R>): Promise<Receip
   try {
     const delivery = await acquire(undefined, options, lifetime);
     if (!delivery) throw noHostError(options);
-    return await waitForResult(delivery, options, lifetime);
+    return await readResult(delivery, options, lifetime);
   } finally {
     unfollow();
   }

@@ -1,5 +1,5 @@
 import type { Deliver, DeliveryResult, Stdio } from '../interface/codec.ts';
-import { SingletonError } from '../interface/errors.ts';
+import { OutputError, SingletonError } from '../interface/errors.ts';
 import type { Receipt } from '../interface/receipt.ts';
 import { resetConnection, type Transport } from '../interface/transport.ts';
 import { Deadline, type LazyAbortController, raceAbort } from './deadline.ts';
@@ -57,8 +57,25 @@ export async function attempt<R>(
   }
 }
 
-/** The receipt, with the result of the session if the launch waits. Rejects when `wait` has expired. */
+/** The exit status of a program that SIGPIPE has ended: 128 and the number of the signal. */
+const SIGPIPE_STATUS = 141;
+
+/** As `readResult`. A strict launch whose output nobody reads any longer ends like any Unix program: Node ignores SIGPIPE. */
 export async function waitForResult<T, R>(
+  delivery: DeliveryResult<R>,
+  options: ResolvedOptions<T, R>,
+  lifetime: LazyAbortController,
+): Promise<Receipt<R>> {
+  try {
+    return await readResult(delivery, options, lifetime);
+  } catch (error) {
+    if (options.strict && error instanceof OutputError && error.isClosedPipe) process.exit(SIGPIPE_STATUS);
+    throw error;
+  }
+}
+
+/** The receipt, with the result of the session if the launch waits. Rejects when `wait` has expired. */
+export async function readResult<T, R>(
   { receipt, runSession }: DeliveryResult<R>,
   options: ResolvedOptions<T, R>,
   lifetime: LazyAbortController,

@@ -83,6 +83,22 @@ export class MultipleSingletonsError extends SingletonError {
   }
 }
 
+/** The output of a launch that waits could not be written. Not exported: its code says enough to a program. */
+export class OutputError extends SingletonError {
+  constructor(cause: Error) {
+    super(
+      'ERR_SINGLETON_CONNECTION_FAILED',
+      "Could not write the host's output to stdout or stderr, so this launch disconnected. The host may still run it.",
+      { cause },
+    );
+  }
+
+  /** Whether the reader of the output has gone, as after `| head`. */
+  get isClosedPipe(): boolean {
+    return this.cause instanceof Error && 'code' in this.cause && this.cause.code === 'EPIPE';
+  }
+}
+
 /** `ERR_SINGLETON_INVALID_OPTION`. The message names the option, what is allowed, and the value and its type. */
 export function invalidOptionError(name: string, expected: string, value: unknown): SingletonError {
   return new SingletonError(

@@ -1,6 +1,6 @@
 import type { Writable } from 'node:stream';
 import type { RefusalCode, Stdio } from '../interface/codec.ts';
-import { SingletonError } from '../interface/errors.ts';
+import { OutputError, SingletonError } from '../interface/errors.ts';
 import type { Receipt } from '../interface/receipt.ts';
 import type { FrameReader } from './frames.ts';
 import { decodeExit, decodeWindowUpdate, decodeRefusal, KIND, malformedError } from './messages.ts';
@@ -85,7 +85,7 @@ function writeOutput(bytes: Uint8Array, output: Writable, signal: AbortSignal): 
       signal.removeEventListener('abort', onAbort);
       // On failure "error" fires after the write callback, so keep the handler.
       if (!error) output.off('error', ignore);
-      if (error) reject(outputError(error));
+      if (error) reject(new OutputError(error));
       else resolve();
     };
     const onClose = (): void => settle(output.errored ?? new Error('The stream was closed.'));
@@ -102,14 +102,6 @@ function writeOutput(bytes: Uint8Array, output: Writable, signal: AbortSignal): 
 }
 
 function ignore(): void {}
-
-function outputError(cause: Error): SingletonError {
-  return new SingletonError(
-    'ERR_SINGLETON_CONNECTION_FAILED',
-    "Could not write the host's output to stdout or stderr, so this launch disconnected. The host may still run it.",
-    { cause },
-  );
-}
 
 function refusalError(refusal: RefusalCode | 'not-taken'): SingletonError {
   const reason = refusal === 'not-taken' ? undefined : REASONS[refusal];

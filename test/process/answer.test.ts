@@ -102,6 +102,25 @@ test('pauses the host while the stdout of the client is not read', async () => {
   expect(bytes).toBe(32 * MIB);
 });
 
+describe('a client whose stdout is closed, as by "| head"', () => {
+  test('ends quietly, with the status of SIGPIPE', async () => {
+    const endpoint = await hosted();
+    const { child, ended } = launch(endpoint, ['pour', `${MIB}`]);
+    child.stdout.once('data', () => child.stdout.destroy());
+    const { code, stderr } = await ended;
+    expect(code).toBe(141);
+    expect(stderr).not.toContain('Error');
+  });
+
+  test('rejects with a code with strict: false', async () => {
+    const { child, ended } = launch(await hosted(), ['pour', `${MIB}`], 'lax');
+    child.stdout.once('data', () => child.stdout.destroy());
+    const { code, stderr } = await ended;
+    expect(code).toBe(1);
+    expect(stderr).toContain('ERR_SINGLETON_CONNECTION_FAILED');
+  });
+});
+
 test('aborts client.signal on Ctrl-C in the client', async () => {
   const endpoint = await hosted();
   const { child, ended } = launch(endpoint, ['hold']);
