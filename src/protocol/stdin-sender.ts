@@ -45,18 +45,28 @@ export class StdinSender {
     const source = this.#source;
     this.#isEnded = true;
     if (!source) return;
+    source.off('newListener', this.#onNewListener);
     source.off('data', this.#onData).off('end', this.#onEnd).off('close', this.#onClose).off('error', ignore);
     source[source.listenerCount('data') > 0 ? 'resume' : 'pause']();
-    if (this.#unsent.length > 0 && source.readable) source.unshift(this.#unsent);
+    if (this.#unsent.length === 0 || !source.readable) return;
+    const encoding = source.readableEncoding;
+    source.unshift(encoding ? Buffer.from(this.#unsent).toString(encoding) : this.#unsent, encoding ?? undefined);
   }
 
   #start(source: Readable): void {
-    if (source.listenerCount('data') > 0) return this.#stop(OTHER_READER);
+    if (source.listenerCount('data') + source.listenerCount('readable') > 0) return this.#stop(OTHER_READER);
     this.#source = source;
-    if (source.readableEnded) this.#onEnd();
-    else if (source.destroyed) this.#onClose();
-    else source.on('data', this.#onData).on('end', this.#onEnd).on('close', this.#onClose).on('error', ignore).resume();
+    if (source.readableEnded) return this.#onEnd();
+    if (source.destroyed) return this.#onClose();
+    source.on('data', this.#onData).on('end', this.#onEnd).on('close', this.#onClose).on('error', ignore).resume();
+    source.on('newListener', this.#onNewListener);
+    return undefined;
   }
+
+  /** A stream with a listener of "readable" emits no "data" for anybody until that listener reads. */
+  readonly #onNewListener = (event: string | symbol): void => {
+    if (event === 'readable') this.#stop(OTHER_READER);
+  };
 
   readonly #onData = (chunk: unknown): void => {
     if (typeof chunk !== 'string' && !(chunk instanceof Uint8Array)) {
@@ -68,7 +78,9 @@ export class StdinSender {
       this.#unsent = EMPTY;
       return this.#stop(OTHER_READER);
     }
-    this.#unsent = Buffer.from(chunk);
+    // A stream with an encoding emits its bytes as text.
+    this.#unsent =
+      typeof chunk === 'string' ? Buffer.from(chunk, this.#source?.readableEncoding ?? 'utf8') : Buffer.from(chunk);
     if (this.#source) this.#flow(this.#source);
     return undefined;
   };

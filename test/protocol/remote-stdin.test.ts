@@ -114,6 +114,51 @@ test('StdinSender fails for a source that already has a reader', async () => {
   expect(source.isPaused()).toBe(false);
 });
 
+const BYTES = Buffer.from('\u{1f680} é \0 text');
+
+test.each(['utf8', 'utf16le', 'latin1', 'hex', 'base64'] as const)(
+  'StdinSender sends the bytes of a source with the encoding %s',
+  async (encoding) => {
+    const source = new PassThrough().setEncoding(encoding);
+    const sent: Uint8Array[] = [];
+    const ended = new Promise<void>((resolve, reject) => {
+      const send = (bytes: Uint8Array, done: () => void): void => {
+        sent.push(bytes);
+        done();
+        if (bytes.length === 0) resolve();
+      };
+      new StdinSender(() => source, send, reject).grant(1000);
+    });
+    for (const byte of BYTES) source.write(Uint8Array.of(byte));
+    source.end();
+    await ended;
+    expect(Buffer.concat(sent)).toEqual(BYTES);
+  },
+);
+
+test('StdinSender returns unsent text to a source with an encoding', async () => {
+  const source = new PassThrough().setEncoding('hex');
+  const { input, sent } = pump(source);
+  input.grant(2);
+  source.write('abcd');
+  await new Promise(setImmediate);
+  input.end();
+  expect([sent, source.read()]).toEqual([[2], Buffer.from('cd').toString('hex')]);
+});
+
+test.each(['before', 'after'])('StdinSender fails for a source that gets a listener of "readable" %s', async (when) => {
+  const source = new PassThrough();
+  const { input, sent, failed } = pump(source);
+  if (when === 'before') source.on('readable', nothing);
+  input.grant(10);
+  source.on('readable', nothing);
+  source.write('ab');
+  expect(await failed).toMatchObject(FAILED);
+  expect(sent).toEqual([]);
+  input.end();
+  expect(source.listenerCount('newListener')).toBe(0);
+});
+
 test('StdinSender returns unsent bytes to the source', async () => {
   const source = new Readable({ read: nothing });
   const { input, sent } = pump(source);
