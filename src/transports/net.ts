@@ -54,7 +54,7 @@ export function listen(
  * After a reset by the peer, the system no longer knows the peer's address. Node caches `remoteAddress` on first access, so
  * this works only if nothing has read it before.
  */
-function isPeerGone(this: Socket): boolean {
+export function isPeerGone(this: Socket): boolean {
   return this.remoteAddress === undefined;
 }
 

@@ -2,7 +2,7 @@ import { isIP, type Server } from 'node:net';
 import { invalidOptionError } from '../interface/errors.ts';
 import { checkOptionNames, type OptionNames } from '../interface/option-names.ts';
 import { resetConnection, type Transport } from '../interface/transport.ts';
-import { connect, endpointUnavailableError, listen, type ServerNaming } from './net.ts';
+import { connect, endpointUnavailableError, isPeerGone, listen, type ServerNaming } from './net.ts';
 
 /** The address and port of a TCP endpoint. */
 export interface TcpOptions {
