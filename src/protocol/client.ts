@@ -36,9 +36,9 @@ export function outbound<T, R>(wireFormat: WireFormat<T, R>, launch: Launch<T>, 
     if (ready && !stream.destroyed)
       await Promise.race([ready, new Promise((resolve) => stream.once('close', resolve))]);
     if (stream.destroyed) return undefined;
-    if (connection.readableLength > 0) throw malformedError('no bytes of the host before it has the launch');
-    stream.write(message);
     const reader = new FrameReader(stream, frames.createDecoder({ maxMessageBytes }));
+    if (connection.readableLength > 0) return readEarlyAnswer(reader);
+    stream.write(message);
     const answer = await mayHaveRun(readAnswer(reader));
     if (answer instanceof SingletonError) throw answer;
     if (!answer || !launch.wait) {
@@ -151,9 +151,17 @@ function secretMismatchError(reason: string): SingletonError {
   return new SingletonError('ERR_SINGLETON_VERIFICATION_FAILED', message);
 }
 
+/** Reads what has arrived before the launch was sent. A host that needs the connection refuses it then. */
+async function readEarlyAnswer(reader: FrameReader): Promise<undefined> {
+  const answer = await readAnswer(reader);
+  if (answer instanceof SingletonError) throw answer;
+  if (answer) throw malformedError('a receipt after the launch was sent, but one arrived before');
+}
+
 /** Resolves to the receipt, or to `undefined` or an error if the host did not dispatch the launch. */
 async function readAnswer(reader: FrameReader): Promise<Receipt<never> | SingletonError | undefined> {
-  const frame = await reader.read();
+  const frame = await reader.read().catch(ignoreWriteError);
+  if (!frame) return undefined;
   if (frame.kind === KIND.receipt) {
     const { outcome, client, pid, since } = decodeReceipt(frame);
     return { outcome, client, host: { pid, since: new Date(since) } };
@@ -165,6 +173,12 @@ async function readAnswer(reader: FrameReader): Promise<Receipt<never> | Singlet
   if (reason === undefined)
     throw malformedError('a receipt or a reason for rejecting the launch, got a reason that ends a session');
   return new SingletonError(refusal, `The host rejected the launch: ${reason}.`);
+}
+
+/** If the system rejects a write, the host has no complete launch, and so has dispatched none. Its refusal may be lost then. */
+function ignoreWriteError(error: unknown): undefined {
+  const cause = error instanceof SingletonError ? error.cause : undefined;
+  if (!(cause instanceof Error && 'syscall' in cause && cause.syscall === 'write')) throw error;
 }
 
 const REASONS: Readonly<Partial<Record<RefusalCode, string>>> = {

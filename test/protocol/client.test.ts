@@ -10,17 +10,29 @@ const options = { secret: undefined, name: '', maxMessageBytes: 1024 };
 const RECEIPT = frames.encode(encodeReceipt({ outcome: 'delivered', client: 7, pid: 8, since: 9 }));
 const RECEIVED = { outcome: 'delivered', client: 7, host: { pid: 8, since: new Date(9) } };
 
-/** The outcome of a launch whose host sends these bytes after it. */
-async function handOverTo(answer: (host: Duplex) => void): Promise<unknown> {
+/** The outcome of a launch whose host sends these bytes after its hello. */
+async function helloWith(bytes: Uint8Array): Promise<unknown> {
+  const { host, delivery } = await startDelivery();
+  host.write(Buffer.concat([encodeHostHello(STATUS.ok), bytes]));
+  return delivery;
+}
+
+async function startDelivery() {
   const [client, host] = duplexPair();
   onTestFinished(() => void [client.destroy(), host.destroy()]);
   const deliver = json().protocol.outbound({ args: ['a'] }, options);
   const delivery = deliver(client.on('error', () => {})).catch((error: unknown) => error);
   await readClientHello(host);
+  return { client, host, delivery };
+}
+
+/** The outcome of a launch whose host sends these bytes after it. */
+async function handOverTo(answer: (host: Duplex, client: Duplex) => void): Promise<unknown> {
+  const { client, host, delivery } = await startDelivery();
   host.write(encodeHostHello(STATUS.ok));
   const [launch] = frames.createDecoder(options).push((await readSome(host)) ?? new Uint8Array());
   expect(launch && Buffer.from(decodeLaunch(launch).args).toString()).toBe('["a"]');
-  answer(host);
+  answer(host, client);
   host.resume();
   return delivery;
 }
@@ -52,4 +64,27 @@ test.each([
 
 test('outbound() rejects with CONNECTION_FAILED when the host ends without an answer, since it may have run the launch', async () => {
   expect(await handOverTo((host) => host.end())).toMatchObject({ code: 'ERR_SINGLETON_CONNECTION_FAILED' });
+});
+
+test.each([
+  ['resolves to undefined for a refusal', 'not-taken', undefined],
+  ['rejects for a final refusal', 'ERR_SINGLETON_INVALID_ARGS', { code: 'ERR_SINGLETON_INVALID_ARGS' }],
+] as const)('outbound() %s that arrives before the launch was sent', async (_, refusal, outcome) => {
+  const failure: unknown = await helloWith(frames.encode(encodeRefusal(refusal)));
+  if (outcome) expect(failure).toMatchObject(outcome);
+  else expect(failure).toBeUndefined();
+});
+
+test('outbound() rejects with MALFORMED_MESSAGE for a receipt that arrives before the launch was sent', async () => {
+  expect(await helloWith(RECEIPT)).toMatchObject({ code: 'ERR_SINGLETON_MALFORMED_MESSAGE' });
+});
+
+test.each([
+  ['resolves to undefined', 'write', undefined],
+  ['rejects with CONNECTION_FAILED', 'read', { code: 'ERR_SINGLETON_CONNECTION_FAILED' }],
+])('outbound() %s when the connection fails at a %s, without an answer', async (_, syscall, outcome) => {
+  const error = Object.assign(new Error(`${syscall} ECONNRESET`), { code: 'ECONNRESET', syscall });
+  const failure = await handOverTo((__, client) => client.destroy(error));
+  if (outcome) expect(failure).toMatchObject({ ...outcome, cause: error });
+  else expect(failure).toBeUndefined();
 });
