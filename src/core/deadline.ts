@@ -1,7 +1,6 @@
 import { SingletonError } from '../interface/errors.ts';
-import { clearTimeout, setTimeout } from '../interface/timers.ts';
+import { clearTimeout, setTimeout, twoTurns } from '../interface/timers.ts';
 import { type ConnectOptions, onAbort } from '../interface/transport.ts';
-import { twoTurns } from '../protocol/read.ts';
 
 /** Milliseconds between two attempts, with jitter so that launches do not retry in lockstep. */
 const MIN_BACKOFF = 5;

@@ -7,3 +7,11 @@ const timers: typeof import('node:timers') = process.getBuiltinModule('node:time
 export const setTimeout: typeof timers.setTimeout = timers.setTimeout;
 export const clearTimeout: typeof timers.clearTimeout = timers.clearTimeout;
 export const setImmediate: typeof timers.setImmediate = timers.setImmediate;
+
+/**
+ * Resolves when everything that has arrived by now was read. That takes two turns of the event loop: in the first one,
+ * "immediate" callbacks may run without a look at the connections.
+ */
+export function twoTurns(): Promise<void> {
+  return new Promise((resolve) => void setImmediate(() => void setImmediate(resolve)));
+}

@@ -11,7 +11,7 @@ import type {
   VerifyFailureReason,
 } from '../interface/codec.ts';
 import { clientGoneError, SingletonError } from '../interface/errors.ts';
-import { setImmediate } from '../interface/timers.ts';
+import { twoTurns } from '../interface/timers.ts';
 import { resetConnection } from '../interface/transport.ts';
 import {
   encodeHostHello,
@@ -185,7 +185,7 @@ class LaunchReader<T, R> implements Responder {
         }
         const received = { launch, bytes };
         // A host that was busy or suspended reads the end of a stream one turn after its last bytes.
-        setImmediate(() => setImmediate(() => resolve(received)));
+        void twoTurns().then(() => resolve(received));
         return undefined;
       });
       const onEnd = (): void => {

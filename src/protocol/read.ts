@@ -29,14 +29,3 @@ function next(stream: Duplex, size?: number): Promise<Uint8Array | undefined> {
     tryRead();
   });
 }
-
-/** The function of Node: fake timers replace the global one later. */
-const { setImmediate } = globalThis;
-
-/**
- * Resolves when everything that has arrived by now was read. That takes two turns of the event loop: in the first one,
- * "immediate" callbacks may run without a look at the connections.
- */
-export function twoTurns(): Promise<void> {
-  return new Promise((resolve) => void setImmediate(() => void setImmediate(resolve)));
-}

@@ -2,7 +2,7 @@ import { getEventListeners } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { legacy } from '../../src/index.ts';
 import { SingletonError, type SingletonErrorCode } from '../../src/interface/errors.ts';
-import { twoTurns } from '../../src/protocol/read.ts';
+import { twoTurns } from '../../src/interface/timers.ts';
 import { startAcquire } from '../helpers/acquire.ts';
 import { at, type Script } from '../helpers/scripted-transport.ts';
 

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Deadline, followSignal, LazyAbortController } from '../../src/core/deadline.ts';
 import { SingletonError } from '../../src/interface/errors.ts';
 import { type AbortableOptions, onAbort } from '../../src/interface/transport.ts';
-import { twoTurns } from '../../src/protocol/read.ts';
+import { twoTurns } from '../../src/interface/timers.ts';
 
 const late = new SingletonError('ERR_SINGLETON_HOST_UNRESPONSIVE', 'Too late.');
 

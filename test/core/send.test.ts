@@ -7,7 +7,7 @@ import { resolveOptions } from '../../src/core/resolve-options.ts';
 import { attempt, prepare } from '../../src/core/send.ts';
 import { type SendOptions, Singleton } from '../../src/index.ts';
 import { SingletonError } from '../../src/interface/errors.ts';
-import { twoTurns } from '../../src/protocol/read.ts';
+import { twoTurns } from '../../src/interface/timers.ts';
 import { at, type ConnectAnswer, ScriptedTransport } from '../helpers/scripted-transport.ts';
 
 type Strings = readonly string[];

@@ -1,5 +1,5 @@
 import { SingletonError } from '../../interface/errors.ts';
-import { clearTimeout, setImmediate, setTimeout } from '../../interface/timers.ts';
+import { clearTimeout, setTimeout, twoTurns } from '../../interface/timers.ts';
 import { type Connection, resetConnection } from '../../interface/transport.ts';
 import { type ConnectionState, HostConnection, releasedError } from './connection.ts';
 import type { ServedConnections } from '../server.ts';
@@ -137,8 +137,8 @@ export class ConnectionManager<T, R> implements ServedConnections {
       this.#extended.add(connection);
       return this.#expire(connection, receiveTimeout);
     }
-    // Timers run before what has arrived is read: one turn reads its bytes, another one its end.
-    setImmediate(() => setImmediate(() => connection.onError(receiveTimeoutError(receiveTimeout))));
+    // Timers run before what has arrived is read.
+    void twoTurns().then(() => connection.onError(receiveTimeoutError(receiveTimeout)));
   }
 
   /**

@@ -1,7 +1,7 @@
 import type { Deliver, Launch, ProtocolOptions } from '../../interface/codec.ts';
 import { messageTooLargeError, SingletonError } from '../../interface/errors.ts';
+import { setTimeout, twoTurns } from '../../interface/timers.ts';
 import type { Connection } from '../../interface/transport.ts';
-import { twoTurns } from '../read.ts';
 import { encode } from './message.ts';
 import { isStructured } from './structured.ts';
 
@@ -62,19 +62,11 @@ function send(connection: Connection, bytes: Uint8Array): ReturnType<Deliver<nev
  */
 async function isReset(connection: Connection, hasHostEnded: () => boolean): Promise<boolean> {
   if (!connection.isPeerGone) return false;
-  await sleep(END_DELAY);
-  if (hasHostEnded()) await sleep(RESET_DELAY);
+  await twoTurns();
+  if (hasHostEnded()) await new Promise((resolve) => void setTimeout(resolve, RESET_DELAY));
   return connection.isPeerGone();
 }
 
-/** Until everything that has arrived within this time was read. */
-async function sleep(milliseconds: number): Promise<void> {
-  await new Promise((resolve) => void setTimeout(resolve, milliseconds));
-  await twoTurns();
-}
-
-/** Milliseconds until an end has arrived that is on its way. Without it, 1 of 1000 such launches ends as delivered. */
-const END_DELAY = 1;
 /** Milliseconds until a reset has arrived, on a busy machine too. */
 const RESET_DELAY = 50;
 
