@@ -57,8 +57,8 @@ function send(connection: Connection, bytes: Uint8Array): ReturnType<Deliver<nev
 }
 
 /**
- * Whether that system has closed the connection before it received the bytes. Then it answers them by a reset, which no event
- * reports after an end. Once this side has ended, nothing shows the difference. A Python host ends this early too.
+ * Whether the connection was closed before the bytes arrived. They are answered by a reset then, which no event reports after
+ * an end, and which nothing shows once this side has ended. A Python host may end this early too, but does not reset.
  */
 async function isReset(connection: Connection, hasHostEnded: () => boolean): Promise<boolean> {
   if (!connection.isPeerGone) return false;
