@@ -9,7 +9,7 @@ const SIZES = /** @type {const} */ ([
 ]);
 
 /**
- * What passes a secure channel against AES-256-GCM of node:crypto, and its handshake against what that cannot do without.
+ * The throughput of a secure channel against AES-256-GCM of node:crypto, and its handshake against the operations that it requires.
  * @param {import('./internals.js').Internals} internals
  * @param {import('./rounds.js').Budget} budget
  */

@@ -1,5 +1,5 @@
 import { digits } from './report.js';
-import { judge } from './targets.js';
+import { checkTarget } from './targets.js';
 
 const PANELS = [
   { group: 'cold launch', title: 'Cold launch, a script by hand = 1', better: 'shorter' },
@@ -46,7 +46,7 @@ ${text(16, y - 12, system, 'fill="#57606a"')}
 /** @param {import('./report.js').Row} row @param {number} y @param {number} scale */
 function bar(row, y, scale) {
   const { name, value, low, high } = row;
-  const target = judge(row);
+  const target = checkTarget(row);
   const colour = target === undefined ? '#8c959f' : target.isMissed ? '#cf222e' : '#1a7f37';
   const at = (/** @type {number} */ ratio) => NAMES + ratio * scale;
   const bound = target && at(target.atMost ?? target.atLeast ?? 0);

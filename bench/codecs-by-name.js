@@ -1,5 +1,5 @@
 /**
- * Each is loaded by who names it.
+ * Each is loaded only if it is used.
  * @type {Record<'legacy' | 'json' | 'msgpack', () => Promise<import('../dist/index.js').Codec<any>>>}
  */
 export const codecs = {

@@ -12,13 +12,13 @@ const SIZES = /** @type {const} */ ([
 
 /**
  * How a value becomes bytes, and chunks of bytes the value.
- * @typedef {object} Way
+ * @typedef {object} Format
  * @property {(value: any) => Uint8Array} encode
  * @property {(chunks: readonly Uint8Array[]) => unknown} decode
  */
 
 /**
- * Encode and decode, with all checks and frames, against what a program does that trusts everybody.
+ * Encode and decode, with all checks and frames, against a program that checks nothing.
  * @param {import('./internals.js').Internals} internals
  * @param {import('./rounds.js').Budget} budget
  */
@@ -29,7 +29,7 @@ export async function codecs(internals, budget) {
       name: 'legacy',
       against: "split('\\0')",
       valueOf: argumentsOf,
-      ours: legacyWay(internals),
+      ours: legacyFormat(internals),
       theirs: bare(
         (/** @type {string[]} */ args) => Buffer.from(`${args.join('\0')}\0`),
         (bytes) => bytes.toString().split('\0'),
@@ -73,8 +73,8 @@ export async function codecs(internals, budget) {
   return race('codec', pairs, budget);
 }
 
-/** @param {import('./internals.js').Internals} internals @returns {Way} */
-function legacyWay({ encodeLegacy, LegacyDecoder }) {
+/** @param {import('./internals.js').Internals} internals @returns {Format} */
+function legacyFormat({ encodeLegacy, LegacyDecoder }) {
   return {
     encode: encodeLegacy,
     decode: (chunks) => {
@@ -88,7 +88,7 @@ function legacyWay({ encodeLegacy, LegacyDecoder }) {
 /**
  * @param {import('./internals.js').Internals} internals
  * @param {import('../dist/codecs/length-prefixed.js').Serializer<unknown>} serializer
- * @returns {Way}
+ * @returns {Format}
  */
 export function framed({ frames, encodeLaunch, decodeLaunch }, serializer) {
   return {
@@ -105,7 +105,7 @@ export function framed({ frames, encodeLaunch, decodeLaunch }, serializer) {
 /**
  * @param {(value: any) => Buffer} encode
  * @param {(bytes: Buffer) => unknown} decode
- * @returns {Way}
+ * @returns {Format}
  */
 export function bare(encode, decode) {
   return { encode, decode: (chunks) => decode(whole(chunks)) };
@@ -123,7 +123,7 @@ export function cut(bytes, size) {
   return chunks;
 }
 
-/** Paths, as a file manager hands over. @param {number} bytes */
+/** Paths, as a file manager sends them. @param {number} bytes */
 function argumentsOf(bytes) {
   if (bytes < 64) return ['a.txt', '--line', '3'];
   return Array.from({ length: bytes / 64 }, (_, index) =>

@@ -9,18 +9,18 @@ const AT_A_TIME = [1, 64];
 /** Milliseconds of one turn. */
 const TURN = 100;
 
-/** Hand-offs until V8 has no more to compile in a host that is new; a slow pair has so many milliseconds for them. */
+/** Deliveries until V8 has compiled a new host, and the milliseconds after which the warm-up ends in any case. */
 const WARM = { deliveries: 5000, milliseconds: 2500 };
 
-/** @typedef {{ readonly name: string, readonly orders: import('./programs/host.js').Orders, readonly transport?: import('./endpoints.js').Endpoint['transport'] }} Wire */
+/** @typedef {{ readonly name: string, readonly config: import('./programs/host.js').HostConfig, readonly transport?: import('./endpoints.js').Endpoint['transport'] }} Wire */
 
 /** @type {readonly Wire[]} */
 const WIRES = [
-  { name: 'legacy', orders: { codec: 'legacy' } },
-  { name: 'json', orders: { codec: 'json' } },
-  { name: 'msgpack', orders: { codec: 'msgpack' } },
-  { name: 'msgpack + secret', orders: { codec: 'msgpack', secret: SECRET } },
-  { name: 'legacy', orders: { codec: 'legacy' }, transport: 'pipe' },
+  { name: 'legacy', config: { codec: 'legacy' } },
+  { name: 'json', config: { codec: 'json' } },
+  { name: 'msgpack', config: { codec: 'msgpack' } },
+  { name: 'msgpack + secret', config: { codec: 'msgpack', secret: SECRET } },
+  { name: 'legacy', config: { codec: 'legacy' }, transport: 'pipe' },
 ];
 
 /**
@@ -41,21 +41,21 @@ export async function deliveries({ seconds, fewest }) {
  * @param {Wire} wire
  * @param {import('./rounds.js').Budget} budget
  */
-async function race({ name, orders, transport = 'tcp' }, budget) {
-  const ours = await singletonPeer(orders, { args: ARGS }, { transport });
-  const raw = await rawPeer(ours, orders, { args: ARGS });
+async function race({ name, config, transport = 'tcp' }, budget) {
+  const ours = await singletonPeer(config, { args: ARGS }, { transport });
+  const raw = await rawPeer(ours, config, { args: ARGS });
   try {
     /** @type {Record<string, Turn[]>} */
     const turns = {};
     /** @type {Record<string, import('./rounds.js').Contestant>} */
     const contestants = {};
     for (const atATime of AT_A_TIME) {
-      for (const [whose, { handOff }] of Object.entries({ ours, raw })) {
+      for (const [whose, { deliver }] of Object.entries({ ours, raw })) {
         const list = /** @type {Turn[]} */ (turns[`${whose} ${atATime}`] = []);
-        contestants[`${whose} ${atATime}`] = async () => list.push(await load(handOff, atATime));
+        contestants[`${whose} ${atATime}`] = async () => list.push(await load(deliver, atATime));
       }
     }
-    for (const { handOff } of [ours, raw]) await warmUp(handOff);
+    for (const { deliver } of [ours, raw]) await warmUp(deliver);
     await interleave(contestants, budget);
     return AT_A_TIME.flatMap((atATime) => {
       const measured = (/** @type {string} */ whose) => turns[`${whose} ${atATime}`] ?? [];
@@ -85,28 +85,28 @@ async function race({ name, orders, transport = 'tcp' }, budget) {
  * @property {number} p99
  */
 
-/** @param {() => Promise<unknown>} handOff */
-export async function warmUp(handOff) {
+/** @param {() => Promise<unknown>} deliver */
+export async function warmUp(deliver) {
   const end = performance.now() + WARM.milliseconds;
   for (let left = WARM.deliveries; left > 0 && performance.now() < end; left -= 50) {
-    await Promise.all(Array.from({ length: 50 }, handOff));
+    await Promise.all(Array.from({ length: 50 }, deliver));
   }
 }
 
 /**
- * Hands over again and again, so many at a time.
- * @param {() => Promise<unknown>} handOff
+ * Delivers launches repeatedly, `atATime` at a time.
+ * @param {() => Promise<unknown>} deliver
  * @param {number} atATime
  * @returns {Promise<Turn>}
  */
-export async function load(handOff, atATime) {
+export async function load(deliver, atATime) {
   /** @type {number[]} */
   const latencies = [];
   const start = performance.now();
   const one = async () => {
     for (let began = start; began - start < TURN;) {
       began = performance.now();
-      await handOff();
+      await deliver();
       latencies.push(performance.now() - began);
     }
   };

@@ -6,11 +6,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 /**
- * An endpoint that nobody has, for all who are to meet there.
+ * A free endpoint for one host and its clients.
  * @typedef {object} Endpoint
  * @property {'tcp' | 'pipe'} transport
- * @property {import('node:net').NetConnectOpts} where As node:net wants it.
- * @property {Readonly<Record<string, string>>} env As the programs of this folder want it: `BENCH_WHERE`.
+ * @property {import('node:net').NetConnectOpts} where As node:net expects it.
+ * @property {Readonly<Record<string, string>>} env As the programs of this folder expect it: `BENCH_ENDPOINT`.
  */
 
 const PIPE = new URL('../dist/transports/pipe.js', import.meta.url);
@@ -24,7 +24,7 @@ export function transports() {
 let folder;
 let endpoints = 0;
 
-/** For what is gone when the benchmark is. */
+/** A folder that is removed when the benchmark ends. */
 export function scratch() {
   folder ??= mkdtemp(join(tmpdir(), 'bench-'));
   return folder;
@@ -41,7 +41,7 @@ export async function newEndpoint(transport = 'tcp') {
     transport === 'tcp'
       ? { host: '127.0.0.1', port: await freePort() }
       : { path: join(await scratch(), `${endpoints}.sock`) };
-  return { transport, where, env: { BENCH_WHERE: JSON.stringify(where) } };
+  return { transport, where, env: { BENCH_ENDPOINT: JSON.stringify(where) } };
 }
 
 /**

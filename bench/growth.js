@@ -10,7 +10,7 @@ const AT_A_TIME = 64;
 
 /**
  * How the time for n of something grows with n: by n to the power of the exponent. 1 is in proportion, 2 is quadratic. It
- * is taken from the last step, from 1,000 to 10,000, where what is not in proportion shows most.
+ * is taken from the last step, from 1,000 to 10,000, where growth beyond proportion is largest.
  * @param {import('./rounds.js').Budget} budget For all of it.
  */
 export async function growth({ seconds, fewest }) {
@@ -30,31 +30,31 @@ export async function growth({ seconds, fewest }) {
   return rows;
 }
 
-/** A hundred launches, one after the other, that each go to so many listeners. @param {number} count */
+/** A hundred launches, one after the other, that are dispatched to `count` listeners each. @param {number} count */
 async function listeners(count) {
-  return timed({ codec: 'json', listeners: count }, {}, async ({ handOff }) => {
-    for (let launch = 0; launch < 100; launch += 1) await handOff();
+  return timed({ codec: 'json', listeners: count }, {}, async ({ deliver }) => {
+    for (let launch = 0; launch < 100; launch += 1) await deliver();
   });
 }
 
-/** So many launches that wait, and then go to the first listener. @param {number} count */
+/** `count` launches that are queued, and then dispatched to the first listener. @param {number} count */
 async function pending(count) {
-  return timed({ codec: 'json', listeners: 0 }, {}, async ({ host, handOff }) => {
+  return timed({ codec: 'json', listeners: 0 }, {}, async ({ host, deliver }) => {
     let left = count;
     const one = async () => {
-      for (left -= 1; left >= 0; left -= 1) await handOff();
+      for (left -= 1; left >= 0; left -= 1) await deliver();
     };
     await Promise.all(Array.from({ length: AT_A_TIME }, one));
-    await host.ask('take');
+    await host.ask('dispatch');
   });
 }
 
-/** So many launches that wait for an answer at one time, and then get it. @param {number} count */
+/** `count` launches that wait for a result at one time, and then receive it. @param {number} count */
 async function sessions(count) {
-  return timed({ codec: 'json', waits: true }, { wait: true }, async ({ host, handOff }) => {
+  return timed({ codec: 'json', waits: true }, { wait: true }, async ({ host, deliver }) => {
     const answers = [];
     for (let open = 0; open < count; open += 1) {
-      answers.push(handOff());
+      answers.push(deliver());
       if (open >= AT_A_TIME) await host.message();
     }
     for (let open = 0; open < Math.min(count, AT_A_TIME); open += 1) await host.message();
@@ -64,12 +64,12 @@ async function sessions(count) {
 
 /**
  * Milliseconds that something takes with a new host.
- * @param {import('./programs/host.js').Orders} orders
+ * @param {import('./programs/host.js').HostConfig} config
  * @param {{ readonly wait?: boolean }} launch
  * @param {(peer: import('./hosts.js').Peer) => Promise<unknown>} act
  */
-async function timed(orders, launch, act) {
-  const peer = await singletonPeer(orders, { args: ['hello'], ...launch });
+async function timed(config, launch, act) {
+  const peer = await singletonPeer(config, { args: ['hello'], ...launch });
   try {
     const began = performance.now();
     await act(peer);

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
 
 /**
- * What no entry of the package exports.
+ * Internals that no entry of the package exports.
  * @typedef {object} Internals
  * @property {import('../src/codecs/length-prefixed.ts').LengthPrefixedOptions<any, any>} json Of the codec, its serializer.
  * @property {import('../src/codecs/length-prefixed.ts').LengthPrefixedOptions<any, any>} msgpack
@@ -33,9 +33,9 @@ const SOURCE = fileURLToPath(new URL('../src/', import.meta.url));
 /** From here the bundle finds `msgpackr`. */
 const FOLDER = new URL('../node_modules/.cache/bench/', import.meta.url);
 
-/** Gives the entry, and codecs that are what they were made of. */
-const opened = {
-  name: 'opened',
+/** Provides the entry, and makes each codec return the options that it was created with. */
+const unwrapCodecs = {
+  name: 'unwrap-codecs',
   /** @param {string} source */
   resolveId: (source) => {
     if (source === 'internals') return `${SOURCE}internals.js`;
@@ -54,7 +54,7 @@ export async function internals() {
     input: 'internals',
     external: ['msgpackr/unpack'],
     platform: 'node',
-    plugins: [opened],
+    plugins: [unwrapCodecs],
   });
   const { output } = await bundle.generate({ codeSplitting: false });
   await bundle.close();

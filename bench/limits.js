@@ -13,8 +13,8 @@ import { compare } from './report.js';
 import { interleave } from './rounds.js';
 
 /**
- * What the least costs that could do what is promised, against what the promise is measured by: where it misses a target,
- * so must everything.
+ * The cost of the least code that could keep a promise, against the yardstick of the promise: if it misses a target,
+ * so must this package.
  * @param {import('./internals.js').Internals} internals
  * @param {import('./rounds.js').Budget} budget For all of it.
  */
@@ -54,25 +54,25 @@ async function cold(budget) {
   }
 }
 
-/** A delivery over raw net that a timer can end, by who asks the system what has to be asked. @param {import('./rounds.js').Budget} budget */
+/** A delivery over raw net that a timer can end, by a client that also asks the system what ours must ask. @param {import('./rounds.js').Budget} budget */
 async function deadline(budget) {
-  const orders = /** @type {const} */ ({ codec: 'legacy' });
+  const config = /** @type {const} */ ({ codec: 'legacy' });
   const what = { args: ['open', 'a file.txt', '--line', '3'] };
-  const model = await singletonPeer(orders, what);
-  const raw = await rawPeer(model, orders, what);
-  const asking = await rawPeer(model, orders, what, { asks: true });
+  const model = await singletonPeer(config, what);
+  const raw = await rawPeer(model, config, what);
+  const asking = await rawPeer(model, config, what, { asks: true });
   const bounded = async () => {
     const callbacks = new Set([() => {}]);
     const timer = setTimeout(() => callbacks.forEach((call) => call()), 10_000);
-    await asking.handOff();
+    await asking.deliver();
     clearTimeout(timer);
   };
   try {
-    for (const handOff of [bounded, raw.handOff]) await warmUp(handOff);
+    for (const deliver of [bounded, raw.deliver]) await warmUp(deliver);
     const rates = await interleave(
       {
         bounded: async () => (await load(bounded, 64)).rate,
-        raw: async () => (await load(raw.handOff, 64)).rate,
+        raw: async () => (await load(raw.deliver, 64)).rate,
       },
       budget,
     );

@@ -5,7 +5,7 @@ import { compare } from './report.js';
 import { interleave } from './rounds.js';
 
 const CONNECTIONS = 5000;
-/** Opened at a time: what waits to be accepted is limited. */
+/** Opened at a time, because the backlog of the system is limited. */
 const BATCH = 250;
 const MESSAGES = 64;
 const MESSAGE_BYTES = 2 ** 20;
@@ -13,7 +13,7 @@ const MESSAGE_BYTES = 2 ** 20;
 const FLAGS = ['--expose-gc', '--import', new URL('programs/memory.js', import.meta.url).href];
 
 /**
- * What a host keeps for a connection that says nothing, and what it needs at most while much passes through it, against
+ * The memory of a host for a connection that sends nothing, and its peak while it receives much, against
  * servers of node:net.
  * @param {import('./rounds.js').Budget} budget For all of it.
  */
@@ -32,7 +32,7 @@ export async function memory({ seconds, fewest }) {
 }
 
 /**
- * Each turn has a host of its own: memory is not given back as it was.
+ * Each turn has a host of its own: a process does not return all of its memory.
  * @param {Pick<import('./report.js').Row, 'group' | 'name' | 'against' | 'unit'>} what
  * @param {'legacy' | 'json' | 'msgpack'} codec
  * @param {readonly string[]} args
@@ -84,9 +84,9 @@ async function perConnection({ host, endpoint }) {
 }
 
 /** @param {import('./hosts.js').Peer} peer */
-async function peak({ host, handOff }) {
+async function peak({ host, deliver }) {
   const { rss } = await host.ask('memory');
-  for (let count = 0; count < MESSAGES; count += 1) await handOff();
+  for (let count = 0; count < MESSAGES; count += 1) await deliver();
   const { peak: most } = await host.ask('memory');
   return (most - rss) / 2 ** 20;
 }

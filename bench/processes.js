@@ -46,7 +46,7 @@ process.once('exit', () => {
   for (const kill of running) kill();
 });
 
-/** A program that runs until it is stopped, and with which one talks by messages; the first says that it is ready. */
+/** A program that runs until it is stopped and exchanges messages; its first message reports that it is ready. */
 export class Host {
   /**
    * @param {readonly string[]} argv
@@ -59,7 +59,7 @@ export class Host {
   }
 
   #child;
-  /** @type {unknown[]} What came and nobody took. */
+  /** @type {unknown[]} Messages that have not been read. */
   #messages = [];
   #exited;
 
@@ -78,7 +78,7 @@ export class Host {
     running.add(this.#kill);
   }
 
-  /** The next message; rejects where the program ends before. @returns {Promise<any>} */
+  /** The next message; rejects if the program ends before. @returns {Promise<any>} */
   async message() {
     if (this.#messages.length === 0) {
       const ended = this.#exited.then(([code, signal]) => {

@@ -13,7 +13,7 @@
 const RESAMPLES = 2000;
 
 /**
- * The median of what each round found. A round measures both sides, so that what else the machine does weighs on both; the interval is a bootstrap over the rounds.
+ * The median of what each round found. A round measures both sides, so that other load of the machine affects both; the interval is a bootstrap over the rounds.
  * @param {readonly number[]} ours
  * @param {readonly number[]} theirs
  * @returns {Ratio}

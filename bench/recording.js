@@ -2,19 +2,19 @@ import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 
 /**
- * What one side said until the other one's turn came.
+ * The number of bytes that one side sent before the other side sent any.
  * @typedef {object} Turn
  * @property {'client' | 'host'} from
  * @property {number} bytes
  */
 
 /**
- * Stands between a client and a host, and writes down who said how much.
+ * Records, between a client and a host, how many bytes each side sends.
  * @param {import('node:net').NetConnectOpts} host
- * @param {(port: number) => Promise<unknown>} handOff Hands over through this port.
+ * @param {(port: number) => Promise<unknown>} deliver Delivers a launch through this port.
  * @returns {Promise<readonly Turn[]>}
  */
-export async function record(host, handOff) {
+export async function record(host, deliver) {
   /** @type {Turn[]} */
   const turns = [];
   /** @type {(from: Turn['from']) => (chunk: Uint8Array) => void} */
@@ -24,27 +24,27 @@ export async function record(host, handOff) {
     else turns.push({ from, bytes: chunk.length });
   };
   const relay = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
-    const further = connect({ ...host, allowHalfOpen: true });
-    client.on('data', note('client')).pipe(further);
-    further.on('data', note('host')).pipe(client);
+    const upstream = connect({ ...host, allowHalfOpen: true });
+    client.on('data', note('client')).pipe(upstream);
+    upstream.on('data', note('host')).pipe(client);
   }).listen({ host: '127.0.0.1', port: 0, exclusive: true });
   await once(relay, 'listening');
   const address = relay.address();
-  await handOff(typeof address === 'object' && address ? address.port : 0);
+  await deliver(typeof address === 'object' && address ? address.port : 0);
   relay.close();
   return turns;
 }
 
 /**
- * Plays one side of a recording with zeros for bytes, and nothing else that a protocol would do. The client ends first.
+ * Sends the bytes of one side of a recording, as zeros, without any other work of a protocol. The client ends first.
  * @param {import('node:net').Socket} socket
  * @param {readonly Turn[]} turns
  * @param {Turn['from']} side
  */
-export function play(socket, turns, side) {
+export function replay(socket, turns, side) {
   let at = 0;
   let missing = 0;
-  const speak = () => {
+  const sendTurn = () => {
     for (; turns[at]?.from === side; at += 1) socket.write(Buffer.alloc(turns[at]?.bytes ?? 0));
     missing = turns[at]?.bytes ?? 0;
     if (at === turns.length && side === 'client') socket.end();
@@ -54,8 +54,8 @@ export function play(socket, turns, side) {
     missing -= chunk.length;
     if (missing > 0) return;
     at += 1;
-    speak();
+    sendTurn();
   });
   socket.on('end', () => socket.end());
-  speak();
+  sendTurn();
 }

@@ -1,7 +1,7 @@
 import { cpus, release, totalmem } from 'node:os';
 import { readFile } from 'node:fs/promises';
 import { ratioOf, summarize } from './ratio.js';
-import { judge } from './targets.js';
+import { checkTarget } from './targets.js';
 
 /**
  * One line of the table. `value` is ours over theirs; what else it can be, `unit` says.
@@ -19,7 +19,7 @@ import { judge } from './targets.js';
  */
 
 /**
- * The row of what two sides gave, round by round.
+ * The row for the numbers of two sides, round by round.
  * @param {Pick<Row, 'group' | 'name' | 'against' | 'unit'>} what
  * @param {readonly number[]} ours
  * @param {readonly number[]} theirs
@@ -33,7 +33,7 @@ export function compare(what, ours, theirs) {
 /** @param {readonly Row[]} rows */
 export function print(rows) {
   for (const row of rows) {
-    const target = judge(row);
+    const target = checkTarget(row);
     const bound = target && (target.atMost === undefined ? `≥ ${target.atLeast}` : `≤ ${target.atMost}`);
     const verdict = target ? `${bound} ${target.isMissed ? 'MISSED' : 'met'}` : '';
     const interval = row.low === row.high ? '' : `${digits(row.low)} – ${digits(row.high)}`;

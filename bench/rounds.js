@@ -1,18 +1,18 @@
 /**
- * Something to be measured: one turn gives one figure.
+ * Something to be measured: one turn returns one number.
  * @typedef {() => number | Promise<number>} Contestant
  *
  * @typedef {object} Budget
- * @property {number} seconds No round begins when they are over…
+ * @property {number} seconds No round begins after them…
  * @property {number} fewest …and so many were run.
- * @property {number} [warmUps] So many rounds go before, and are thrown away; 0 where each turn starts anew. Else 1.
+ * @property {number} [warmUps] Rounds that are run before and not counted; 0 if each turn starts with a new process. Default: 1.
  */
 
 /**
  * Lets all contestants have a turn in each round: A B C, B C A, …
  * @param {Readonly<Record<string, Contestant>>} contestants
  * @param {Budget} budget
- * @returns {Promise<(name: string) => readonly number[]>} What one of them gave, round by round.
+ * @returns {Promise<(name: string) => readonly number[]>} The numbers of one contestant, round by round.
  */
 export async function interleave(contestants, { seconds, fewest, warmUps = 1 }) {
   const entries = Object.entries(contestants);

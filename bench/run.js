@@ -1,5 +1,5 @@
 // npm run bench                      measures, and writes results.json and chart.svg
-// npm run bench -- --check           measures, and fails where a target is missed by more than the noise
+// npm run bench -- --check           measures, and fails if a target is missed by more than the noise
 // npm run bench -- codecs memory     measures only these
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
@@ -16,7 +16,7 @@ import { clearScratch } from './endpoints.js';
 import { circumstances, print } from './report.js';
 import { size } from './size.js';
 import { storm } from './storm.js';
-import { judge, TARGETS } from './targets.js';
+import { checkTarget, TARGETS } from './targets.js';
 
 /** @type {Readonly<Record<string, () => Promise<readonly import('./report.js').Row[]>>>} */
 const PARTS = {
@@ -53,10 +53,10 @@ if (values.check) check();
 else if (positionals.length === 0) await write();
 
 function check() {
-  const judged = rows.flatMap((row) => judge(row) ?? []);
-  const missed = judged.filter(({ isMissed }) => isMissed);
+  const checked = rows.flatMap((row) => checkTarget(row) ?? []);
+  const missed = checked.filter(({ isMissed }) => isMissed);
   for (const { group, name } of missed) console.error(`Missed: ${group}, ${name}.`);
-  const absent = positionals.length > 0 ? 0 : TARGETS.length - judged.length;
+  const absent = positionals.length > 0 ? 0 : TARGETS.length - checked.length;
   if (absent > 0) console.error(`${absent} targets were not measured.`);
   if (missed.length > 0 || absent > 0) process.exitCode = 1;
 }

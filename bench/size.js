@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib';
 const DIST = new URL('../dist/', import.meta.url);
 const ENTRIES = ['index.js', 'codecs/json.js', 'codecs/msgpack.js'];
 
-/** What an entry and all that it imports of the package come to, gzipped. */
+/** The size of an entry with all that it imports of the package, gzipped. */
 export async function size() {
   const rows = [];
   for (const entry of ENTRIES) {

@@ -6,7 +6,7 @@ import { compare } from './report.js';
 import { interleave } from './rounds.js';
 
 const PROCESSES = 200;
-/** The status of the host, when it has heard of all others. */
+/** The exit status of the host when it has received all other launches. */
 const HOST = 9;
 
 /**
@@ -26,7 +26,7 @@ export async function storm(budget) {
 
 const PROGRAM = `
   import { Singleton } from '${new URL('../dist/index.js', import.meta.url).href}';
-  const { port } = JSON.parse(process.env.BENCH_WHERE);
+  const { port } = JSON.parse(process.env.BENCH_ENDPOINT);
   const app = await Singleton.acquire({ port, releaseThreshold: ${PROCESSES - 1}, deliveryTimeout: 60_000 });
   let published = 0;
   app.on('args', () => (published += 1));

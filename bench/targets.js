@@ -1,5 +1,5 @@
 /**
- * What is promised of a comparison, by the names that it has in the table.
+ * The promise for a comparison, by its names in the table.
  * @typedef {object} Target
  * @property {string} group
  * @property {string} name
@@ -33,10 +33,10 @@ export const TARGETS = [
  * The target of a comparison, and whether it is missed by more than the noise.
  * @param {Pick<import('./report.js').Row, 'group' | 'name' | 'low' | 'high'>} row
  */
-export function judge(row) {
+export function checkTarget(row) {
   const target = TARGETS.find(({ group, name }) => group === row.group && name === row.name);
   if (!target) return undefined;
   const { atMost = Infinity, atLeast = -Infinity } = target;
-  // What is no number is missed, too.
+  // NaN counts as missed, too.
   return { ...target, isMissed: !(row.low <= atMost && row.high >= atLeast) };
 }

@@ -35,7 +35,7 @@ describe('src', () => {
     expect(files.filter((file) => !LAYERS.flat().includes(layerOf(file)))).toEqual([]);
   });
 
-  test('has no circle of imports, but for the types of owners in the same folder', () => {
+  test('has no import circle, except types of owners in the same folder', () => {
     const done = new Set<string>();
     const circles: string[] = [];
     const visit = (file: string, path: readonly string[]): void => {
@@ -48,7 +48,7 @@ describe('src', () => {
     expect(circles).toEqual([]);
   });
 
-  test('loads what only a host needs, and what only a secret needs, by import() alone', () => {
+  test('loads what only a host or a secret needs by import() alone', () => {
     const early = imports.filter(({ from, to, isLazy }) => isLoadedLater(to) && !isLoadedLater(from) && !isLazy);
     expect(early).toEqual([]);
   });

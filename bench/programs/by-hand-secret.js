@@ -1,9 +1,9 @@
-// by-hand.js with what it takes that neither side needs to trust the endpoint: both make a key, agree, and derive others, and
+// by-hand.js with a secret, so that neither side needs to trust the endpoint: both make a key, agree, and derive others, and
 // the launch is encrypted. The arithmetic is that of Noise_NNpsk0_25519_AESGCM_SHA256, and none of its checks.
 import { createCipheriv, createHash, createPublicKey, diffieHellman, generateKeyPairSync, hkdfSync } from 'node:crypto';
 import { connect, createServer } from 'node:net';
 
-const where = JSON.parse(process.env['BENCH_WHERE'] ?? '');
+const where = JSON.parse(process.env['BENCH_ENDPOINT'] ?? '');
 const peer = createPublicKey(generateKeyPairSync('x25519').publicKey.export({ type: 'spki', format: 'pem' }));
 
 /** One side's part: a key of its own, an agreement, and what is derived from them; 48 bytes to send. */

@@ -1,7 +1,7 @@
-// What one would write by hand: whoever gets the endpoint listens, whoever does not hands its arguments over and exits.
+// A script by hand: the process that binds the endpoint listens, and a later one sends its arguments and exits.
 import { connect, createServer } from 'node:net';
 
-const where = JSON.parse(process.env['BENCH_WHERE'] ?? '');
+const where = JSON.parse(process.env['BENCH_ENDPOINT'] ?? '');
 const server = createServer((socket) => {
   let text = '';
   socket.setEncoding('utf8').on('data', (chunk) => (text += chunk));

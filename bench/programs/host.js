@@ -1,20 +1,20 @@
-// A host that does what its orders, in the environment, say; it tells what it was asked.
+// A host that is configured by the environment and answers the questions of its parent.
 import { Singleton } from '../../dist/index.js';
 import { codecs } from '../codecs-by-name.js';
 import { optionsAt } from '../endpoints.js';
 
 /**
- * @typedef {object} Orders
+ * @typedef {object} HostConfig
  * @property {keyof codecs} codec
  * @property {string} [secret]
- * @property {number} [listeners] 1, unless it says otherwise.
- * @property {boolean} [waits] Launches stay until all are answered.
+ * @property {number} [listeners] Default: 1.
+ * @property {boolean} [waits] Launches wait until all are answered.
  */
 
-/** @type {Orders} */
-const { codec, secret, listeners = 1, waits = false } = JSON.parse(process.env['BENCH_ORDERS'] ?? '');
+/** @type {HostConfig} */
+const { codec, secret, listeners = 1, waits = false } = JSON.parse(process.env['BENCH_CONFIG'] ?? '');
 const app = new Singleton({
-  ...(await optionsAt(JSON.parse(process.env['BENCH_WHERE'] ?? ''))),
+  ...(await optionsAt(JSON.parse(process.env['BENCH_ENDPOINT'] ?? ''))),
   codec: await codecs[codec](),
   secret,
   maxMessageBytes: 2 ** 21,
@@ -27,20 +27,20 @@ app.setMaxListeners(0);
 const open = [];
 
 const answers = {
-  /** Told by memory.js. */
+  /** Answered by memory.js. */
   memory() {},
-  /** Takes what waits; done when all is taken. */
-  take() {
+  /** Dispatches all pending launches, then answers. */
+  dispatch() {
     app.on('args', () => {});
     setImmediate(() => process.send?.(app.clients));
   },
-  /** Says the last word to all. */
+  /** Sends its result to every waiting client. */
   reply() {
     for (const client of open.splice(0)) client.reply('done');
     process.send?.(app.clients);
   },
 };
-process.on('message', (/** @type {keyof answers} */ order) => answers[order]());
+process.on('message', (/** @type {keyof answers} */ question) => answers[question]());
 process.on('disconnect', () => process.exit());
 
 await app.acquire();

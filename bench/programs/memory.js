@@ -1,4 +1,4 @@
-// Loaded before a program, so that one can ask it for its memory: `node --expose-gc --import …`.
+// Loaded before a program, so that it answers the question for its memory: `node --expose-gc --import …`.
 process.on('message', (question) => {
   if (question !== 'memory') return;
   for (let time = 0; time < 3; time += 1) globalThis.gc?.();

@@ -1,6 +1,6 @@
 import { createServer } from 'node:net';
 import { inspect } from 'node:util';
-import { describe, expect, it, onTestFinished, test, vi } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { json } from '../../src/codecs/json.ts';
 import { lengthPrefixed } from '../../src/codecs/length-prefixed.ts';
 import { Singleton } from '../../src/index.ts';
@@ -24,7 +24,7 @@ const keys: unknown = JSON.parse(
   '{ "constructor": 1, "hasOwnProperty": 2, "toString": 3, "length": 4, "then": 5, "toJSON": 6, "": 7, "0": 8 }',
 );
 
-describe('json(), for a value that survives JSON', () => {
+describe('json()', () => {
   it.each<[string, unknown]>([
     ['null', null],
     ['booleans', [true, false]],
@@ -35,7 +35,7 @@ describe('json(), for a value that survives JSON', () => {
     ['keys of every kind', keys],
     ['"__proto__" as a value, and keys that are nearly it', ['__proto__', { __proto_: 1, __proto___: '\\u005f' }]],
     ['a list that is nested', [[1, [2, [3, { a: [{ b: null }] }]]]]],
-  ])('%s', async (_, value) => {
+  ])('delivers %s unchanged', async (_, value) => {
     expect(await deliver(value, codec)).toStrictEqual(value);
   });
 
@@ -48,7 +48,7 @@ describe('json(), for a value that survives JSON', () => {
   });
 });
 
-describe('json(), for a value that JSON would change, refuses with its path', () => {
+describe('json(), for a value that JSON cannot represent,', () => {
   it.each<[string, unknown]>([
     ['NaN', NaN],
     ['Infinity', Infinity],
@@ -60,12 +60,12 @@ describe('json(), for a value that JSON would change, refuses with its path', ()
     ['a Map', new Map([[1, 2]])],
     ['a Date', new Date(0)],
     ['a Uint8Array', new Uint8Array(1)],
-  ])('%s', async (name, value) => {
+  ])('refuses one that is %s, with its path', async (name, value) => {
     const message = `Cannot send this value: value.a[1] is ${name}, which JSON cannot represent.`;
     await expect(deliver({ a: [0, value] }, codec)).rejects.toMatchObject({ ...UNENCODABLE, message });
   });
 
-  it('does not connect when the arguments are refused', async () => {
+  it('does not connect', async () => {
     let connections = 0;
     const server = createServer((socket) => {
       connections += 1;
@@ -83,7 +83,7 @@ describe('json(), for a value that JSON would change, refuses with its path', ()
 const lists = (depth: number): unknown => JSON.parse(nest(depth, '[', '0', ']'));
 const values = (count: number): unknown => Array.from({ length: count - 1 }, () => ({}));
 
-describe('limits of json()', () => {
+describe('json(), at its limits,', () => {
   it('encodes and decodes 32 levels and refuses 33', async () => {
     expect(await deliver(lists(32), codec)).toStrictEqual(lists(32));
     await expect(deliver(lists(33), codec)).rejects.toMatchObject(UNENCODABLE);
@@ -149,25 +149,25 @@ const oversized: readonly (readonly [string, string])[] = [
   ['a million commas', ','.repeat(1_000_000)],
 ];
 
-describe('json(), decoding hostile bytes', () => {
-  test.each(hostile)('refuses %s', async (_, bytes) => {
+describe('json(), when it decodes hostile bytes,', () => {
+  it.each(hostile)('refuses %s', async (_, bytes) => {
     await expect(decode(bytes)).rejects.toMatchObject(MALFORMED);
   });
 
-  test.each(oversized)('refuses %s before it is parsed', async (_, bytes) => {
+  it.each(oversized)('refuses %s before it parses the message', async (_, bytes) => {
     const parse = vi.spyOn(JSON, 'parse');
     onTestFinished(() => parse.mockRestore());
     await expect(decode(bytes)).rejects.toMatchObject(MALFORMED);
     expect(parse).not.toHaveBeenCalled();
   });
 
-  test('refuses a message that is truncated at any byte', async () => {
+  it('refuses a message that is truncated at any byte', async () => {
     const message = Buffer.from('{"a":[1,-2.5e3,"\\u00e9é\\""],"b":{"c":null,"d":[true,false,[]]}}');
     await decode(message);
     for (const at of message.keys()) await expect(decode(message.subarray(0, at))).rejects.toMatchObject(MALFORMED);
   });
 
-  test('throws an error without any byte of the message', async () => {
+  it('throws an error without any byte of the message', async () => {
     const starts = [`["${MARKER}"`, `{"${MARKER}":1,"__proto__":2}`, `[${MARKER}]`, `["${MARKER}",${'['.repeat(40)}`];
     for (const start of starts) {
       const error = await decode(start).catch((reason: unknown) => reason);

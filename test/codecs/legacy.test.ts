@@ -38,10 +38,10 @@ const hostile: readonly HostileExample[] = [
   unreadable('a code point beyond Unicode', MARKER, 0xf4, 0x90, 0x80, 0x80, '\0'),
 ];
 
-testFormat({ format: codec, examples: captured, hostile, abilities: { isDelimited: false, headerBytes: 0 } });
+testFormat({ format: codec, examples: captured, hostile, capabilities: { isDelimited: false, headerBytes: 0 } });
 
 describe('legacyFormat.encode', () => {
-  test.each(captured)('encodes what the Python client sent: $name', ({ parts, bytes }) => {
+  test.each(captured)('encodes arguments as the Python client does: $name', ({ parts, bytes }) => {
     expect(Buffer.from(codec.encode(parts)).toString('hex')).toBe(bytes.toString('hex'));
   });
 
@@ -71,10 +71,10 @@ describe('legacyFormat.encode', () => {
   });
 });
 
-describe('the number of fields', () => {
+describe('legacyFormat', () => {
   const most = 65_536;
 
-  test('is accepted up to 65,536 and refused above', () => {
+  test('encodes and decodes up to 65,536 fields and refuses more', () => {
     const bytes = codec.encode(Array<string>(most).fill(''));
     expect(decode(codec, [bytes])[0]).toHaveLength(most);
     expect(() => codec.encode(Array<string>(most + 1).fill(''))).toThrow(/more than 65536/);
@@ -112,7 +112,7 @@ describe('legacyFormat.createDecoder', () => {
     expect(codeOf(() => decoder.end())).toBe('ERR_SINGLETON_MALFORMED_MESSAGE');
   });
 
-  test('holds less than 8 MiB for a message of 1 MiB that arrives byte by byte', () => {
+  test('buffers less than 8 MiB for a message of 1 MiB that arrives byte by byte', () => {
     const decoder = codec.createDecoder({ maxMessageBytes: MIB });
     const chunk = bytesOf('x');
     const before = memoryInUse();
@@ -142,7 +142,7 @@ describe('legacy().check', () => {
     ['an object', { file: 'a' }],
     ['a list with a number', ['a', 1]],
     ['a list with nothing in it', [undefined]],
-  ])('refuses args that are %s', (_, args) => {
+  ])('refuses arguments that are %s', (_, args) => {
     expect(codeOf(() => wire.check?.({ ...none, args }))).toBe('ERR_SINGLETON_INVALID_OPTION');
   });
 

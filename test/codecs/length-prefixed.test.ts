@@ -68,7 +68,7 @@ describe('lengthPrefixed() with a serializer of the user', () => {
     expect(heard.app.arguments).toStrictEqual([value, value]);
   });
 
-  it('delivers zero bytes, and a megabyte minus the header of a launch', async () => {
+  it('delivers a message of 0 bytes and one of 1 MiB minus the header of a launch', async () => {
     const codec = lengthPrefixed(text);
     const heard = await host(codec);
     const long = 'x'.repeat(1_048_576 - 8 - Buffer.byteLength(process.cwd()));
@@ -127,7 +127,7 @@ describe('lengthPrefixed() with a serializer of the user', () => {
   });
 });
 
-describe('names', () => {
+describe('lengthPrefixed()', () => {
   const { name: wrong } = JSON.parse('{ "name": 7 }');
 
   it.each([
@@ -136,11 +136,11 @@ describe('names', () => {
     ['256 bytes of 128 characters', 'é'.repeat(128)],
     ['a lone surrogate', 'a\ud800'],
     ['a number', wrong],
-  ])('refuses a name of a serializer: %s', (_, name) => {
+  ])('refuses as the name of a serializer: %s', (_, name) => {
     expect(codeOf(() => lengthPrefixed({ ...text, name }))).toBe('ERR_SINGLETON_INVALID_OPTION');
   });
 
-  it('accepts names of 255 bytes, of the serializer and of the application', async () => {
+  it('accepts a serializer name and an application name of 255 bytes', async () => {
     const name = `${'é'.repeat(127)}x`;
     const codec = lengthPrefixed({ ...text, name });
     const heard = await host(codec, { name });
@@ -151,7 +151,7 @@ describe('names', () => {
   });
 });
 
-describe('a launch for another host', () => {
+describe('a host that receives a launch for another host', () => {
   const secret = generateSecret();
   const codecs = [json(), json()] as const;
 
@@ -159,13 +159,13 @@ describe('a launch for another host', () => {
     ['another name', { name: 'a' }, { name: 'b' }, 'ERR_SINGLETON_WRONG_APPLICATION'],
     ['no name', { name: 'a' }, {}, 'ERR_SINGLETON_WRONG_APPLICATION'],
     ['another name and another secret', { name: 'a', secret }, { name: 'b' }, 'ERR_SINGLETON_WRONG_APPLICATION'],
-  ])('is refused with a warning when it is for %s', async (_, own, other, code) => {
+  ])('refuses one for %s, with a warning', async (_, own, other, code) => {
     const heard = await host(codecs[0], own);
     expect(await launch(heard, codecs[1], 'a', other)).toMatchObject({ code });
     expect(heard).toMatchObject({ app: { clients: 0 }, warnings: [{ code }], failures: [] });
   });
 
-  it('is refused with a warning when its codec differs, whatever the secrets', async () => {
+  it('refuses one of another codec with a warning, whatever the secrets', async () => {
     for (const options of [{}, { secret }]) {
       const heard = await host(json(), options);
       const code = 'ERR_SINGLETON_UNSUPPORTED_VERSION';
@@ -176,9 +176,9 @@ describe('a launch for another host', () => {
 
   it.each<[string, SharedOptions, SharedOptions, string]>([
     ['without a secret', { secret }, {}, 'missing-secret'],
-    ['with a secret where none is', {}, { secret }, 'unexpected-secret'],
+    ['with a secret that the host does not have', {}, { secret }, 'unexpected-secret'],
     ['with another secret', { secret }, { secret: generateSecret() }, 'wrong-secret'],
-  ])('is refused %s, with one verifyFailed event and no warning', async (_, own, other, reason) => {
+  ])('refuses one %s, with one verifyFailed event and no warning', async (_, own, other, reason) => {
     const heard = await host(codecs[0], own);
     expect(await launch(heard, codecs[1], 'a', other)).toMatchObject({ code: 'ERR_SINGLETON_VERIFICATION_FAILED' });
     expect(heard.failures).toEqual([{ reason, remoteAddress: '127.0.0.1', time: expect.any(Date) }]);
@@ -214,8 +214,8 @@ describe.each(endpointNames)('two sides with different codecs, on %s', (name) =>
   });
 });
 
-describe('a launch that waits, with a codec without a serializer for replies', () => {
-  it('receives a status, and fails when its listener replies', async () => {
+describe('a waiting launch whose codec has no serializer for replies', () => {
+  it('receives an exit status, and fails when its listener replies', async () => {
     const codec = lengthPrefixed(text);
     const { app, warnings } = await host(codec);
     app.on('args', (args, client) => (args === 'exit' ? client.exit(3) : client.reply('x')));
@@ -226,8 +226,8 @@ describe('a launch that waits, with a codec without a serializer for replies', (
   });
 });
 
-describe('a short secret', () => {
-  it('emits one warning to a listener that is added once the host is listening, without the secret', async () => {
+describe('a host with a short secret', () => {
+  it('emits one warning without the secret to a listener that is added after acquire()', async () => {
     const codec = json();
     const app = await Singleton.acquire<unknown>({ port: 0, codec, args: '', secret: 'fifteen-bytes-x' });
     onTestFinished(() => app.release());
@@ -241,7 +241,7 @@ describe('a short secret', () => {
     expect(warnings[0]?.stack).not.toContain('fifteen-bytes');
   });
 
-  it('is one below 16 bytes, whatever the number of characters', async () => {
+  it('warns of fewer than 16 bytes, whatever the number of characters', async () => {
     for (const secret of ['é'.repeat(8), new Uint8Array(16), 'x'.repeat(16)]) {
       const { warnings } = await host(json(), { secret });
       await turn();

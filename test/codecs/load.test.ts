@@ -37,7 +37,7 @@ describe('load() of a codec', () => {
   it.each([
     ['without a secret', undefined],
     ['with one', generateSecret()],
-  ])('is awaited by the host before it decodes, and not awaited by the client, %s', async (_, secret) => {
+  ])('settles before a host decodes, and does not run on a client, %s', async (_, secret) => {
     const [client, host] = [open(), open()];
     const bytes = secret === undefined ? undefined : Buffer.from(secret);
     expect(await deliver('a', client.codec, host.codec, bytes)).toBe('a');
@@ -45,7 +45,7 @@ describe('load() of a codec', () => {
     expect(client.calls).toEqual([]);
   });
 
-  it('is awaited by a client before it decodes a reply', async () => {
+  it('settles before a client decodes a reply', async () => {
     const { codec, calls } = open();
     const app = await Singleton.acquire({ port: 0, codec: open().codec, args: '' });
     onTestFinished(() => app.release());
@@ -55,7 +55,7 @@ describe('load() of a codec', () => {
     expect(calls).toEqual(LOADED);
   });
 
-  it('is called once by a host, not for each launch', async () => {
+  it('runs once in a host, not for each launch', async () => {
     const { codec, calls } = open();
     const app = await Singleton.acquire({ port: 0, codec, args: '' });
     onTestFinished(() => app.release());
@@ -64,7 +64,7 @@ describe('load() of a codec', () => {
     expect(calls).toEqual([...LOADED, 'deserialize']);
   });
 
-  it('is not called by a host for replies', async () => {
+  it('does not load the serializer of replies in a host', async () => {
     const calls: string[] = [];
     const serializerOf = (name: string) => ({
       serialize: (value: string) => Buffer.from(value),
@@ -90,7 +90,7 @@ describe('load() of a codec', () => {
   });
 });
 
-describe('MessagePack', () => {
+describe('msgpack()', () => {
   it('loads its package once, for arguments and replies', async () => {
     const codec = msgpack();
     expect(codec.protocol.inbound()).toBeInstanceOf(Promise);
@@ -104,7 +104,7 @@ describe('MessagePack', () => {
     deserialize: (bytes) => bytes,
   });
 
-  it('can be sent without the package, and names the package to a host', async () => {
+  it('sends without its package, and rejects with the name of the package in a host', async () => {
     vi.resetModules();
     vi.doMock('msgpackr/unpack', () => {
       throw new Error('Cannot find package');

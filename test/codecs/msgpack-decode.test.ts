@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { Packr } from 'msgpackr/pack';
-import { describe, expect, it, test } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { scan } from '../../src/codecs/msgpack-decode.ts';
 import { codeOf, MARKER } from '../helpers/codec-compliance.ts';
 
@@ -20,26 +20,26 @@ const one = `
   .trim()
   .split(/\s+/);
 
-describe.each(one)('%s', (text) => {
+describe.each(one)('scan, for the value %s,', (text) => {
   const bytes = Buffer.from(text, 'hex');
 
-  it('is accepted alone, at any offset in its buffer', () => {
+  it('accepts it alone, at any offset in its buffer', () => {
     scan(bytes);
     scan(Buffer.concat([Buffer.of(0xc1), bytes, Buffer.of(0xc1)]).subarray(1, -1));
   });
 
-  it('is refused when it is truncated at any byte, and with anything after it', () => {
+  it('refuses it when it is truncated at any byte, and with anything after it', () => {
     for (const at of bytes.keys()) expect(codeOf(() => scan(bytes.subarray(0, at)))).toBe(MALFORMED);
     for (const more of [0xc0, 0xc1, 0x00, 0x90]) {
       expect(codeOf(() => scan(Buffer.concat([bytes, Buffer.of(more)])))).toBe(MALFORMED);
     }
   });
 
-  it('is accepted as the value of a list and of a map', () => {
+  it('accepts it as a value of a list and of a map', () => {
     for (const start of ['91', 'dc0001', '81a161', '9181a161']) scan(Buffer.from(start + text, 'hex'));
   });
 
-  it('is accepted as a key only if it is a string other than "__proto__"', () => {
+  it('accepts it as a key only if it is a string other than "__proto__"', () => {
     const isKey = /^([ab].|d[9ab])/.test(text) && !text.includes(PROTO);
     expect(codeOf(() => scan(Buffer.from(`81${text}c0`, 'hex')))).toBe(isKey ? undefined : MALFORMED);
   });
@@ -67,9 +67,9 @@ const hostile: readonly (readonly [string, string | Uint8Array])[] = [
   ['an extension as a key', '81d46900c0'],
   ['an empty extension', 'c70069'],
   ...['c4', 'c5', 'c6', 'd9', 'da', 'db', 'dc', 'dd', 'de', 'df', 'c9', 'bf', '9f', '8f'].flatMap((type) => [
-    [`a length that is not there, ${type}ffffffff`, `${type}ffffffff`] as const,
-    [`a length that is not there inside, ${type}ffffffff`, `92${type}ffffffffc0c0`] as const,
-    [`a length that is not there in a key, ${type}ffffffff`, `81${type}ffffffffc0`] as const,
+    [`a length without its bytes, ${type}ffffffff`, `${type}ffffffff`] as const,
+    [`a length without its bytes inside, ${type}ffffffff`, `92${type}ffffffffc0c0`] as const,
+    [`a length without its bytes in a key, ${type}ffffffff`, `81${type}ffffffffc0`] as const,
   ]),
   ['a list in a list whose length is that of its parent', '92dd0000000391c0'],
   ...[`a9${PROTO}`, `d909${PROTO}`, `da0009${PROTO}`, `db00000009${PROTO}`].flatMap((key) => [
@@ -94,49 +94,55 @@ const hostile: readonly (readonly [string, string | Uint8Array])[] = [
   ['lists of a million values', Buffer.concat([Buffer.from('dd000f4240', 'hex'), Buffer.alloc(1_000_000)])],
 ];
 
-test.each(hostile)('scan refuses %s', (_, message) => {
-  const bytes = typeof message === 'string' ? Buffer.from(message, 'hex') : message;
-  expect(codeOf(() => scan(bytes))).toBe(MALFORMED);
+describe('scan', () => {
+  it.each(hostile)('refuses %s', (_, message) => {
+    const bytes = typeof message === 'string' ? Buffer.from(message, 'hex') : message;
+    expect(codeOf(() => scan(bytes))).toBe(MALFORMED);
+  });
 });
 
-test('the example of shared references has at most 486 bytes and a reference', () => {
-  expect(shared.length).toBeLessThanOrEqual(486);
-  expect(hex(shared)).toMatch(/d[4-8]69/);
-});
-
-test('scan accepts lists and maps 32 deep and refuses them 33 deep', () => {
-  for (const open of ['91', 'dc0001', 'dd00000001', '81a161', 'de0001a161']) {
-    scan(Buffer.from(`${open.repeat(32)}c0`, 'hex'));
-    for (const inner of ['c0', '90', '80']) {
-      expect(codeOf(() => scan(Buffer.from(open.repeat(33) + inner, 'hex')))).toBe(MALFORMED);
-    }
-  }
-});
-
-test('scan counts open levels only: it accepts 100 lists of 31 levels in a row', () => {
-  scan(Buffer.from(`dc0064${`${'91'.repeat(31)}c0`.repeat(100)}`, 'hex'));
-  scan(Buffer.from(`dc0064${`${'91'.repeat(30)}90`.repeat(100)}`, 'hex'));
+describe('the example of shared references', () => {
+  it('has at most 486 bytes and contains a reference', () => {
+    expect(shared.length).toBeLessThanOrEqual(486);
+    expect(hex(shared)).toMatch(/d[4-8]69/);
+  });
 });
 
 const list = (size: number): Uint8Array => Buffer.from(`dd${u32(size)}${'c0'.repeat(size)}`, 'hex');
 const map = (size: number): Uint8Array => Buffer.from(`df${u32(size)}${'a161c0'.repeat(size)}`, 'hex');
 
-test('scan accepts 65,536 values, keys not counted, and refuses one more', () => {
-  for (const make of [list, map]) {
-    scan(make(65_535));
-    expect(codeOf(() => scan(make(65_536)))).toBe(MALFORMED);
-  }
-});
+describe('scan', () => {
+  it('accepts lists and maps 32 deep and refuses them 33 deep', () => {
+    for (const open of ['91', 'dc0001', 'dd00000001', '81a161', 'de0001a161']) {
+      scan(Buffer.from(`${open.repeat(32)}c0`, 'hex'));
+      for (const inner of ['c0', '90', '80']) {
+        expect(codeOf(() => scan(Buffer.from(open.repeat(33) + inner, 'hex')))).toBe(MALFORMED);
+      }
+    }
+  });
 
-test('scan throws an error without any byte of the message', () => {
-  const marker = Buffer.from(MARKER);
-  const text = Buffer.concat([Buffer.of(0xa0 + marker.length), marker]);
-  const ends = ['c1', 'd46900', 'a1ff', 'dbffffffff', '8100c0', `81a9${PROTO}c0`, ''];
-  for (const end of ends) {
-    const bytes = Buffer.concat([Buffer.of(0x92), text, Buffer.from(end, 'hex')]);
-    expect(codeOf(() => scan(bytes))).toBe(MALFORMED);
-    expect(inspect(thrownBy(() => scan(bytes)))).not.toContain(MARKER);
-  }
+  it('counts open levels only: it accepts 100 lists of 31 levels in a row', () => {
+    scan(Buffer.from(`dc0064${`${'91'.repeat(31)}c0`.repeat(100)}`, 'hex'));
+    scan(Buffer.from(`dc0064${`${'91'.repeat(30)}90`.repeat(100)}`, 'hex'));
+  });
+
+  it('accepts 65,536 values, keys not counted, and refuses one more', () => {
+    for (const make of [list, map]) {
+      scan(make(65_535));
+      expect(codeOf(() => scan(make(65_536)))).toBe(MALFORMED);
+    }
+  });
+
+  it('throws an error without any byte of the message', () => {
+    const marker = Buffer.from(MARKER);
+    const text = Buffer.concat([Buffer.of(0xa0 + marker.length), marker]);
+    const ends = ['c1', 'd46900', 'a1ff', 'dbffffffff', '8100c0', `81a9${PROTO}c0`, ''];
+    for (const end of ends) {
+      const bytes = Buffer.concat([Buffer.of(0x92), text, Buffer.from(end, 'hex')]);
+      expect(codeOf(() => scan(bytes))).toBe(MALFORMED);
+      expect(inspect(thrownBy(() => scan(bytes)))).not.toContain(MARKER);
+    }
+  });
 });
 
 /** Objects that refer to each other, as msgpackr alone writes them. */

@@ -1,6 +1,6 @@
 import { runInNewContext } from 'node:vm';
 import { unpack } from 'msgpackr/pack';
-import { describe, expect, it, test } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { scan } from '../../src/codecs/msgpack-decode.ts';
 import { encode } from '../../src/codecs/msgpack-encode.ts';
 import { SingletonError } from '../../src/interface/errors.ts';
@@ -15,7 +15,7 @@ function headOf(value: unknown, length: number): string {
   return Buffer.from(encode(value).subarray(0, length)).toString('hex');
 }
 
-describe('encode, for a number, picks the smallest form', () => {
+describe('encode', () => {
   it.each<[number | bigint, string]>([
     [0, '00'],
     [-0, '00'],
@@ -53,7 +53,7 @@ describe('encode, for a number, picks the smallest form', () => {
     [2n ** 63n, 'cf8000000000000000'],
     [2n ** 64n - 1n, 'cfffffffffffffffff'],
     [-(2n ** 63n), 'd38000000000000000'],
-  ])('%s', (value, expected) => {
+  ])('writes the number %s in its smallest form', (value, expected) => {
     const bytes = encode(value);
     expect(Buffer.from(bytes).toString('hex')).toBe(expected);
     // A minus that zero had is lost.
@@ -66,7 +66,7 @@ const map = (size: number): unknown => Object.fromEntries(Array.from({ length: s
 const text = (size: number): string => 'x'.repeat(size);
 const binary = (size: number): Uint8Array => new Uint8Array(size).fill(7);
 
-describe('encode, for a length, picks the smallest form', () => {
+describe('encode', () => {
   it.each<[string, unknown, string]>([
     ['no text', '', 'a0'],
     ['31 bytes of text', text(31), 'bf78'],
@@ -103,7 +103,7 @@ describe('encode, for a length, picks the smallest form', () => {
     ['a key of 31 bytes', { [text(31)]: 1 }, '81bf78'],
     ['a key of 32', { [text(32)]: 1 }, '81d92078'],
     ['a key of 256', { [text(256)]: 1 }, '81da010078'],
-  ])('%s', (_, value, expected) => {
+  ])('writes a value of this length in its smallest form: %s', (_, value, expected) => {
     expect(headOf(value, expected.length / 2)).toBe(expected);
     scan(encode(value));
     // But for what is undefined, which this comparison does not see.
@@ -111,24 +111,26 @@ describe('encode, for a length, picks the smallest form', () => {
   });
 });
 
-test('encode returns the whole message wherever it outgrows its buffer', () => {
-  for (let size = 900; size < 1030; size += 1) {
-    for (const last of [1.5, 2n, 0x10000, -0x8001, text(70), 'é'.repeat(40), binary(10), text(40)]) {
-      const value = [text(size), last, { a: [last] }];
-      expect(arrived(value)).toEqual(value);
+describe('encode', () => {
+  it('returns the whole message wherever it outgrows its buffer', () => {
+    for (let size = 900; size < 1030; size += 1) {
+      for (const last of [1.5, 2n, 0x10000, -0x8001, text(70), 'é'.repeat(40), binary(10), text(40)]) {
+        const value = [text(size), last, { a: [last] }];
+        expect(arrived(value)).toEqual(value);
+      }
     }
-  }
-});
+  });
 
-test('encode refuses an own key "__proto__" with the path of its object', () => {
-  const evil: unknown = JSON.parse('[{ "a": { "__proto__": 1 } }]');
-  expect(() => encode(evil)).toThrow('value[0].a has a key that the receiver rejects');
-});
+  it('refuses an own key "__proto__" with the path of its object', () => {
+    const evil: unknown = JSON.parse('[{ "a": { "__proto__": 1 } }]');
+    expect(() => encode(evil)).toThrow('value[0].a has a key that the receiver rejects');
+  });
 
-test('encode returns buffers that share no memory', () => {
-  const [first, second] = [encode([text(40)]), encode([text(40)])];
-  first.fill(0);
-  expect(unpack(second)).toEqual([text(40)]);
+  it('returns buffers that share no memory', () => {
+    const [first, second] = [encode([text(40)]), encode([text(40)])];
+    first.fill(0);
+    expect(unpack(second)).toEqual([text(40)]);
+  });
 });
 
 describe('encode, for a getter,', () => {
@@ -162,9 +164,9 @@ describe('encode, for a getter,', () => {
   });
 
   it.each<[string, object]>([
-    ['that gives something else the second time', changing(() => Symbol('a'))],
-    ['that takes a property away', changing((object) => Reflect.deleteProperty(object, 'b'))],
-  ])('refuses one %s', (_, value) => {
+    ['that returns something else the second time', changing(() => Symbol('a'))],
+    ['that deletes another property', changing((object) => Reflect.deleteProperty(object, 'b'))],
+  ])('refuses a getter %s', (_, value) => {
     expect(() => encode([value])).toThrow(SingletonError);
     expect(() => encode([value])).not.toThrow(TypeError);
   });
@@ -184,13 +186,13 @@ function changing(first: (object: object) => unknown): object {
   };
 }
 
-it('encode writes a Uint8Array of another realm as binary, and not an object that only claims to be one', () => {
+it('writes a Uint8Array of another realm as binary, and refuses an object that only claims to be one', () => {
   expect(headOf(runInNewContext('new Uint8Array([1, 2])'), 4)).toBe('c4020102');
   const pretender = Object.defineProperty(new Uint16Array(1), Symbol.toStringTag, { value: 'Uint8Array' });
   expect(() => encode(pretender)).toThrow('Uint16Array');
 });
 
-it.each(['length', 'byteLength', 'byteOffset'])('encode writes no other memory for a wrong "%s"', (key) => {
+it.each(['length', 'byteLength', 'byteOffset'])('reads no other memory for a wrong "%s"', (key) => {
   const bytes = Object.defineProperty(Buffer.of(1, 2), key, { value: 100_000 });
   expect(headOf(bytes, 10)).toBe('c4020102');
 });

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { Packr } from 'msgpackr/pack';
-import { describe, expect, it, test } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { lengthPrefixed } from '../../src/codecs/length-prefixed.ts';
 import { msgpack } from '../../src/codecs/msgpack.ts';
 import { MARKER } from '../helpers/codec-compliance.ts';
@@ -23,31 +23,34 @@ const keys: unknown = JSON.parse(
 /** The longest text that msgpackr decodes with the byte order mark that it begins with, and one that is longer. */
 const marked = ['\u{feff}'.padEnd(62, 'x'), '\u{feff}'.padEnd(63, 'x')];
 
-describe('msgpack(), for a byte order mark,', () => {
+describe('msgpack()', () => {
   it.each<[string, (text: string) => unknown]>([
     ['of a text', (text) => [text]],
     ['of a key', (text) => ({ [text]: 1 })],
-  ])('delivers one %s up to the length that the decoder keeps, and refuses a longer one', async (_, make) => {
-    const [short, long] = marked.map(make);
-    expect(await deliver(short, codec)).toStrictEqual(short);
-    await expect(deliver(long, codec)).rejects.toMatchObject(UNENCODABLE);
-    await expect(decode(packed({ useRecords: false }, long))).rejects.toMatchObject(MALFORMED);
+  ])(
+    'delivers a byte order mark %s up to the length that the decoder keeps, and refuses a longer one',
+    async (_, make) => {
+      const [short, long] = marked.map(make);
+      expect(await deliver(short, codec)).toStrictEqual(short);
+      await expect(deliver(long, codec)).rejects.toMatchObject(UNENCODABLE);
+      await expect(decode(pack({ useRecords: false }, long))).rejects.toMatchObject(MALFORMED);
+    },
+  );
+
+  it('sends a list that grows while it is read at its first length', async () => {
+    const list: unknown[] = [{ a: 1 }, 2];
+    Object.defineProperty(list[0], 'b', { enumerable: true, get: () => list.push('more') });
+    expect(await deliver(list, codec)).toStrictEqual([{ a: 1, b: 3 }, 2]);
+  });
+
+  it('refuses a list that shrinks while it is read', async () => {
+    const list: unknown[] = [{ a: 1 }, 2];
+    Object.defineProperty(list[0], 'b', { enumerable: true, get: () => (list.length = 1) });
+    await expect(deliver(list, codec)).rejects.toMatchObject(UNENCODABLE);
   });
 });
 
-it('msgpack() sends a list that grows while it is read at its first length', async () => {
-  const list: unknown[] = [{ a: 1 }, 2];
-  Object.defineProperty(list[0], 'b', { enumerable: true, get: () => list.push('more') });
-  expect(await deliver(list, codec)).toStrictEqual([{ a: 1, b: 3 }, 2]);
-});
-
-it('msgpack() refuses a list that shrinks while it is read', async () => {
-  const list: unknown[] = [{ a: 1 }, 2];
-  Object.defineProperty(list[0], 'b', { enumerable: true, get: () => (list.length = 1) });
-  await expect(deliver(list, codec)).rejects.toMatchObject(UNENCODABLE);
-});
-
-describe('msgpack(), for a value that survives MessagePack', () => {
+describe('msgpack()', () => {
   it.each<[string, unknown]>([
     ['null', null],
     ['booleans', [true, false]],
@@ -64,11 +67,11 @@ describe('msgpack(), for a value that survives MessagePack', () => {
     ['"__proto__" as a value, and keys that are nearly it', ['__proto__', { __proto_: 1, __proto___: 2 }]],
     ['lists of every header', [Array(15).fill(0), Array(16).fill(0), Array(65_000).fill(0)]],
     ['objects of every header', [15, 16, 300].map((size) => Object.fromEntries(Array(size).fill(0).entries()))],
-  ])('%s', async (_, value) => {
+  ])('delivers %s unchanged', async (_, value) => {
     expect(await deliver(value, codec)).toStrictEqual(value);
   });
 
-  it('delivers it with a secret, too', async () => {
+  it('delivers a value unchanged with a secret', async () => {
     const secret = new Uint8Array(32).fill(1);
     const value = [Uint8Array.of(1), 2n, { a: 'é' }];
     expect(await deliver(value, codec, codec, secret)).toStrictEqual(value);
@@ -91,7 +94,7 @@ describe('msgpack(), for a value that survives MessagePack', () => {
   });
 });
 
-describe('msgpack(), for a value that MessagePack would change, refuses with its path', () => {
+describe('msgpack(), for a value that MessagePack cannot represent,', () => {
   it.each<[string, unknown]>([
     ['of type bigint', 2n ** 64n],
     ['of type bigint', -(2n ** 63n) - 1n],
@@ -106,7 +109,7 @@ describe('msgpack(), for a value that MessagePack would change, refuses with its
     ['a Error', new Error('a')],
     ['a Float32Array', new Float32Array(1)],
     ['a ArrayBuffer', new ArrayBuffer(1)],
-  ])('%s', async (name, value) => {
+  ])('refuses one that is %s, with its path', async (name, value) => {
     const message = `Cannot send this value: value.a[1] is ${name}, which MessagePack cannot represent.`;
     await expect(deliver({ a: [0, value] }, codec)).rejects.toMatchObject({ ...UNENCODABLE, message });
   });
@@ -120,7 +123,7 @@ describe('msgpack(), for a value that MessagePack would change, refuses with its
 const lists = (depth: number): unknown => (depth === 0 ? 0 : [lists(depth - 1)]);
 const values = (count: number): unknown => Array.from({ length: count - 1 }, (_, index) => index);
 
-describe('limits of msgpack()', () => {
+describe('msgpack(), at its limits,', () => {
   it('encodes and decodes 32 levels and refuses 33', async () => {
     expect(await deliver(lists(32), codec)).toStrictEqual(lists(32));
     await expect(deliver(lists(33), codec)).rejects.toMatchObject(UNENCODABLE);
@@ -136,36 +139,36 @@ describe('limits of msgpack()', () => {
   });
 });
 
-const packed = (options: object, value: unknown): Uint8Array => new Packr(options).pack(value);
+const pack = (options: object, value: unknown): Uint8Array => new Packr(options).pack(value);
 
-describe('msgpack(), decoding hostile bytes', () => {
-  test.each<[string, string | Uint8Array]>([
+describe('msgpack(), when it decodes hostile bytes,', () => {
+  it.each<[string, string | Uint8Array]>([
     ['nothing', ''],
     ['the byte that is never used', '91c1'],
     ['an extension', 'd46901'],
     ['a Date', 'd6ff00000000'],
-    ['a length that is not there', 'ddffffffff'],
+    ['a length without its bytes', 'ddffffffff'],
     ['two values', '0101'],
     ['a number as a key', '810101'],
     ['__proto__ as a key', '81a95f5f70726f746f5f5f80'],
     ['a text that is not UTF-8', '91a1ff'],
     ['lists 100,000 deep', '91'.repeat(100_000)],
-    ['a record', packed({ useRecords: true }, { a: 1 })],
+    ['a record', pack({ useRecords: true }, { a: 1 })],
     ['a record with a name for a function', 'd4720191a1619301'],
-    ['a RegExp', packed({ moreTypes: true }, [/a/])],
-    ['a bigint of more than 64 bits', packed({ useBigIntExtension: true }, 2n ** 100n)],
-    ['shared references', packed({ structuredClone: true }, sharedLists(25))],
+    ['a RegExp', pack({ moreTypes: true }, [/a/])],
+    ['a bigint of more than 64 bits', pack({ useBigIntExtension: true }, 2n ** 100n)],
+    ['shared references', pack({ structuredClone: true }, sharedLists(25))],
   ])('refuses %s', async (_, bytes) => {
     await expect(decode(bytes)).rejects.toMatchObject(MALFORMED);
   });
 
-  test('refuses a message that is truncated at any byte', async () => {
-    const message = packed({ useRecords: false }, { a: [1, -2.5, 'é', 2n ** 60n, null], b: { c: new Uint8Array(3) } });
+  it('refuses a message that is truncated at any byte', async () => {
+    const message = pack({ useRecords: false }, { a: [1, -2.5, 'é', 2n ** 60n, null], b: { c: new Uint8Array(3) } });
     await decode(message);
     for (const at of message.keys()) await expect(decode(message.subarray(0, at))).rejects.toMatchObject(MALFORMED);
   });
 
-  test('throws an error without any byte of the message', async () => {
+  it('throws an error without any byte of the message', async () => {
     const marker = Buffer.from(MARKER).toString('hex');
     for (const start of [`92ab${marker}c1`, `81ab${marker}`, `92ab${marker}81a95f5f70726f746f5f5f80`]) {
       const error = await decode(start).catch((reason: unknown) => reason);
@@ -174,8 +177,8 @@ describe('msgpack(), decoding hostile bytes', () => {
     }
   });
 
-  test('decodes the next message as if the refused one had not come', async () => {
-    for (const bytes of ['d4720191a161', '91', 'd46901', packed({ useRecords: true }, { a: 1 })]) {
+  it('decodes the next message after one that was refused', async () => {
+    for (const bytes of ['d4720191a161', '91', 'd46901', pack({ useRecords: true }, { a: 1 })]) {
       await expect(decode(bytes)).rejects.toMatchObject(MALFORMED);
       expect(await deliver({ a: [1, 'é'] }, codec)).toStrictEqual({ a: [1, 'é'] });
     }

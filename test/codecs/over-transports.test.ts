@@ -33,7 +33,7 @@ const wires: readonly Wire[] = [
 ];
 
 describe.each(endpointNames.flatMap((endpoint) => wires.map((wire) => ({ endpoint, wire, name: wire.name }))))(
-  'over $endpoint, $name',
+  'Singleton over $endpoint, $name',
   ({ endpoint, wire }) => {
     const outcome = wire.codec === legacy ? 'unconfirmed' : 'delivered';
 

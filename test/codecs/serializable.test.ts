@@ -31,9 +31,9 @@ function nest(depth: number, wrap: (inner: unknown) => unknown, inner: unknown =
 const inList = (inner: unknown): unknown => [inner];
 const inObject = (inner: unknown): unknown => ({ a: inner });
 
-describe('assertSerializable, for a plain value', () => {
+describe('assertSerializable', () => {
   it.each<[string, unknown]>([
-    ['a leaf', 'a'],
+    ['a scalar', 'a'],
     ['an empty list', []],
     ['an empty object', {}],
     ['lists and objects in each other', [{ a: [1, { b: [] }] }, [[]]]],
@@ -50,9 +50,13 @@ describe('assertSerializable, for a plain value', () => {
     const shared = { a: 1 };
     expect(refusalOf([shared, shared, { shared }])).toBeUndefined();
   });
+
+  it('accepts a subclass of Array, which arrives as a list', () => {
+    expect(refusalOf(List.of(1, 2))).toBeUndefined();
+  });
 });
 
-describe('assertSerializable, for another value', () => {
+describe('assertSerializable', () => {
   it.each<[string, unknown, string]>([
     ['a Map', new Map(), 'a Map'],
     ['a Set', new Set(), 'a Set'],
@@ -88,10 +92,10 @@ describe('assertSerializable, for another value', () => {
     ['a list with a property', Object.assign([1], { x: 1 }), 'is an array with properties besides its items'],
     ['a list whose class has toJSON()', new Listed(1), 'has toJSON()'],
     ['a list with toJSON()', Object.assign([1], { toJSON: () => 2 }), 'has toJSON()'],
-    ['an object with a toJSON() that is hidden', hidden(), 'has toJSON()'],
+    ['an object with a toJSON() that is not enumerable', hidden(), 'has toJSON()'],
     ['an object with a toJSON() that is inherited', Object.create(hidden(null)), 'is an object with its own prototype'],
     ['a key that is a symbol', { [Symbol('a')]: 1 }, 'has toJSON(), or a property that is a symbol or not enumerable'],
-    ['a property that is hidden', Object.defineProperty({}, 'a', { value: 1 }), 'has toJSON(), or a property'],
+    ['a property that is not enumerable', Object.defineProperty({}, 'a', { value: 1 }), 'has toJSON(), or a property'],
     ['a property that is inherited', Object.create(Object.assign(Object.create(null), { a: 1 })), 'is an object with'],
     ['an instance of a class that extends null', Reflect.construct(Rootless, []), 'is a Rootless'],
   ])('refuses %s, which a serializer would call or leave out', (_, value, reason) => {
@@ -144,7 +148,7 @@ function hidden(prototype: object | null = Object.prototype): object {
 const list = (length: number): unknown => Array.from({ length }, () => 0);
 const object = (length: number): unknown => Object.fromEntries(Array.from({ length }, (_, i) => [`k${i}`, i]));
 
-describe('limits of assertSerializable', () => {
+describe('assertSerializable, at its limits,', () => {
   it.each([
     ['lists', inList],
     ['objects', inObject],
@@ -170,8 +174,4 @@ describe('limits of assertSerializable', () => {
     const many = nest(30, (inner) => [inner, inner]);
     expect(refusalOf(many)).toMatch(/value holds more than 65536 values/);
   });
-});
-
-it('assertSerializable accepts a subclass of Array, which arrives as a list', () => {
-  expect(refusalOf(List.of(1, 2))).toBeUndefined();
 });

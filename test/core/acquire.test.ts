@@ -15,176 +15,180 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-it('a free endpoint makes a server, which connects to nobody', async () => {
-  const { transport, server, result } = startAcquire({ listen: ['free'] });
-  expect(await result).toBeUndefined();
-  expect(server.isListening).toBe(true);
-  expect(transport.steps).toEqual(['listen']);
-});
-
-it('a taken endpoint makes a client, which hands its arguments over', async () => {
-  const { transport, server, result } = startAcquire({ listen: ['taken'], connect: ['host'] });
-  expect(await result).toEqual({ outcome: 'unconfirmed' });
-  expect(server.isListening).toBe(false);
-  expect(transport.connections.map(({ received }) => received)).toEqual(['a\0b\0']);
-});
-
-it('an endpoint that is taken, then has nobody, then is free makes a host', async () => {
-  const { transport, server, result } = startAcquire({ listen: ['taken', 'free'], connect: ['nobody'] });
-  expect(await result).toBeUndefined();
-  expect(server.isListening).toBe(true);
-  expect(transport.steps).toEqual(['listen', 'connect', 'listen']);
-});
-
-it('a host that resets and is gone is followed', async () => {
-  const { transport, server, result } = startAcquire({ listen: ['taken', 'free'], connect: ['reset'] });
-  expect(await result).toBeUndefined();
-  expect(server.isListening).toBe(true);
-  expect(transport.steps).toEqual(['listen', 'connect', 'deliver', 'listen']);
-});
-
-it('tries again after resets and missing hosts, and encodes the launch once', async () => {
-  const codec = legacy();
-  const prepare = vi.spyOn(codec.protocol, 'outbound');
-  const script: Script = { listen: ['taken'], connect: ['reset', 'nobody', 'reset', 'host'] };
-  const { transport, result } = startAcquire(script, { codec });
-  expect(await result).toEqual({ outcome: 'unconfirmed' });
-  expect(transport.steps.filter((step) => step === 'listen')).toHaveLength(4);
-  expect(transport.connections.map(({ received }) => received)).toEqual(['a\0b\0', 'a\0b\0', 'a\0b\0']);
-  expect(prepare).toHaveBeenCalledExactlyOnceWith(
-    { args: ['a', 'b'], cwd: process.cwd(), pid: process.pid, wait: false },
-    expect.anything(),
-  );
-});
-
-it('rejects with HOST_UNRESPONSIVE and resets the connection when the host is silent until the deadline', async () => {
-  const { transport, result } = startAcquire({ listen: ['taken'], connect: ['silent'] }, { deliveryTimeout: 200 });
-  await expect(result).rejects.toMatchObject({
-    code: 'ERR_SINGLETON_HOST_UNRESPONSIVE',
-    message: expect.stringMatching(/scripted:\/\/endpoint.* 200 ms \(deliveryTimeout\)/),
+describe('acquire', () => {
+  it('listens at a free endpoint, and does not connect', async () => {
+    const { transport, server, result } = startAcquire({ listen: ['free'] });
+    expect(await result).toBeUndefined();
+    expect(server.isListening).toBe(true);
+    expect(transport.steps).toEqual(['listen']);
   });
-  expect(transport.connections).toMatchObject([{ wasReset: true, destroyed: true }]);
-});
 
-it('rejects with HOST_UNRESPONSIVE when a connect hangs until the deadline', async () => {
-  const { result } = startAcquire({ listen: ['taken'], connect: ['nobody', 'hanging'] }, { deliveryTimeout: 200 });
-  await expect(result).rejects.toMatchObject({ code: 'ERR_SINGLETON_HOST_UNRESPONSIVE' });
-});
-
-it('rejects with ENDPOINT_UNAVAILABLE when there is no host until the deadline', async () => {
-  const { transport, result } = startAcquire(
-    { listen: ['taken'], connect: ['reset', 'nobody'] },
-    { deliveryTimeout: 300 },
-  );
-  await expect(result).rejects.toMatchObject({
-    code: 'ERR_SINGLETON_ENDPOINT_UNAVAILABLE',
-    message: expect.stringMatching(/scripted:\/\/endpoint.* 300 ms \(deliveryTimeout\)/),
+  it('delivers the arguments to the host of a taken endpoint', async () => {
+    const { transport, server, result } = startAcquire({ listen: ['taken'], connect: ['host'] });
+    expect(await result).toEqual({ outcome: 'unconfirmed' });
+    expect(server.isListening).toBe(false);
+    expect(transport.connections.map(({ received }) => received)).toEqual(['a\0b\0']);
   });
-  expect(transport.steps.filter((step) => step === 'connect').length).toBeGreaterThan(2);
-});
 
-it('rejects with HOST_UNRESPONSIVE when the host resets until the deadline', async () => {
-  const { result } = startAcquire({ listen: ['taken'], connect: ['nobody', 'reset'] }, { deliveryTimeout: 300 });
-  await expect(result).rejects.toMatchObject({ code: 'ERR_SINGLETON_HOST_UNRESPONSIVE' });
-});
+  it('listens when a taken endpoint has no host and is then free', async () => {
+    const { transport, server, result } = startAcquire({ listen: ['taken', 'free'], connect: ['no-host'] });
+    expect(await result).toBeUndefined();
+    expect(server.isListening).toBe(true);
+    expect(transport.steps).toEqual(['listen', 'connect', 'listen']);
+  });
 
-it('rejects with ENDPOINT_UNAVAILABLE and sends nothing when the deadline expires during the first listen', async () => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
-  const onStep = at('listen', expire);
-  const { transport, result } = startAcquire({ listen: ['taken'], connect: ['host'], onStep });
-  await expect(result).rejects.toMatchObject({ code: 'ERR_SINGLETON_ENDPOINT_UNAVAILABLE' });
-  expect(transport.steps).toEqual(['listen']);
-});
+  it('listens when the host resets and the endpoint is then free', async () => {
+    const { transport, server, result } = startAcquire({ listen: ['taken', 'free'], connect: ['reset'] });
+    expect(await result).toBeUndefined();
+    expect(server.isListening).toBe(true);
+    expect(transport.steps).toEqual(['listen', 'connect', 'deliver', 'listen']);
+  });
 
-it('rejects with ENDPOINT_UNAVAILABLE when the deadline expires during the second listen', async () => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
-  const tries: number[] = [];
-  const onStep = at('listen', () => tries.push(1) === 2 && expire());
-  const { transport, result } = startAcquire({ listen: ['taken'], connect: ['nobody'], onStep });
-  const outcome = result.catch((error: unknown) => error);
-  // The pause between two tries.
-  await vi.advanceTimersByTimeAsync(40);
-  expect(await outcome).toMatchObject({ code: 'ERR_SINGLETON_ENDPOINT_UNAVAILABLE' });
-  expect(transport.steps).toEqual(['listen', 'connect', 'listen']);
-});
+  it('tries again after resets and missing hosts, and encodes the launch once', async () => {
+    const codec = legacy();
+    const prepare = vi.spyOn(codec.protocol, 'outbound');
+    const script: Script = { listen: ['taken'], connect: ['reset', 'no-host', 'reset', 'host'] };
+    const { transport, result } = startAcquire(script, { codec });
+    expect(await result).toEqual({ outcome: 'unconfirmed' });
+    expect(transport.steps.filter((step) => step === 'listen')).toHaveLength(4);
+    expect(transport.connections.map(({ received }) => received)).toEqual(['a\0b\0', 'a\0b\0', 'a\0b\0']);
+    expect(prepare).toHaveBeenCalledExactlyOnceWith(
+      { args: ['a', 'b'], cwd: process.cwd(), pid: process.pid, wait: false },
+      expect.anything(),
+    );
+  });
 
-it('does not begin a try that the deadline would cut short', async () => {
-  const { transport, result } = startAcquire(
-    { listen: ['taken'], connect: ['nobody', 'hanging'] },
-    { deliveryTimeout: 9 },
-  );
-  await expect(result).rejects.toMatchObject({ code: 'ERR_SINGLETON_ENDPOINT_UNAVAILABLE' });
-  expect(transport.steps).toEqual(['listen', 'connect']);
-});
+  it('rejects with ENDPOINT_UNAVAILABLE and sends nothing when the deadline expires during the first listen', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const onStep = at('listen', expire);
+    const { transport, result } = startAcquire({ listen: ['taken'], connect: ['host'], onStep });
+    await expect(result).rejects.toMatchObject({ code: 'ERR_SINGLETON_ENDPOINT_UNAVAILABLE' });
+    expect(transport.steps).toEqual(['listen']);
+  });
 
-it('adds jitter to the pauses between tries', async () => {
-  const random = vi.mocked(Math.random);
-  const { result } = startAcquire({ listen: ['taken'], connect: ['nobody', 'nobody', 'host'] });
-  await result;
-  expect(random).toHaveBeenCalledTimes(2);
-});
+  it('rejects with ENDPOINT_UNAVAILABLE when the deadline expires during the second listen', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const tries: number[] = [];
+    const onStep = at('listen', () => tries.push(1) === 2 && expire());
+    const { transport, result } = startAcquire({ listen: ['taken'], connect: ['no-host'], onStep });
+    const outcome = result.catch((error: unknown) => error);
+    // The pause between two tries.
+    await vi.advanceTimersByTimeAsync(40);
+    expect(await outcome).toMatchObject({ code: 'ERR_SINGLETON_ENDPOINT_UNAVAILABLE' });
+    expect(transport.steps).toEqual(['listen', 'connect', 'listen']);
+  });
 
-it.each([
-  ['ERR_SINGLETON_ENDPOINT_UNAVAILABLE', { listen: [failure('ERR_SINGLETON_ENDPOINT_UNAVAILABLE')] }],
-  ['ERR_SINGLETON_FOREIGN_HOST', { listen: ['taken', 'free'], connect: ['foreign'] }],
-] as const)('%s ends the acquisition at once', async (code, script) => {
-  const { transport, server, result } = startAcquire(script);
-  await expect(result).rejects.toMatchObject({ code });
-  expect(transport.steps.filter((step) => step === 'listen')).toHaveLength(1);
-  expect(server.isListening).toBe(false);
+  it('rejects with HOST_UNRESPONSIVE and resets the connection when the host is silent until the deadline', async () => {
+    const { transport, result } = startAcquire({ listen: ['taken'], connect: ['silent'] }, { deliveryTimeout: 200 });
+    await expect(result).rejects.toMatchObject({
+      code: 'ERR_SINGLETON_HOST_UNRESPONSIVE',
+      message: expect.stringMatching(/scripted:\/\/endpoint.* 200 ms \(deliveryTimeout\)/),
+    });
+    expect(transport.connections).toMatchObject([{ wasReset: true, destroyed: true }]);
+  });
+
+  it('rejects with HOST_UNRESPONSIVE when a connect hangs until the deadline', async () => {
+    const { result } = startAcquire({ listen: ['taken'], connect: ['no-host', 'hanging'] }, { deliveryTimeout: 200 });
+    await expect(result).rejects.toMatchObject({ code: 'ERR_SINGLETON_HOST_UNRESPONSIVE' });
+  });
+
+  it('rejects with ENDPOINT_UNAVAILABLE when there is no host until the deadline', async () => {
+    const { transport, result } = startAcquire(
+      { listen: ['taken'], connect: ['reset', 'no-host'] },
+      { deliveryTimeout: 300 },
+    );
+    await expect(result).rejects.toMatchObject({
+      code: 'ERR_SINGLETON_ENDPOINT_UNAVAILABLE',
+      message: expect.stringMatching(/scripted:\/\/endpoint.* 300 ms \(deliveryTimeout\)/),
+    });
+    expect(transport.steps.filter((step) => step === 'connect').length).toBeGreaterThan(2);
+  });
+
+  it('rejects with HOST_UNRESPONSIVE when the host resets until the deadline', async () => {
+    const { result } = startAcquire({ listen: ['taken'], connect: ['no-host', 'reset'] }, { deliveryTimeout: 300 });
+    await expect(result).rejects.toMatchObject({ code: 'ERR_SINGLETON_HOST_UNRESPONSIVE' });
+  });
+
+  it('does not begin an attempt that the deadline would cut short', async () => {
+    const { transport, result } = startAcquire(
+      { listen: ['taken'], connect: ['no-host', 'hanging'] },
+      { deliveryTimeout: 9 },
+    );
+    await expect(result).rejects.toMatchObject({ code: 'ERR_SINGLETON_ENDPOINT_UNAVAILABLE' });
+    expect(transport.steps).toEqual(['listen', 'connect']);
+  });
+
+  it('adds jitter to the pauses between attempts', async () => {
+    const random = vi.mocked(Math.random);
+    const { result } = startAcquire({ listen: ['taken'], connect: ['no-host', 'no-host', 'host'] });
+    await result;
+    expect(random).toHaveBeenCalledTimes(2);
+  });
+
+  it.each([
+    ['ERR_SINGLETON_ENDPOINT_UNAVAILABLE', { listen: [failure('ERR_SINGLETON_ENDPOINT_UNAVAILABLE')] }],
+    ['ERR_SINGLETON_FOREIGN_HOST', { listen: ['taken', 'free'], connect: ['foreign'] }],
+  ] as const)('rejects at once with %s', async (code, script) => {
+    const { transport, server, result } = startAcquire(script);
+    await expect(result).rejects.toMatchObject({ code });
+    expect(transport.steps.filter((step) => step === 'listen')).toHaveLength(1);
+    expect(server.isListening).toBe(false);
+  });
 });
 
 describe.each([
   ['a connect that fails', { connect: [failure('ERR_SINGLETON_CONNECTION_FAILED')] }, ['a']],
   ['a long launch that breaks off', { connect: ['reset'] }, ['x'.repeat(2000)]],
-] as const)('%s', (_, script, args) => {
+] as const)('acquire, after %s,', (_, script, args) => {
   it('rejects with CONNECTION_FAILED and sends nothing twice if the host is still there', async () => {
     const { transport, result } = startAcquire({ ...script, listen: ['taken'] }, { args });
     await expect(result).rejects.toMatchObject({ code: 'ERR_SINGLETON_CONNECTION_FAILED' });
     expect(transport.steps.filter((step) => step === 'connect')).toHaveLength(1);
   });
 
-  it('makes a host where the other is gone', async () => {
+  it('listens if the endpoint is free', async () => {
     const { server, result } = startAcquire({ ...script, listen: ['taken', 'free'] }, { args });
     expect(await result).toBeUndefined();
     expect(server.isListening).toBe(true);
   });
 });
 
-it('refuses arguments that cannot be encoded before it connects', async () => {
-  const { transport, result } = startAcquire({ listen: ['taken'] }, { args: ['nul\0'] });
-  await expect(result).rejects.toMatchObject({ code: 'ERR_SINGLETON_UNENCODABLE' });
-  expect(transport.steps).toEqual(['listen']);
-});
+describe('acquire', () => {
+  it('refuses arguments that cannot be encoded before it connects', async () => {
+    const { transport, result } = startAcquire({ listen: ['taken'] }, { args: ['nul\0'] });
+    await expect(result).rejects.toMatchObject({ code: 'ERR_SINGLETON_UNENCODABLE' });
+    expect(transport.steps).toEqual(['listen']);
+  });
 
-it('refuses arguments that are too large before it connects', async () => {
-  const { transport, result } = startAcquire({ listen: ['taken'] }, { args: ['abc'], maxMessageBytes: 3 });
-  await expect(result).rejects.toMatchObject({ code: 'ERR_SINGLETON_MESSAGE_TOO_LARGE' });
-  expect(transport.steps).toEqual(['listen']);
-});
+  it('refuses arguments that are too large before it connects', async () => {
+    const { transport, result } = startAcquire({ listen: ['taken'] }, { args: ['abc'], maxMessageBytes: 3 });
+    await expect(result).rejects.toMatchObject({ code: 'ERR_SINGLETON_MESSAGE_TOO_LARGE' });
+    expect(transport.steps).toEqual(['listen']);
+  });
 
-it('becomes host although its arguments cannot be encoded', async () => {
-  const { result } = startAcquire({ listen: ['free'] }, { args: ['nul\0'] });
-  expect(await result).toBeUndefined();
-});
+  it('listens although its arguments cannot be encoded', async () => {
+    const { result } = startAcquire({ listen: ['free'] }, { args: ['nul\0'] });
+    expect(await result).toBeUndefined();
+  });
 
-it('never connects with client: false, whatever the arguments are', async () => {
-  const { transport, result } = startAcquire({ listen: ['taken'] }, { client: false, args: ['nul\0'] });
-  expect(await result).toEqual({ outcome: 'skipped' });
-  expect(transport.steps).toEqual(['listen']);
-});
+  it('never connects with client: false, whatever the arguments are', async () => {
+    const { transport, result } = startAcquire({ listen: ['taken'] }, { client: false, args: ['nul\0'] });
+    expect(await result).toEqual({ outcome: 'skipped' });
+    expect(transport.steps).toEqual(['listen']);
+  });
 
-it.each([
-  ['a host', { listen: ['free'] }],
-  ['a delivery', { listen: ['taken'] }],
-  ['a failure', { listen: ['taken'], connect: ['foreign'] }],
-] as const)('leaves no timer and no listener after %s', async (_, script) => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
-  const controller = new AbortController();
-  const { result } = startAcquire(script, {}, controller);
-  await result.catch(() => {});
-  expect(vi.getTimerCount()).toBe(0);
-  expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0);
+  it.each([
+    ['a host', { listen: ['free'] }],
+    ['a delivery', { listen: ['taken'] }],
+    ['a failure', { listen: ['taken'], connect: ['foreign'] }],
+  ] as const)('leaves no timer and no listener after %s', async (_, script) => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const controller = new AbortController();
+    const { result } = startAcquire(script, {}, controller);
+    await result.catch(() => {});
+    expect(vi.getTimerCount()).toBe(0);
+    expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0);
+  });
 });
 
 /** The time of the deadline, and the two turns in which it lets what has arrived be read. */

@@ -42,8 +42,8 @@ describe.each(wires)('release() with waiting clients, over $name', (wire) => {
   });
 });
 
-describe.each(wires)('connections of waiting clients, over $name', (wire) => {
-  it('are never evicted: a new one is reset at maxConnections, and accepted when one has its result', async () => {
+describe.each(wires)('maxConnections with waiting clients, over $name', (wire) => {
+  it('resets a new connection and never a waiting client, and accepts one when a client has its result', async () => {
     const { app, warnings } = await startHostOn(wire, { maxConnections: 2 });
     const clients = [nextClient(app)];
     const first = launchWaiting(app, wire, { args: ['first'] });
@@ -65,7 +65,7 @@ describe.each(wires)('connections of waiting clients, over $name', (wire) => {
   });
 });
 
-describe('a client that does not wait', () => {
+describe('the stdout of a client that does not wait', () => {
   it('discards output without an error', async () => {
     const app = await startHost();
     const coming = nextClient(app);

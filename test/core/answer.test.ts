@@ -6,7 +6,7 @@ import type { Client } from '../../src/index.ts';
 import { aborted, startHostOn, launchWaiting, nextClient, wires } from '../helpers/answer.ts';
 import { uncaughtErrorsOf } from '../helpers/uncaught.ts';
 
-describe.each(wires)('a launch that waits, over $name', (wire) => {
+describe.each(wires)('a waiting launch over $name', (wire) => {
   it('receives the reply, with status 0', async () => {
     const { app } = await startHostOn(wire);
     app.on('args', (args, client) => client.reply({ opened: args }));
@@ -39,7 +39,7 @@ describe.each(wires)('a launch that waits, over $name', (wire) => {
     expect(await stderr).toBe('aside\n');
   });
 
-  it('has a client with waiting: true, and one that does not wait has false', async () => {
+  it('has waiting: true at the host, and one that does not wait has false', async () => {
     const { app } = await startHostOn(wire);
     const waiting: boolean[] = [];
     app.on('client', (client) => void waiting.push(client.waiting)).on('args', () => {});
@@ -68,7 +68,7 @@ describe.each(wires)('a launch that waits, over $name', (wire) => {
     expect(results).toEqual([true, false, false, false]);
   });
 
-  it('receives the result at once, although a listener has not settled', async () => {
+  it('receives the result at once although a listener has not settled', async () => {
     const { app } = await startHostOn(wire);
     app.on('args', (_, client) => {
       client.reply('soon');
@@ -95,35 +95,37 @@ describe.each(wires)('a launch that waits, over $name', (wire) => {
   });
 });
 
-it('a disconnected client causes a warning and no unhandled rejection when its listener rejects', async () => {
-  const { app, warnings } = await startHostOn(wires[0]);
-  const working = once(app, 'client');
-  app.on('args', async (_, client) => client.stdin.toArray());
-  const { abort } = launchWaiting(app, wires[0], { stdin: new PassThrough() });
-  const unhandled: unknown[] = [];
-  const onUnhandled = (reason: unknown): void => void unhandled.push(reason);
-  process.on('unhandledRejection', onUnhandled);
-  await working;
-  await turn();
-  const warned = once(app, 'warning');
-  abort();
-  await warned;
-  await turn();
-  process.off('unhandledRejection', onUnhandled);
-  expect(unhandled).toEqual([]);
-  expect(warnings).toMatchObject([
-    { code: 'ERR_SINGLETON_LISTENER_FAILED', cause: { code: 'ERR_SINGLETON_CONNECTION_FAILED' } },
-  ]);
+describe('a host with waiting clients', () => {
+  it('emits a warning and no unhandled rejection when the listener of a disconnected client rejects', async () => {
+    const { app, warnings } = await startHostOn(wires[0]);
+    const working = once(app, 'client');
+    app.on('args', async (_, client) => client.stdin.toArray());
+    const { abort } = launchWaiting(app, wires[0], { stdin: new PassThrough() });
+    const unhandled: unknown[] = [];
+    const onUnhandled = (reason: unknown): void => void unhandled.push(reason);
+    process.on('unhandledRejection', onUnhandled);
+    await working;
+    await turn();
+    const warned = once(app, 'warning');
+    abort();
+    await warned;
+    await turn();
+    process.off('unhandledRejection', onUnhandled);
+    expect(unhandled).toEqual([]);
+    expect(warnings).toMatchObject([
+      { code: 'ERR_SINGLETON_LISTENER_FAILED', cause: { code: 'ERR_SINGLETON_CONNECTION_FAILED' } },
+    ]);
+  });
 });
 
-describe.each(wires)('the default result, over $name', (wire) => {
-  it('is 0 when the listener has returned', async () => {
+describe.each(wires)('a waiting launch whose listeners set no result, over $name', (wire) => {
+  it('exits with 0 when the listener has returned', async () => {
     const { app } = await startHostOn(wire);
     app.on('args', () => {});
     expect(await launchWaiting(app, wire).result).toMatchObject({ outcome: 'delivered', exitCode: 0 });
   });
 
-  it('is 0 when what it wrote has arrived', async () => {
+  it('exits with 0 when the output of the listener has arrived', async () => {
     const { app } = await startHostOn(wire);
     app.on('args', (_, client) => client.stdout.write('x'.repeat(300_000)));
     const { result, stdout } = launchWaiting(app, wire);
@@ -131,7 +133,7 @@ describe.each(wires)('the default result, over $name', (wire) => {
     expect((await stdout).length).toBe(300_000);
   });
 
-  it('is 0 when all promises have settled, also those of client listeners and observers', async () => {
+  it('exits with 0 when all promises have settled, also those of client listeners and observers', async () => {
     const { app } = await startHostOn(wire);
     const steps: string[] = [];
     const after = (step: string) => async (): Promise<void> => {
@@ -143,7 +145,7 @@ describe.each(wires)('the default result, over $name', (wire) => {
     expect(steps.toSorted()).toEqual(['args', 'client', 'observer']);
   });
 
-  it('is LISTENER_FAILED if one rejected, once the others have settled; their output arrives', async () => {
+  it('fails with LISTENER_FAILED if a listener rejected, after the others have settled and their output has arrived', async () => {
     const { app, warnings } = await startHostOn(wire);
     app.trace(() => Promise.reject(new Error('a secret of the host')));
     app.on('args', async (_, client) => {
@@ -158,7 +160,7 @@ describe.each(wires)('the default result, over $name', (wire) => {
     expect(warnings).toMatchObject([{ code: 'ERR_SINGLETON_LISTENER_FAILED' }]);
   });
 
-  it('is the result of another listener, although one has failed', async () => {
+  it('receives the result of another listener although one has failed', async () => {
     const { app } = await startHostOn(wire);
     app.trace(() => {
       throw new Error('boom');
@@ -170,7 +172,7 @@ describe.each(wires)('the default result, over $name', (wire) => {
     expect(await launchWaiting(app, wire).result).toMatchObject({ exitCode: 7 });
   });
 
-  it('is not sent while a stream is in use', async () => {
+  it('does not exit while a stream is in use', async () => {
     const { app } = await startHostOn(wire);
     app.on('args', (_, client) => {
       client.stdin.pipe(client.stdout);
@@ -181,7 +183,7 @@ describe.each(wires)('the default result, over $name', (wire) => {
     expect(await stdout).toBe('to and fro');
   });
 
-  it('is 0 a moment after a piped source has ended', async () => {
+  it('exits with 0 a moment after a piped source has ended', async () => {
     const { app } = await startHostOn(wire);
     app.on('args', (_, client) => client.stdin.pipe(new PassThrough()).pipe(client.stdout));
     const { result, stdout } = launchWaiting(app, wire, { stdin: 'to and fro' });
@@ -194,13 +196,13 @@ describe.each(wires)('the default result, over $name', (wire) => {
     ['of an end', (client) => client.stdout.end('x', () => client.exit(3))],
     ['of the end of stdin', (client) => client.stdin.on('end', () => client.exit(3)).resume()],
     ['of a child that was piped', (client) => fakeChild(client)],
-  ])('may be replaced by one from the callback %s', async (_, listener) => {
+  ])('receives a result that is set in the callback %s', async (_, listener) => {
     const { app } = await startHostOn(wire);
     app.on('args', (_args, client) => void listener(client));
     expect(await launchWaiting(app, wire, { stdin: 'x' }).result).toMatchObject({ exitCode: 3 });
   });
 
-  it('is the first of several listeners, sent when all have settled: the others may write until then', async () => {
+  it('receives the first result of several listeners when all have settled: the others may write until then', async () => {
     const { app } = await startHostOn(wire);
     app.on('args', (_, client) => client.exit(4));
     app.on('args', async (_, client) => {
@@ -213,7 +215,7 @@ describe.each(wires)('the default result, over $name', (wire) => {
     expect(await stdout).toBe('late');
   });
 
-  it('is sent when all have been called, although the launch was queued before', async () => {
+  it('receives the first result when all listeners have been called, although it was queued before', async () => {
     const { app } = await startHostOn(wire);
     const arrived = once(app, 'client');
     const { result, stdout } = launchWaiting(app, wire);
@@ -226,13 +228,13 @@ describe.each(wires)('the default result, over $name', (wire) => {
     expect(await stdout).toBe('the other');
   });
 
-  it('is requested from args listeners although there are no arguments', async () => {
+  it('receives the reply of an args listener although it has no arguments', async () => {
     const { app } = await startHostOn(wire);
     app.on('args', (args, client) => client.reply(args));
     expect(await launchWaiting(app, wire, { args: [] }).result).toMatchObject({ reply: [] });
   });
 
-  it('is 0 for a launch without arguments, throttled or released', async () => {
+  it('exits with 0 if it has no arguments, is throttled or is released', async () => {
     const { app } = await startHostOn(wire, { maxClients: 1, releaseThreshold: 3 });
     app.on('args', () => {});
     expect(await launchWaiting(app, wire, { args: [] }).result).toMatchObject({ outcome: 'delivered', exitCode: 0 });
@@ -240,7 +242,7 @@ describe.each(wires)('the default result, over $name', (wire) => {
     expect(await launchWaiting(app, wire).result).toMatchObject({ outcome: 'released', exitCode: 0 });
   });
 
-  it('can be replaced by that of a client listener, whatever the outcome of the launch', async () => {
+  it('receives the result of a client listener, whatever its outcome', async () => {
     const { app } = await startHostOn(wire, { maxClients: 1, releaseThreshold: 3 });
     app.on('client', (client) => client.exit(client.number));
     for (const [index, outcome] of ['delivered', 'throttled', 'released'].entries()) {
@@ -249,38 +251,42 @@ describe.each(wires)('the default result, over $name', (wire) => {
   });
 });
 
-it('a waiting client has its host listen for the end of the process until it has its result', async () => {
-  const before = process.listenerCount('exit');
-  const { app } = await startHostOn(wires[0]);
-  const coming = nextClient(app);
-  const { result } = launchWaiting(app, wires[0]);
-  const client = await coming;
-  await turn();
-  expect(process.listenerCount('exit')).toBe(before + 1);
-  client.exit();
-  await result;
-  while (process.listenerCount('exit') > before) await turn();
-  await app.release();
-  expect(process.listenerCount('exit')).toBe(before);
+describe('a host with waiting clients', () => {
+  it('listens for the exit of its process until the client has its result', async () => {
+    const before = process.listenerCount('exit');
+    const { app } = await startHostOn(wires[0]);
+    const coming = nextClient(app);
+    const { result } = launchWaiting(app, wires[0]);
+    const client = await coming;
+    await turn();
+    expect(process.listenerCount('exit')).toBe(before + 1);
+    client.exit();
+    await result;
+    while (process.listenerCount('exit') > before) await turn();
+    await app.release();
+    expect(process.listenerCount('exit')).toBe(before);
+  });
 });
 
-it('a client that has disconnected causes no error when its output fails later', async () => {
-  const { app } = await startHostOn(wires[0]);
-  app.on('args', (_, client) => void client.stdout.write('x'));
-  const pending: ((error: Error) => void)[] = [];
-  const output = new Writable({
-    write(_chunk, _encoding, done) {
-      pending.push(done);
-      this.emit('writing');
-    },
+describe('a client that has disconnected', () => {
+  it('reports no error when its output fails later', async () => {
+    const { app } = await startHostOn(wires[0]);
+    app.on('args', (_, client) => void client.stdout.write('x'));
+    const pending: ((error: Error) => void)[] = [];
+    const output = new Writable({
+      write(_chunk, _encoding, done) {
+        pending.push(done);
+        this.emit('writing');
+      },
+    });
+    const writing = once(output, 'writing');
+    const { result, abort } = launchWaiting(app, wires[0], { stdout: output });
+    await writing;
+    abort();
+    await result;
+    expect(await uncaughtErrorsOf(() => pending[0]?.(new Error('EPIPE')))).toEqual([]);
+    expect(output.destroyed).toBe(true);
   });
-  const writing = once(output, 'writing');
-  const { result, abort } = launchWaiting(app, wires[0], { stdout: output });
-  await writing;
-  abort();
-  await result;
-  expect(await uncaughtErrorsOf(() => pending[0]?.(new Error('EPIPE')))).toEqual([]);
-  expect(output.destroyed).toBe(true);
 });
 
 /** Its output ends before its exit. */

@@ -6,7 +6,7 @@ describe('SingletonError', () => {
   const cause = new Error('below');
   const error = new SingletonError('ERR_SINGLETON_BUSY', 'Too many.', { cause });
 
-  it('is an Error with a code, a message and a cause', () => {
+  it('has a code, a message and a cause, and inherits from Error', () => {
     expect(error).toBeInstanceOf(Error);
     expect(error).toMatchObject({ code: 'ERR_SINGLETON_BUSY', message: 'Too many.', cause });
   });
@@ -31,7 +31,7 @@ describe('MultipleSingletonsError', () => {
   const receipt = { outcome: 'throttled' } as const;
   const error = new MultipleSingletonsError('tcp://127.0.0.1:1337', receipt);
 
-  it('is a SingletonError with the code of a launch that found a host', () => {
+  it('inherits from SingletonError and has the code of a launch that found a host', () => {
     expect(error).toBeInstanceOf(SingletonError);
     expect(error.code).toBe('ERR_SINGLETON_ALREADY_RUNNING');
   });
@@ -42,7 +42,7 @@ describe('MultipleSingletonsError', () => {
     expect(SingletonError.prototype.name).toBe('SingletonError');
   });
 
-  it('carries the receipt and names the endpoint and the outcome', () => {
+  it('carries the receipt, and names the endpoint and the outcome', () => {
     expect(error.receipt).toBe(receipt);
     expect(error.message).toBe(
       'Another process is the host at tcp://127.0.0.1:1337. The outcome of this launch is "throttled".',
@@ -50,7 +50,7 @@ describe('MultipleSingletonsError', () => {
   });
 });
 
-describe('invalidOption', () => {
+describe('invalidOptionError', () => {
   it.each([
     ['1', '"1" (string)'],
     ['"\n', String.raw`"\"\n" (string)`],

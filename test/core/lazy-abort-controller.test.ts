@@ -49,7 +49,7 @@ describe('raceAbort', () => {
     expect(forget).toHaveBeenCalledTimes(2);
   });
 
-  it('rejects with the reason of an abort that came first, or before the call', async () => {
+  it('rejects with the reason of an abort that came first, or that happened before the call', async () => {
     const ending = new LazyAbortController();
     const rejected = expect(raceAbort(new Promise(() => {}), ending)).rejects.toBe(first);
     ending.abort(first);

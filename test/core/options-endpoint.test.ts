@@ -3,7 +3,7 @@ import { resolveOptions } from '../../src/core/resolve-options.ts';
 import { tcp } from '../../src/index.ts';
 import { optionErrorMessage } from '../helpers/javascript-caller.ts';
 
-describe('address and port', () => {
+describe('the options address and port', () => {
   it.each([
     [{}, 'tcp://127.0.0.1:1337'],
     [{ address: undefined, port: undefined }, 'tcp://127.0.0.1:1337'],
@@ -13,7 +13,7 @@ describe('address and port', () => {
     [{ address: 'fe80::1%eth0' }, 'tcp://[fe80::1%eth0]:1337'],
     [{ port: 0 }, 'tcp://127.0.0.1:0'],
     [{ port: 65_535 }, 'tcp://127.0.0.1:65535'],
-  ])('accepts %j as the endpoint %s', (options, endpoint) => {
+  ])('accept %j as the endpoint %s', (options, endpoint) => {
     expect(resolveOptions(options).transport.endpoint).toBe(endpoint);
   });
 
@@ -28,15 +28,15 @@ describe('address and port', () => {
     [{ port: 1.5 }, 'Option "port": expected an integer from 0 to 65535, got 1.5 (number).'],
     [{ port: '80' }, 'Option "port": expected an integer from 0 to 65535, got "80" (string).'],
     [{ port: null }, 'Option "port": expected an integer from 0 to 65535, got null.'],
-  ])('refuses %j', (options, message) => {
+  ])('refuse %j', (options, message) => {
     expect(optionErrorMessage(options)).toBe(message);
   });
 });
 
-describe('transport', () => {
+describe('the option transport', () => {
   const transport = tcp({ port: 0 });
 
-  it('is used unchanged', () => {
+  it('keeps the transport that is given', () => {
     expect(resolveOptions({ transport }).transport).toBe(transport);
     expect(resolveOptions({ transport, address: undefined, port: undefined }).transport).toBe(transport);
   });
@@ -44,7 +44,7 @@ describe('transport', () => {
   it.each([
     ['address', '127.0.0.1', '"127.0.0.1" (string)'],
     ['port', 0, '0 (number)'],
-  ])('is refused together with %s', (name, value, described) => {
+  ])('refuses %s beside it', (name, value, described) => {
     expect(optionErrorMessage({ transport, [name]: value })).toBe(
       `Option "${name}": expected nothing beside transport, which has the ${name}, got ${described}.`,
     );

@@ -7,36 +7,36 @@ import { fromJavaScript, optionErrorMessage } from '../helpers/javascript-caller
 const EXPECTED =
   'Option "secret": expected a non-empty string of well-formed Unicode or a non-empty Uint8Array; got a value of type';
 
-describe('secret', () => {
-  it('is none if it is absent or undefined', () => {
+describe('the option secret', () => {
+  it('has no default', () => {
     expect(resolveOptions({}).secret).toBeUndefined();
     expect(resolveOptions({ secret: undefined }).secret).toBeUndefined();
   });
 
-  it('is the UTF-8 of a string', () => {
+  it('encodes a string as UTF-8', () => {
     expect(resolveOptions({ secret: 'é😀' }).secret).toEqual(new Uint8Array([0xc3, 0xa9, 0xf0, 0x9f, 0x98, 0x80]));
   });
 
   it.each([
     ['a Uint8Array', new Uint8Array([1, 2, 3])],
     ['a Buffer', Buffer.of(1, 2, 3)],
-  ])('is a copy of %s, which a later change does not reach', (_, secret) => {
+  ])('copies %s, so that a later change does not reach it', (_, secret) => {
     const resolved = resolveOptions({ secret });
     secret.fill(0);
     expect(resolved.secret).toEqual(new Uint8Array([1, 2, 3]));
   });
 
-  it('is only the part of the buffer that a view covers', () => {
+  it('covers only the part of the buffer that a view shows', () => {
     const secret = new Uint8Array([1, 2, 3, 4]).subarray(1, 3);
     expect(resolveOptions({ secret }).secret).toEqual(new Uint8Array([2, 3]));
   });
 
-  it.each(['length', 'byteLength', 'byteOffset'])('is no other memory for a wrong "%s"', (key) => {
+  it.each(['length', 'byteLength', 'byteOffset'])('reads no other memory for a wrong "%s"', (key) => {
     const secret = Object.defineProperty(Buffer.of(1, 2), key, { value: 100_000 });
     expect(resolveOptions({ secret }).secret).toEqual(new Uint8Array([1, 2]));
   });
 
-  it('may be of another realm', () => {
+  it('accepts a Uint8Array of another realm', () => {
     const secret: Uint8Array = runInNewContext('new Uint8Array([1, 2])');
     expect(resolveOptions({ secret }).secret).toEqual(new Uint8Array([1, 2]));
   });
@@ -74,7 +74,7 @@ describe('secret', () => {
     expect(message).not.toMatch(/sesame|115,/);
   });
 
-  it('is refused with the legacy codec if no message has room for it', () => {
+  it('refuses a secret for which no message of the legacy codec has room', () => {
     expect(optionErrorMessage({ secret: 'sesame', maxMessageBytes: 6 })).toBe(
       'Option "secret": expected fewer than 6 bytes (maxMessageBytes), got 6; the legacy codec sends it in each message.',
     );
@@ -87,7 +87,7 @@ describe('secret', () => {
     expect(resolveOptions({ codec: { name, protocol }, secret }).secret).toEqual(secret);
   });
 
-  it('is not shown by the refusal of another option', () => {
+  it('does not appear in the refusal of another option', () => {
     expect(() => resolveOptions({ secret: 'topsecret', port: -1 })).toThrow(
       expect.objectContaining({ message: expect.not.stringContaining('topsecret') }),
     );

@@ -14,18 +14,18 @@ const MAX_TIMER = 2 ** 31 - 1;
 const MAX_INTEGER = Number.MAX_SAFE_INTEGER;
 
 describe.each([
-  { name: 'timeout', preset: 0, min: 0, max: MAX_TIMER },
-  { name: 'releaseThreshold', preset: 0, min: 0, max: MAX_INTEGER },
-  { name: 'maxClients', preset: 0, min: 0, max: MAX_INTEGER },
-  { name: 'deliveryTimeout', preset: 10_000, min: 1, max: MAX_TIMER },
-  { name: 'receiveTimeout', preset: 5000, min: 1, max: MAX_TIMER },
-  { name: 'maxMessageBytes', preset: 1_048_576, min: 1, max: 2 ** 32 - 1 },
-  { name: 'maxConnections', preset: 512, min: 1, max: MAX_INTEGER },
-  { name: 'maxPending', preset: 1024, min: 1, max: MAX_INTEGER },
-] as const)('$name', ({ name, preset, min, max }) => {
-  it('has its default if it is absent or undefined', () => {
-    expect(resolveOptions({})[name]).toBe(preset);
-    expect(resolveOptions({ [name]: undefined })[name]).toBe(preset);
+  { name: 'timeout', defaultValue: 0, min: 0, max: MAX_TIMER },
+  { name: 'releaseThreshold', defaultValue: 0, min: 0, max: MAX_INTEGER },
+  { name: 'maxClients', defaultValue: 0, min: 0, max: MAX_INTEGER },
+  { name: 'deliveryTimeout', defaultValue: 10_000, min: 1, max: MAX_TIMER },
+  { name: 'receiveTimeout', defaultValue: 5000, min: 1, max: MAX_TIMER },
+  { name: 'maxMessageBytes', defaultValue: 1_048_576, min: 1, max: 2 ** 32 - 1 },
+  { name: 'maxConnections', defaultValue: 512, min: 1, max: MAX_INTEGER },
+  { name: 'maxPending', defaultValue: 1024, min: 1, max: MAX_INTEGER },
+] as const)('the option $name', ({ name, defaultValue, min, max }) => {
+  it('defaults to its documented value if it is absent or undefined', () => {
+    expect(resolveOptions({})[name]).toBe(defaultValue);
+    expect(resolveOptions({ [name]: undefined })[name]).toBe(defaultValue);
   });
 
   it.each([min, min + 1, max - 1, max])('accepts %d', (value) => {
@@ -52,13 +52,13 @@ describe.each([
 });
 
 describe.each([
-  { name: 'client', preset: true },
-  { name: 'strict', preset: true },
-  { name: 'verbose', preset: false },
-] as const)('$name', ({ name, preset }) => {
-  it('has its default if it is absent or undefined', () => {
-    expect(resolveOptions({})[name]).toBe(preset);
-    expect(resolveOptions({ [name]: undefined })[name]).toBe(preset);
+  { name: 'client', defaultValue: true },
+  { name: 'strict', defaultValue: true },
+  { name: 'verbose', defaultValue: false },
+] as const)('the option $name', ({ name, defaultValue }) => {
+  it('defaults to its documented value if it is absent or undefined', () => {
+    expect(resolveOptions({})[name]).toBe(defaultValue);
+    expect(resolveOptions({ [name]: undefined })[name]).toBe(defaultValue);
   });
 
   it.each([true, false])('accepts %s', (value) => {
@@ -74,13 +74,13 @@ describe.each([
   });
 });
 
-describe('codec', () => {
-  it('is the legacy codec if it is absent or undefined', () => {
+describe('the option codec', () => {
+  it('defaults to the legacy codec if it is absent or undefined', () => {
     expect(resolveOptions({}).codec.name).toBe('legacy');
     expect(resolveOptions({ codec: undefined }).codec.name).toBe('legacy');
   });
 
-  it('is used unchanged, and receives the arguments and the secret as bytes', () => {
+  it('keeps the codec that is given, which receives the arguments and the secret as bytes', () => {
     const check = vi.fn<(options: object) => undefined>();
     const codec = { ...legacy(), check };
     expect(resolveOptions({ codec, args: ['a'], secret: 'é' }).codec).toBe(codec);
@@ -93,7 +93,7 @@ describe('codec', () => {
     });
   });
 
-  it('may have no check', () => {
+  it('accepts a codec without a check', () => {
     const { name, protocol } = legacy();
     expect(resolveOptions({ codec: { name, protocol }, args: ['a'] }).args).toEqual(['a']);
   });
@@ -111,15 +111,15 @@ describe('codec', () => {
   });
 });
 
-describe('args', () => {
-  it('is the command line after the program if it is absent or undefined', () => {
+describe('the option args', () => {
+  it('defaults to the command line after the program if it is absent or undefined', () => {
     vi.spyOn(process, 'argv', 'get').mockReturnValue(['node', 'app.js', 'a', '--b']);
     vi.spyOn(process, 'execArgv', 'get').mockReturnValue(['--no-warnings']);
     expect(resolveOptions({}).args).toEqual(['a', '--b']);
     expect(resolveOptions({ args: undefined }).args).toEqual(['a', '--b']);
   });
 
-  it('is a copy of a list of strings, which a later change does not reach', () => {
+  it('copies a list of strings, so that a later change does not reach it', () => {
     const args = ['a', 'b'];
     const resolved = resolveOptions<Strings>({ args });
     args.length = 0;
@@ -132,7 +132,7 @@ describe('args', () => {
     ['a list with a number', ['a', 1]],
     ['a list with a hole', Array(2)],
     ['a list of strings with a property', Object.assign(['a'], { b: 1 })],
-  ])('is %s unchanged, with a codec that may have it', (_, args) => {
+  ])('keeps %s unchanged, with a codec that accepts it', (_, args) => {
     const { name, protocol } = legacy();
     expect(resolveOptions(fromJavaScript({ codec: { name, protocol }, args })).args).toBe(args);
   });
@@ -152,15 +152,15 @@ describe('args', () => {
   });
 });
 
-describe('signal', () => {
-  it('is none if it is absent or undefined, and else used unchanged', () => {
+describe('the option signal', () => {
+  it('has no default, and keeps the signal that is given', () => {
     const { signal } = new AbortController();
     expect(resolveOptions({}).signal).toBeUndefined();
     expect(resolveOptions({ signal: undefined }).signal).toBeUndefined();
     expect(resolveOptions({ signal }).signal).toBe(signal);
   });
 
-  it('may be of another realm', () => {
+  it('accepts a signal of another realm', () => {
     const signal = { aborted: false, addEventListener: () => {}, removeEventListener: () => {} };
     expect(resolveOptions(fromJavaScript({ signal })).signal).toBe(signal);
   });

@@ -91,7 +91,7 @@ describe.each(schemas)('a schema of %s', (_, schema) => {
     expect(endpoint.connections).toBe(0);
   });
 
-  it('refuses on the host what a client without it sends: a warning, not counted, not dispatched', async () => {
+  it('refuses on the host what a client without it sends: with a warning, neither counted nor dispatched', async () => {
     const heard = await startHost();
     const error = await launch(heard, { file: '', [MARKER]: MARKER, line: MARKER });
     expect(error).toMatchObject({ name: 'SingletonError', code: 'ERR_SINGLETON_INVALID_ARGS' });
@@ -106,18 +106,20 @@ describe.each(schemas)('a schema of %s', (_, schema) => {
   });
 });
 
-it('lists the first three issues and the number of the others in the message', async () => {
-  const letters = ['a', 'b', 'c', 'd', 'e'];
-  const schema = z.object(Object.fromEntries(letters.map((key) => [key, z.array(z.number().min(5))])));
-  const args = Object.fromEntries(letters.map((key) => [key, [9, 1]]));
-  const sent = Singleton.send({ port: 1, codec, schema, args });
-  await expect(sent).rejects.toThrow(/args\.a\.1: .*args\.b\.1: .*args\.c\.1: .*and 2 more\.$/);
+describe('a schema with many issues', () => {
+  it('lists the first three issues and the number of the others in the message', async () => {
+    const letters = ['a', 'b', 'c', 'd', 'e'];
+    const schema = z.object(Object.fromEntries(letters.map((key) => [key, z.array(z.number().min(5))])));
+    const args = Object.fromEntries(letters.map((key) => [key, [9, 1]]));
+    const sent = Singleton.send({ port: 1, codec, schema, args });
+    await expect(sent).rejects.toThrow(/args\.a\.1: .*args\.b\.1: .*args\.c\.1: .*and 2 more\.$/);
+  });
 });
 
 describe('a schema that is slow', () => {
   const even = z.number().refine((value) => Promise.resolve(value % 2 === 0));
 
-  it('is awaited on both sides', async () => {
+  it('delays the launch on both sides', async () => {
     const heard = await host(new Singleton<number>({ port: 0, codec, schema: even, args: 0 }));
     const port = portOf(heard.app);
     const odd = Singleton.send({ port, codec, schema: even, args: 3 });
@@ -130,7 +132,7 @@ describe('a schema that is slow', () => {
 
   const never = schemaOf(() => new Promise<{ readonly value: number }>(() => {}));
 
-  it('is ended by receiveTimeout on the host, which serves others meanwhile', async () => {
+  it('fails the launch at receiveTimeout on the host, which serves others meanwhile', async () => {
     let isFirst = true;
     const settlesLater = schemaOf(() => {
       const result = isFirst ? new Promise<{ readonly value: number }>(() => {}) : Promise.resolve({ value: 2 });
@@ -151,78 +153,82 @@ describe('a schema that is slow', () => {
     expect(heard.app.arguments).toEqual([2, 2]);
   });
 
-  it('is ended by deliveryTimeout on the client', async () => {
+  it('fails the launch at deliveryTimeout on the client', async () => {
     const sent = Singleton.send({ port: 1, codec, schema: never, args: 1, deliveryTimeout: 30 });
     await expect(sent).rejects.toMatchObject({ name: 'SingletonError', code: 'ERR_SINGLETON_INVALID_ARGS' });
   });
 });
 
-it('emits a warning with the error as the cause, and refuses the client, when a schema throws', async () => {
-  const cause = new Error('boom');
-  const throwing = schemaOf<number>(() => {
-    throw cause;
+describe('a host with a schema', () => {
+  it('emits a warning with the error as the cause, and refuses the client, when the schema throws', async () => {
+    const cause = new Error('boom');
+    const throwing = schemaOf<number>(() => {
+      throw cause;
+    });
+    const rejecting = schemaOf<number>(() => Promise.reject(cause));
+    for (const schema of [throwing, rejecting]) {
+      const heard = await host(new Singleton<number>({ port: 0, codec, schema, args: 0 }));
+      expect(await launch(heard, 1)).toMatchObject({ code: 'ERR_SINGLETON_INVALID_ARGS' });
+      expect(heard).toMatchObject({ app: { clients: 0 }, warnings: [{ code: 'ERR_SINGLETON_INVALID_ARGS', cause }] });
+    }
   });
-  const rejecting = schemaOf<number>(() => Promise.reject(cause));
-  for (const schema of [throwing, rejecting]) {
-    const heard = await host(new Singleton<number>({ port: 0, codec, schema, args: 0 }));
-    expect(await launch(heard, 1)).toMatchObject({ code: 'ERR_SINGLETON_INVALID_ARGS' });
-    expect(heard).toMatchObject({ app: { clients: 0 }, warnings: [{ code: 'ERR_SINGLETON_INVALID_ARGS', cause }] });
-  }
+
+  it('accepts launches over the legacy codec, which cannot report a refusal to the client', async () => {
+    const schema = z
+      .tuple([z.string().min(1), z.coerce.number<string>()])
+      .transform(([file, line]) => ({ file, line }));
+    const { app, warnings } = await host(new Singleton<Job>({ port: 0, codec: legacy(), schema, args: ['own', '1'] }));
+    const port = portOf(app);
+    await Singleton.send({ port, codec: legacy(), schema, args: ['a', '2'] });
+    expect(app.arguments).toEqual([{ file: 'a', line: 2 }]);
+    const invalid = Singleton.send({ port, codec: legacy(), schema, args: ['', '2'] });
+    await expect(invalid).rejects.toMatchObject({ code: 'ERR_SINGLETON_INVALID_ARGS' });
+    const warned = once(app, 'warning');
+    expect(await Singleton.send({ port, args: ['a', MARKER] })).toEqual({ outcome: 'unconfirmed' });
+    await warned;
+    expect(warnings).toMatchObject([{ code: 'ERR_SINGLETON_INVALID_ARGS' }]);
+    expect(warnings[0]?.message).not.toContain(MARKER);
+    expect(app.clients).toBe(1);
+  });
+
+  it('does not pass unverified arguments to the schema', async () => {
+    let seen = 0;
+    const schema = schemaOf(() => {
+      seen += 1;
+      return Promise.resolve({ value: 1 });
+    });
+    const { app } = await host(new Singleton<number>({ port: 0, codec, schema, args: 0, secret: 'x'.repeat(16) }));
+    const failed = once(app, 'verifyFailed');
+    await expect(Singleton.send({ port: portOf(app), codec, args: 1 })).rejects.toMatchObject({
+      code: 'ERR_SINGLETON_VERIFICATION_FAILED',
+    });
+    await failed;
+    expect(seen).toBe(0);
+  });
+
+  it.each([null, 7, 'a', {}, { '~standard': null }, { '~standard': { validate: 1 } }, () => true])(
+    'refuses %o as the option schema',
+    (schema) => {
+      expect(optionErrorMessage({ schema })).toMatch(/^Option "schema": expected a Standard Schema, got /);
+    },
+  );
+
+  it('keeps the other fields of a launch, and its wait for a result', async () => {
+    const schema = z.number();
+    const app = await Singleton.acquire({ port: 0, codec: json(), schema, args: 1 });
+    onTestFinished(() => app.release());
+    const seen: unknown[] = [];
+    app.on('args', (_, client) => {
+      seen.push({ cwd: client.cwd, pid: client.pid, waiting: client.waiting });
+      client.reply(2);
+    });
+    const sent = await Singleton.send({ port: portOf(app), codec: json(), schema, args: 1, wait: true });
+    expect(sent).toMatchObject({ outcome: 'delivered', reply: 2 });
+    expect(seen).toEqual([{ cwd: process.cwd(), pid: process.pid, waiting: true }]);
+  });
 });
 
-it('works with the legacy codec, which cannot report a refusal to the client', async () => {
-  const schema = z.tuple([z.string().min(1), z.coerce.number<string>()]).transform(([file, line]) => ({ file, line }));
-  const { app, warnings } = await host(new Singleton<Job>({ port: 0, codec: legacy(), schema, args: ['own', '1'] }));
-  const port = portOf(app);
-  await Singleton.send({ port, codec: legacy(), schema, args: ['a', '2'] });
-  expect(app.arguments).toEqual([{ file: 'a', line: 2 }]);
-  const invalid = Singleton.send({ port, codec: legacy(), schema, args: ['', '2'] });
-  await expect(invalid).rejects.toMatchObject({ code: 'ERR_SINGLETON_INVALID_ARGS' });
-  const warned = once(app, 'warning');
-  expect(await Singleton.send({ port, args: ['a', MARKER] })).toEqual({ outcome: 'unconfirmed' });
-  await warned;
-  expect(warnings).toMatchObject([{ code: 'ERR_SINGLETON_INVALID_ARGS' }]);
-  expect(warnings[0]?.message).not.toContain(MARKER);
-  expect(app.clients).toBe(1);
-});
-
-it('does not pass unverified arguments to a schema', async () => {
-  let seen = 0;
-  const schema = schemaOf(() => {
-    seen += 1;
-    return Promise.resolve({ value: 1 });
-  });
-  const { app } = await host(new Singleton<number>({ port: 0, codec, schema, args: 0, secret: 'x'.repeat(16) }));
-  const failed = once(app, 'verifyFailed');
-  await expect(Singleton.send({ port: portOf(app), codec, args: 1 })).rejects.toMatchObject({
-    code: 'ERR_SINGLETON_VERIFICATION_FAILED',
-  });
-  await failed;
-  expect(seen).toBe(0);
-});
-
-it.each([null, 7, 'a', {}, { '~standard': null }, { '~standard': { validate: 1 } }, () => true])(
-  'refuses %o as the option schema',
-  (schema) => {
-    expect(optionErrorMessage({ schema })).toMatch(/^Option "schema": expected a Standard Schema, got /);
-  },
-);
-
-it('keeps the other fields of a launch, and its wait for a result', async () => {
-  const schema = z.number();
-  const app = await Singleton.acquire({ port: 0, codec: json(), schema, args: 1 });
-  onTestFinished(() => app.release());
-  const seen: unknown[] = [];
-  app.on('args', (_, client) => {
-    seen.push({ cwd: client.cwd, pid: client.pid, waiting: client.waiting });
-    client.reply(2);
-  });
-  const sent = await Singleton.send({ port: portOf(app), codec: json(), schema, args: 1, wait: true });
-  expect(sent).toMatchObject({ outcome: 'delivered', reply: 2 });
-  expect(seen).toEqual([{ cwd: process.cwd(), pid: process.pid, waiting: true }]);
-});
-
-describe('a client whose call was aborted before', () => {
+describe('a client whose signal was aborted before', () => {
   it('rejects before its schema settles', async () => {
     const schema = schemaOf<number>(() => new Promise(() => {}));
     const sent = Singleton.send({ codec: json(), args: 1, schema, signal: AbortSignal.abort() });
@@ -233,11 +239,14 @@ describe('a client whose call was aborted before', () => {
 describe('a client whose schema or serializer misbehaves', () => {
   it.each([
     ['throws', schemaOf<number>(() => Promise.reject(new Error('boom')))],
-    ['gives no result', schemaOf<number>(async () => JSON.parse('null'))],
-    ['gives issues that are none', schemaOf<number>(async () => JSON.parse('{ "issues": true }'))],
-    ['gives an empty list of issues', schemaOf<number>(async () => JSON.parse('{ "issues": [] }'))],
-    ['gives issues without a path or a message', schemaOf<number>(async () => JSON.parse('{ "issues": [null, {}] }'))],
-    ['gives paths of nothing', schemaOf<number>(async () => JSON.parse('{ "issues": [{ "path": [null] }] }'))],
+    ['returns no result', schemaOf<number>(async () => JSON.parse('null'))],
+    ['returns issues that are not a list', schemaOf<number>(async () => JSON.parse('{ "issues": true }'))],
+    ['returns an empty list of issues', schemaOf<number>(async () => JSON.parse('{ "issues": [] }'))],
+    [
+      'returns issues without a path or a message',
+      schemaOf<number>(async () => JSON.parse('{ "issues": [null, {}] }')),
+    ],
+    ['returns a path with null', schemaOf<number>(async () => JSON.parse('{ "issues": [{ "path": [null] }] }'))],
   ])('rejects with INVALID_ARGS if the schema %s', async (_, schema) => {
     const { port } = await listen();
     await expect(Singleton.send({ port, codec: json(), args: 1, schema })).rejects.toMatchObject({

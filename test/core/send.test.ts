@@ -40,8 +40,8 @@ describe('send', () => {
     expect(transport.connections).toMatchObject([{ received: 's\0' }]);
   });
 
-  it('rejects with NO_HOST after one try when there is no host', async () => {
-    const transport = endpoint('nobody');
+  it('rejects with NO_HOST after one attempt when there is no host', async () => {
+    const transport = endpoint('no-host');
     await expect(send(optionsFor(transport))).rejects.toMatchObject({
       code: 'ERR_SINGLETON_NO_HOST',
       message: expect.stringContaining('scripted://endpoint'),
@@ -100,7 +100,7 @@ describe('send', () => {
     },
   );
 
-  it('rejects with FOREIGN_HOST when the host answers on the legacy wire', async () => {
+  it('rejects with FOREIGN_HOST when the host sends a greeting', async () => {
     await expect(send(optionsFor(endpoint('foreign')))).rejects.toMatchObject({ code: 'ERR_SINGLETON_FOREIGN_HOST' });
   });
 
@@ -112,7 +112,7 @@ describe('send', () => {
     expect(transport.steps).toEqual([]);
   });
 
-  it('rejects with RELEASED without a step when the signal is aborted beforehand', async () => {
+  it('rejects with RELEASED without a step when the signal was aborted before', async () => {
     const transport = endpoint('host');
     const signal = AbortSignal.abort('enough');
     await expect(send(optionsFor(transport, { signal }))).rejects.toMatchObject({
@@ -140,7 +140,7 @@ describe('send', () => {
     },
   );
 
-  it.each(['host', 'nobody', 'foreign'] as const)('leaves no timer and no listener after %s', async (answer) => {
+  it.each(['host', 'no-host', 'foreign'] as const)('leaves no timer and no listener after %s', async (answer) => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     const { signal } = new AbortController();
     await send(optionsFor(endpoint(answer), { signal })).catch(() => {});
@@ -153,16 +153,16 @@ describe('send', () => {
 function deadlineOf(signal?: AbortSignal): Deadline {
   const lifetime = new LazyAbortController();
   followSignal(lifetime, signal);
-  return new Deadline(Infinity, () => new SingletonError('ERR_SINGLETON_NO_HOST', 'Infinity is over.'), lifetime);
+  return new Deadline(Infinity, () => new SingletonError('ERR_SINGLETON_NO_HOST', 'Infinity has expired.'), lifetime);
 }
 
-describe('deliver', () => {
+describe('attempt', () => {
   const deadline = deadlineOf();
 
   it.each([
-    ['nobody', 'no-host'],
+    ['no-host', 'no-host'],
     ['reset', 'reset'],
-  ] as const)('resolves to why it may be tried again: %s is %s', async (answer, why) => {
+  ] as const)('resolves for the answer "%s" to the reason "%s"', async (answer, why) => {
     const transport = endpoint(answer);
     expect(await attempt(transport, await prepare(optionsFor(transport), deadline), deadline, () => {})).toBe(why);
   });
@@ -243,11 +243,11 @@ describe('deliver', () => {
 
   it('leaves no callback', async () => {
     const transport = endpoint('host');
-    const over = new AbortController();
-    const own = deadlineOf(over.signal);
+    const controller = new AbortController();
+    const own = deadlineOf(controller.signal);
     await attempt(transport, await prepare(optionsFor(transport), own), own, () => {});
     const [connection] = transport.connections;
-    over.abort();
+    controller.abort();
     expect(connection?.wasReset).toBe(false);
   });
 });
@@ -264,7 +264,9 @@ describe('prepare', () => {
   });
 });
 
-it('send delivers although an option of acquire, client: false, is passed', async () => {
-  const options: SendOptions = Object.assign({ transport: endpoint('nobody'), args: ['a'] }, { client: false });
-  await expect(Singleton.send(options)).rejects.toMatchObject({ code: 'ERR_SINGLETON_NO_HOST' });
+describe('Singleton.send', () => {
+  it('ignores an option of acquire, client: false', async () => {
+    const options: SendOptions = Object.assign({ transport: endpoint('no-host'), args: ['a'] }, { client: false });
+    await expect(Singleton.send(options)).rejects.toMatchObject({ code: 'ERR_SINGLETON_NO_HOST' });
+  });
 });

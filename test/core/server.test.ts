@@ -74,8 +74,8 @@ describe('Server.listen', () => {
     };
     const attempt = new LazyAbortController();
     const listening = server.listen(attempt);
-    attempt.abort(new SingletonError('ERR_SINGLETON_RELEASED', 'over'));
-    await expect(listening).rejects.toThrow('over');
+    attempt.abort(new SingletonError('ERR_SINGLETON_RELEASED', 'released'));
+    await expect(listening).rejects.toThrow('released');
     const other = new ScriptedTransport();
     await other.listen(accepts[0] ?? expect.fail(), { onWarning: () => {}, onLost: () => {} });
     expect(other.connectClient().wasReset).toBe(true);
@@ -126,7 +126,7 @@ describe('Server.serve', () => {
     expect(host.calls).toEqual(['dropped 3', ...dialled.slice(3)]);
   });
 
-  it('resets no connection of a full backlog if one has gone', async () => {
+  it('resets no connection of a full backlog if one has disconnected', async () => {
     const { server, host, transport } = await startListening({ maxConnections: 2 });
     const first = transport.connectClient();
     transport.connectClient().destroy();
@@ -172,21 +172,23 @@ describe('Server.close', () => {
     const { server, events } = create({ transport: new ScriptedTransport({ onStep: stuck }) });
     const attempt = new LazyAbortController();
     const listening = server.listen(attempt);
-    attempt.abort(new SingletonError('ERR_SINGLETON_RELEASED', 'over'));
-    await expect(listening).rejects.toThrow('over');
+    attempt.abort(new SingletonError('ERR_SINGLETON_RELEASED', 'released'));
+    await expect(listening).rejects.toThrow('released');
     await turn();
     expect(events).toEqual(['ERR_SINGLETON_CONNECTION_FAILED']);
   });
 });
 
-it('Server resets a connection that arrives after the close', async () => {
-  const { server, host, transport } = await serving();
-  const { accept } = transport.listening ?? expect.fail();
-  await server.close();
-  const other = new ScriptedTransport();
-  await other.listen(accept, { onWarning: () => {}, onLost: () => {} });
-  expect(other.connectClient().wasReset).toBe(true);
-  expect(host.calls).toEqual(['drain']);
+describe('Server', () => {
+  it('resets a connection that arrives after close()', async () => {
+    const { server, host, transport } = await serving();
+    const { accept } = transport.listening ?? expect.fail();
+    await server.close();
+    const other = new ScriptedTransport();
+    await other.listen(accept, { onWarning: () => {}, onLost: () => {} });
+    expect(other.connectClient().wasReset).toBe(true);
+    expect(host.calls).toEqual(['drain']);
+  });
 });
 
 describe('Server.setRef', () => {

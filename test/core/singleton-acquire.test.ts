@@ -20,7 +20,7 @@ function spyOnExit(): Mock<typeof process.exit> {
   });
 }
 
-describe('the constructor', () => {
+describe('new Singleton()', () => {
   it('uses no transport', () => {
     const transport = new ScriptedTransport();
     const { signal } = new AbortController();
@@ -43,7 +43,7 @@ describe('the constructor', () => {
   });
 });
 
-describe('acquire on a free endpoint', () => {
+describe('acquire(), at a free endpoint,', () => {
   it('resolves to the Singleton, which is listening at its endpoint', async () => {
     const app = new Singleton({ port: 0 });
     expect(await app.acquire()).toBe(app);
@@ -63,7 +63,7 @@ describe('acquire on a free endpoint', () => {
   });
 });
 
-describe('acquire on a taken endpoint', () => {
+describe('acquire(), at a taken endpoint,', () => {
   it('delivers the arguments and rejects with the receipt if strict is false', async () => {
     const host = await startHost();
     const { args } = recordEvents(host);
@@ -131,8 +131,8 @@ describe('acquire on a taken endpoint', () => {
   });
 });
 
-describe('acquire after a failure', () => {
-  it('starts anew, and leaves no listener on the signal in between', async () => {
+describe('acquire(), after a failure,', () => {
+  it('starts again, and leaves no listener on the signal in between', async () => {
     const { signal } = new AbortController();
     const failure = new SingletonError('ERR_SINGLETON_ENDPOINT_UNAVAILABLE', 'No.');
     const app = new Singleton({ transport: new ScriptedTransport({ listen: [failure, 'free'] }), signal });
@@ -141,7 +141,7 @@ describe('acquire after a failure', () => {
     expect((await app.acquire()).listening).toBe(true);
   });
 
-  it('starts anew after a delivery, too', async () => {
+  it('starts again after a delivery, too', async () => {
     const transport = new ScriptedTransport({ listen: ['taken', 'free'] });
     const app = new Singleton({ transport, strict: false });
     await expect(app.acquire()).rejects.toMatchObject({ receipt: { outcome: 'unconfirmed' } });
@@ -149,8 +149,8 @@ describe('acquire after a failure', () => {
   });
 });
 
-describe('aborting acquire', () => {
-  it('rejects with RELEASED and the reason as the cause, without a step, before the call', async () => {
+describe('acquire(), when it is aborted,', () => {
+  it('rejects with RELEASED and the reason as the cause, without a step, if the signal was aborted before', async () => {
     const transport = new ScriptedTransport();
     const signal = AbortSignal.abort('enough');
     const app = new Singleton({ transport, signal });

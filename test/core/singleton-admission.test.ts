@@ -4,7 +4,7 @@ import { Singleton } from '../../src/index.ts';
 import { endpointNames, endpoints, transportAt } from '../helpers/endpoints.ts';
 import { waitForClose, connect, recordEvents, launch, sendBytes, startHost } from '../helpers/host.ts';
 
-describe.each(endpointNames)('over %s, maxClients', (endpoint) => {
+describe.each(endpointNames)('maxClients, over %s,', (endpoint) => {
   it('counts a client beyond it and does not dispatch its launch', async () => {
     const app = await startHost({ transport: endpoints[endpoint](), maxClients: 2 });
     const heard = recordEvents(app);
@@ -30,7 +30,7 @@ describe.each(endpointNames)('over %s, maxClients', (endpoint) => {
   });
 });
 
-describe.each(endpointNames)('over %s, releaseThreshold', (endpoint) => {
+describe.each(endpointNames)('releaseThreshold, over %s,', (endpoint) => {
   it('releases the endpoint at the client that reaches it, and does not dispatch its arguments', async () => {
     const app = await startHost({ transport: endpoints[endpoint](), releaseThreshold: 2 });
     const heard = recordEvents(app);
@@ -74,7 +74,7 @@ describe.each(endpointNames)('over %s, releaseThreshold', (endpoint) => {
     expect(heard.order).toEqual(['client', 'args', 'client', 'release threshold']);
   });
 
-  it('throttles the clients between maxClients and it', async () => {
+  it('throttles the clients between maxClients and the threshold', async () => {
     const app = await startHost({ transport: endpoints[endpoint](), releaseThreshold: 3, maxClients: 1 });
     const heard = recordEvents(app);
     const released = once(app, 'release');
@@ -108,7 +108,7 @@ describe.each(endpointNames)('over %s, releaseThreshold', (endpoint) => {
     expect(app.clients).toBe(1);
   });
 
-  it('is reached by one of many simultaneous launches, and the others are not accepted', async () => {
+  it('releases the endpoint at one of many simultaneous launches, and accepts none of the others', async () => {
     const app = await startHost({ transport: endpoints[endpoint](), releaseThreshold: 1 });
     const released = once(app, 'release');
     const results = await Promise.allSettled(

@@ -3,7 +3,7 @@ import type { VerifyFailure } from '../../src/index.ts';
 import { recordEvents, launch, sendBytes, startHost } from '../helpers/host.ts';
 
 describe('a launch', () => {
-  it('is counted, then emitted as client, then as args', async () => {
+  it('increments app.clients, then causes a client event, then an args event', async () => {
     const app = await startHost();
     const heard = recordEvents(app);
     expect(await launch(app, ['a', 'b'])).toEqual({ outcome: 'unconfirmed' });
@@ -12,7 +12,7 @@ describe('a launch', () => {
     expect(app.clients).toBe(1);
   });
 
-  it('is emitted as client only without arguments', async () => {
+  it('causes only a client event if it has no arguments', async () => {
     const app = await startHost();
     const heard = recordEvents(app);
     await launch(app, []);
@@ -44,7 +44,7 @@ describe('a launch', () => {
     expect(clients.every((client) => Object.isFrozen(client))).toBe(true);
   });
 
-  it('is counted before its events', async () => {
+  it('increments app.clients before its events', async () => {
     const app = await startHost();
     const counts: number[] = [];
     app.on('client', () => counts.push(app.clients));
@@ -83,14 +83,14 @@ describe('a launch', () => {
 });
 
 describe('a secret', () => {
-  it('is accepted if it is the same on both sides, and is no part of the arguments', async () => {
+  it('lets a launch pass if it is the same on both sides, and is no part of the arguments', async () => {
     const app = await startHost({ secret: 'sésame' });
     const heard = recordEvents(app);
     await launch(app, ['a'], { secret: new TextEncoder().encode('sésame') });
     expect(heard.args).toEqual([['a']]);
   });
 
-  it('is accepted with a launch without arguments', async () => {
+  it('lets a launch without arguments pass', async () => {
     const app = await startHost({ secret: 'sesame' });
     const heard = recordEvents(app);
     await launch(app, [], { secret: 'sesame' });
@@ -103,7 +103,7 @@ describe('a secret', () => {
     ['an argument', 'a\0sesame\0', 'wrong-secret'],
     ['empty', '\0a\0', 'wrong-secret'],
     ['missing', '\0', 'missing-secret'],
-  ])('emits verifyFailed, without any byte of the message, when it is %s', async (_, bytes, reason) => {
+  ])('causes verifyFailed, without any byte of the message, when it is %s', async (_, bytes, reason) => {
     const app = await startHost({ secret: 'sesame' });
     const failures: VerifyFailure[] = [];
     app.on('verifyFailed', (failure) => failures.push(failure));
@@ -114,7 +114,7 @@ describe('a secret', () => {
     expect(failures).toEqual([{ reason, remoteAddress: '127.0.0.1', time }]);
   });
 
-  it('is not counted, dispatched or a reason to release when it is wrong', async () => {
+  it('prevents a launch from being counted, dispatched or the cause of a release when it is wrong', async () => {
     const app = await startHost({ secret: 'sesame', releaseThreshold: 1 });
     const heard = recordEvents(app);
     await launch(app, ['a'], { secret: 'guess' });

@@ -25,7 +25,7 @@ describe.each([
   ['inspect', (app: Singleton) => inspect(app)],
   ['inspect of an object with it', (app: Singleton) => inspect({ app })],
   ['inspect with everything', (app: Singleton) => inspect(app, { showHidden: true, depth: 9 })],
-])('%s', (_, show) => {
+])('%s of a Singleton', (_, show) => {
   it.each([
     'topsecret',
     new TextEncoder().encode('topsecret'),
@@ -63,18 +63,20 @@ describe.each([
   });
 });
 
-it('starts with the name of the class', () => {
-  expect(String(new Singleton({}))).toMatch(/^Singleton \{/);
-});
+describe('inspect of a Singleton', () => {
+  it('starts with the name of the class', () => {
+    expect(String(new Singleton({}))).toMatch(/^Singleton \{/);
+  });
 
-it('shows the secret in no other way', () => {
-  const app = new Singleton({ secret: 'topsecret' });
-  const shown = [JSON.stringify(app), inspect(app, { customInspect: false, showHidden: true, depth: 9 })];
-  expect(shown.join('\n')).not.toMatch(/topsecret|116, *111|74 6f 70/);
-});
+  it('shows the secret in no other way', () => {
+    const app = new Singleton({ secret: 'topsecret' });
+    const shown = [JSON.stringify(app), inspect(app, { customInspect: false, showHidden: true, depth: 9 })];
+    expect(shown.join('\n')).not.toMatch(/topsecret|116, *111|74 6f 70/);
+  });
 
-it('obeys the options of inspect', () => {
-  const app = new Singleton({});
-  expect(inspect(app, { compact: true, breakLength: Infinity })).not.toContain('\n');
-  expect(inspect(app, { colors: true })).toContain('\u001B[');
+  it('obeys the options of inspect', () => {
+    const app = new Singleton({});
+    expect(inspect(app, { compact: true, breakLength: Infinity })).not.toContain('\n');
+    expect(inspect(app, { colors: true })).toContain('\u001B[');
+  });
 });

@@ -19,18 +19,20 @@ function loopOver(app: Singleton): { readonly seen: Strings[]; readonly go: () =
   return { seen, go: () => finish.shift()?.(), done };
 }
 
-it('ends a loop that was begun before acquire() when that fails, and a later one gets launches', async () => {
-  const host = await startHost();
-  const app = new Singleton({ port: portOf(host), args: ['a'], strict: false });
-  const next = app[Symbol.asyncIterator]().next();
-  await expect(app.acquire()).rejects.toMatchObject({ code: 'ERR_SINGLETON_ALREADY_RUNNING' });
-  expect(await next).toEqual({ value: undefined, done: true });
-  await host.release();
-  await app.acquire();
-  onTestFinished(() => app.release());
-  const later = app[Symbol.asyncIterator]().next();
-  await launch(app, ['b']);
-  expect(await later).toMatchObject({ value: { args: ['b'] } });
+describe('a loop over launches that begins before acquire()', () => {
+  it('ends when acquire() fails, and a later loop receives launches', async () => {
+    const host = await startHost();
+    const app = new Singleton({ port: portOf(host), args: ['a'], strict: false });
+    const next = app[Symbol.asyncIterator]().next();
+    await expect(app.acquire()).rejects.toMatchObject({ code: 'ERR_SINGLETON_ALREADY_RUNNING' });
+    expect(await next).toEqual({ value: undefined, done: true });
+    await host.release();
+    await app.acquire();
+    onTestFinished(() => app.release());
+    const later = app[Symbol.asyncIterator]().next();
+    await launch(app, ['b']);
+    expect(await later).toMatchObject({ value: { args: ['b'] } });
+  });
 });
 
 async function turns(): Promise<void> {
@@ -107,7 +109,7 @@ describe('a loop over launches', () => {
     expect(app.arguments).toEqual([['b']]);
   }, 2000);
 
-  it('does not start once the endpoint is released', async () => {
+  it('does not start after the endpoint was released', async () => {
     const app = await startHost();
     await app.release();
     for await (const _ of app) throw new Error('nothing was expected');
@@ -122,7 +124,7 @@ describe('a loop over launches', () => {
     expect(await loop.next()).toEqual({ value: undefined, done: true });
   });
 
-  it('may call next() several times at once', async () => {
+  it('allows several calls of next() at once', async () => {
     const app = await startHost();
     const loop = app[Symbol.asyncIterator]();
     const asked = [loop.next(), loop.next(), loop.next()];
@@ -134,8 +136,8 @@ describe('a loop over launches', () => {
   });
 });
 
-describe('a launch that waits for a loop', () => {
-  it('ends with status 0 when the loop requests the next, and else with its result', async () => {
+describe('a waiting launch in a loop', () => {
+  it('exits with 0 when the loop requests the next, and else with its result', async () => {
     const { app } = await startHostOn(wire);
     const done = (async () => {
       for await (const { args, client } of app) {
@@ -182,7 +184,7 @@ describe('a launch that waits for a loop', () => {
     expect(await result).toMatchObject({ exitCode: 3 });
   });
 
-  it('is dropped with a warning if its client disconnects before its turn', async () => {
+  it('causes a warning and is dropped if its client disconnects before its turn', async () => {
     const { app, warnings } = await startHostOn(wire);
     const first = launchWaiting(app, wire, { args: ['gone'] });
     const second = launchWaiting(app, wire, { args: ['here'] });

@@ -20,8 +20,8 @@ async function reasonOf(app: Singleton, cause: () => unknown): Promise<unknown> 
   return order;
 }
 
-describe('the reason of a release', () => {
-  it('is timeout, after the timeout event', async () => {
+describe('release', () => {
+  it('has the reason timeout after the timeout event', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     const app = await startHost({ timeout: 50 });
     vi.advanceTimersByTime(49);
@@ -29,7 +29,7 @@ describe('the reason of a release', () => {
     expect(await reasonOf(app, () => vi.advanceTimersByTime(1))).toEqual(['timeout', 'release timeout']);
   });
 
-  it('is timeout after a time that starts with listening, not before', async () => {
+  it('has the reason timeout after a time that starts with listening, not before', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     const app = new Singleton({ transport: new ScriptedTransport(), timeout: 50 });
     vi.advanceTimersByTime(50);
@@ -40,28 +40,28 @@ describe('the reason of a release', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it('is timeout by a timer that does not keep the process alive', async () => {
+  it('does not keep the process alive with the timer of timeout', async () => {
     const setTimer = vi.spyOn(globalThis, 'setTimeout');
     await start(new Singleton({ transport: new ScriptedTransport(), timeout: 50_000 }));
     const index = setTimer.mock.calls.findIndex(([, after]) => after === 50_000);
     expect(setTimer.mock.results[index]?.value).toSatisfy((timer: NodeJS.Timeout) => !timer.hasRef());
   });
 
-  it('is aborted when the signal aborts', async () => {
+  it('has the reason aborted when the signal aborts', async () => {
     const controller = new AbortController();
     const app = await startHost({ signal: controller.signal });
     expect(await reasonOf(app, () => controller.abort())).toEqual(['release aborted']);
     expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0);
   });
 
-  it('is lost when the transport calls onLost', async () => {
+  it('has the reason lost when the transport calls onLost', async () => {
     const transport = new ScriptedTransport();
     const app = await start(new Singleton({ transport }));
     expect(await reasonOf(app, () => transport.listening?.options.onLost())).toEqual(['release lost']);
     expect(transport.steps.at(-1)).toBe('close');
   });
 
-  it('is that of the first of two releases', async () => {
+  it('has the reason of the first of two releases', async () => {
     const controller = new AbortController();
     const app = await startHost({ signal: controller.signal });
     const { order } = recordEvents(app);
@@ -72,7 +72,7 @@ describe('the reason of a release', () => {
   });
 });
 
-describe('disposal', () => {
+describe('disposal of a Singleton', () => {
   it('releases and waits at the end of an await using block', async () => {
     const orders: string[][] = [];
     {

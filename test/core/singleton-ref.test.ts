@@ -18,18 +18,20 @@ afterEach(() => app.release());
 
 function listener(): void {}
 
-it('does not keep the process alive without a listener', () => {
-  expect(transport.isRef).toBe(false);
+describe('Singleton', () => {
+  it('does not keep the process alive without a listener', () => {
+    expect(transport.isRef).toBe(false);
+  });
+
+  it('keeps the process alive until a loop is left', async () => {
+    const loop = app[Symbol.asyncIterator]();
+    expect(transport.isRef).toBe(true);
+    await loop.return?.();
+    expect(transport.isRef).toBe(false);
+  });
 });
 
-it('keeps the process alive until a loop is left', async () => {
-  const loop = app[Symbol.asyncIterator]();
-  expect(transport.isRef).toBe(true);
-  await loop.return?.();
-  expect(transport.isRef).toBe(false);
-});
-
-describe.each(['args', 'client'] as const)('a listener for %s', (event) => {
+describe.each(['args', 'client'] as const)('Singleton with a listener for %s', (event) => {
   it.each(['on', 'addListener', 'prependListener', 'once', 'prependOnceListener'] as const)(
     'keeps the process alive after %s',
     (add) => {
@@ -38,7 +40,7 @@ describe.each(['args', 'client'] as const)('a listener for %s', (event) => {
     },
   );
 
-  it.each(['off', 'removeListener'] as const)('lets it end after %s', (remove) => {
+  it.each(['off', 'removeListener'] as const)('lets the process end after %s', (remove) => {
     app.on(event, listener).on(event, listener);
     app[remove](event, listener);
     expect(transport.isRef).toBe(true);
@@ -46,7 +48,7 @@ describe.each(['args', 'client'] as const)('a listener for %s', (event) => {
     expect(transport.isRef).toBe(false);
   });
 
-  it('lets it end after removeAllListeners with its name', () => {
+  it('lets the process end after removeAllListeners() with the name of the event', () => {
     app.on(event, listener).on('release', listener);
     app.removeAllListeners('release');
     expect(transport.isRef).toBe(true);
@@ -54,13 +56,13 @@ describe.each(['args', 'client'] as const)('a listener for %s', (event) => {
     expect(transport.isRef).toBe(false);
   });
 
-  it('lets it end after removeAllListeners without a name', () => {
+  it('lets the process end after removeAllListeners() without a name', () => {
     app.on(event, listener).removeAllListeners();
     expect(transport.isRef).toBe(false);
     expect(app.listenerCount(event)).toBe(0);
   });
 
-  it('lets it end after once() when it was called', async () => {
+  it('lets the process end after the listener of once() was called', async () => {
     const called = new Promise((resolve) => app.once(event, resolve));
     expect(transport.isRef).toBe(true);
     const client = transport.connectClient();
@@ -70,7 +72,7 @@ describe.each(['args', 'client'] as const)('a listener for %s', (event) => {
     expect(transport.isRef).toBe(false);
   });
 
-  it('keeps the process alive if it was added before acquire()', async () => {
+  it('keeps the process alive if the listener was added before acquire()', async () => {
     const early = new ScriptedTransport();
     const host = await new Singleton({ transport: early }).once(event, listener).acquire();
     expect(early.isRef).toBe(true);
@@ -78,30 +80,32 @@ describe.each(['args', 'client'] as const)('a listener for %s', (event) => {
   });
 });
 
-it.each(['release', 'timeout', 'verifyFailed', 'warning'] as const)(
-  'does not keep the process alive for a listener for %s',
-  (event) => {
-    app.on(event, listener);
+describe('Singleton', () => {
+  it.each(['release', 'timeout', 'verifyFailed', 'warning'] as const)(
+    'does not keep the process alive for a listener for %s',
+    (event) => {
+      app.on(event, listener);
+      expect(transport.isRef).toBe(false);
+    },
+  );
+
+  it('keeps the process alive until an observer is untraced', () => {
+    app.trace(listener);
+    expect(transport.isRef).toBe(true);
+    app.untrace(listener);
     expect(transport.isRef).toBe(false);
-  },
-);
+  });
 
-it('keeps the process alive until an observer is untraced', () => {
-  app.trace(listener);
-  expect(transport.isRef).toBe(true);
-  app.untrace(listener);
-  expect(transport.isRef).toBe(false);
+  it('keeps the process alive for one of several listeners', () => {
+    app.on('args', listener).on('client', listener).trace(listener);
+    app.off('args', listener).untrace(listener);
+    expect(transport.isRef).toBe(true);
+    app.off('client', listener);
+    expect(transport.isRef).toBe(false);
+  });
 });
 
-it('keeps the process alive for one of several listeners', () => {
-  app.on('args', listener).on('client', listener).trace(listener);
-  app.off('args', listener).untrace(listener);
-  expect(transport.isRef).toBe(true);
-  app.off('client', listener);
-  expect(transport.isRef).toBe(false);
-});
-
-describe('ref and unref', () => {
+describe('Singleton.ref and Singleton.unref', () => {
   it('return the Singleton', () => {
     expect(app.ref()).toBe(app);
     expect(app.unref()).toBe(app);
@@ -131,7 +135,7 @@ describe('ref and unref', () => {
   it.each([
     ['ref', true],
     ['unref', false],
-  ] as const)('apply %s before acquire() after it, too', async (method, expected) => {
+  ] as const)('apply %s before acquire() also after it', async (method, expected) => {
     const early = new ScriptedTransport();
     const host = new Singleton({ transport: early })[method]();
     if (!expected) host.on('args', listener);

@@ -24,7 +24,7 @@ describe('release', () => {
     expect(order).toEqual(['release manual']);
   });
 
-  it('is idempotent, concurrently and afterwards', async () => {
+  it('does nothing a second time, concurrently or afterwards', async () => {
     const app = await startHost();
     const { order } = recordEvents(app);
     await Promise.all([app.release(), app.release()]);
@@ -114,29 +114,32 @@ describe('release', () => {
   });
 });
 
-describe('release during acquire', () => {
+describe('release(), during acquire(),', () => {
   it.each([
     ['listen', 'taken', 'host'],
     ['listen', 'free', 'host'],
     ['connect', 'taken', 'hanging'],
     ['deliver', 'taken', 'silent'],
-  ] as const)('rejects it with RELEASED and frees the endpoint at the %s of an endpoint that is %s', async (...row) => {
-    const [step, listen, connect] = row;
-    const releases: Promise<void>[] = [];
-    const onStep = at(step, () => releases.push(app.release()));
-    const transport = new ScriptedTransport({ listen: [listen], connect: [connect], onStep });
-    const app = new Singleton({ transport });
-    const { order } = recordEvents(app);
-    await expect(app.acquire()).rejects.toMatchObject({ code: 'ERR_SINGLETON_RELEASED' });
-    await Promise.all(releases);
-    expect(releases).toHaveLength(1);
-    expect(app.listening).toBe(false);
-    expect(transport.listening).toBeUndefined();
-    expect(order).toEqual([]);
-  });
+  ] as const)(
+    'rejects acquire() with RELEASED and frees the endpoint at the %s of an endpoint that is %s',
+    async (...row) => {
+      const [step, listen, connect] = row;
+      const releases: Promise<void>[] = [];
+      const onStep = at(step, () => releases.push(app.release()));
+      const transport = new ScriptedTransport({ listen: [listen], connect: [connect], onStep });
+      const app = new Singleton({ transport });
+      const { order } = recordEvents(app);
+      await expect(app.acquire()).rejects.toMatchObject({ code: 'ERR_SINGLETON_RELEASED' });
+      await Promise.all(releases);
+      expect(releases).toHaveLength(1);
+      expect(app.listening).toBe(false);
+      expect(transport.listening).toBeUndefined();
+      expect(order).toEqual([]);
+    },
+  );
 });
 
-it('resolves a release once the acquire() that it aborts has ended', async () => {
+it('resolves after the acquire() that it aborts has ended', async () => {
   const order: string[] = [];
   const onStep = at('listen', () => void app.release().then(() => order.push('released')));
   const app = new Singleton({ transport: new ScriptedTransport({ onStep }) });
@@ -145,7 +148,7 @@ it('resolves a release once the acquire() that it aborts has ended', async () =>
   expect(order).toEqual(['rejected', 'released']);
 });
 
-describe('acquire after a release', () => {
+describe('acquire(), after a release,', () => {
   it('rejects with RELEASED, however the Singleton was released', async () => {
     const app = await startHost();
     await app.release();

@@ -17,7 +17,7 @@ function warningsOf(app: Singleton): unknown[] {
 }
 
 describe('a listener that throws', () => {
-  it('is a warning, and the other listeners of "args" are called', async () => {
+  it('causes a warning for "args", and the other listeners are called', async () => {
     const app = await startHost();
     const warnings = warningsOf(app);
     app.on('args', raise);
@@ -30,7 +30,7 @@ describe('a listener that throws', () => {
     expect(observer).toHaveBeenCalledExactlyOnceWith(['a']);
   });
 
-  it('of "client" is a warning, and the arguments are dispatched', async () => {
+  it('causes a warning for "client", and the arguments are dispatched', async () => {
     const app = await startHost();
     app.on('client', raise);
     const heard = recordEvents(app);
@@ -38,7 +38,7 @@ describe('a listener that throws', () => {
     expect(heard.order).toEqual(['warning', 'client', 'args']);
   });
 
-  it('of "client" does not keep the threshold from releasing', async () => {
+  it('does not prevent the release at the threshold for "client"', async () => {
     const app = await startHost({ releaseThreshold: 1 });
     const warnings = warningsOf(app);
     app.on('client', raise);
@@ -48,7 +48,7 @@ describe('a listener that throws', () => {
     expect(app.listening).toBe(false);
   });
 
-  it('of "verifyFailed" is a warning', async () => {
+  it('causes a warning for "verifyFailed"', async () => {
     const app = await startHost({ secret: 'sesame' });
     app.on('verifyFailed', raise);
     const heard = recordEvents(app);
@@ -57,7 +57,7 @@ describe('a listener that throws', () => {
     expect(heard.order).toEqual(['warning', 'verifyFailed', 'client', 'args']);
   });
 
-  it('of "release" is a warning, and release() resolves', async () => {
+  it('causes a warning for "release", and release() resolves', async () => {
     const app = await startHost();
     app.on('release', raise);
     const heard = recordEvents(app);
@@ -65,7 +65,7 @@ describe('a listener that throws', () => {
     expect(heard.order).toEqual(['warning', 'release manual']);
   });
 
-  it('of "timeout" is a warning, and the endpoint is released', async () => {
+  it('causes a warning for "timeout", and the endpoint is released', async () => {
     const app = await startHost({ timeout: 5 });
     const warnings = warningsOf(app);
     app.on('timeout', raise);
@@ -73,7 +73,7 @@ describe('a listener that throws', () => {
     expect(warnings).toMatchObject([failed]);
   });
 
-  it('of "warning" is a warning of the process, and the host serves on', async () => {
+  it('causes a warning of the process for "warning", and the host continues to serve', async () => {
     const app = await startHost();
     app.on('warning', raise);
     const heard = recordEvents(app);
@@ -83,7 +83,7 @@ describe('a listener that throws', () => {
     expect(heard.order).toEqual(['warning', 'client', 'args']);
   });
 
-  it('is a warning of the process with its stack if nobody listens to "warning"', async () => {
+  it('causes a warning of the process with its stack if there is no listener for "warning"', async () => {
     const app = await startHost();
     app.on('args', raise);
     const printed = await processWarningsOf(() => launch(app, ['a']));
@@ -99,7 +99,7 @@ describe('a listener that throws', () => {
 });
 
 describe('a listener that rejects', () => {
-  it.each(['args', 'client'] as const)('of "%s" is a warning', async (event) => {
+  it.each(['args', 'client'] as const)('causes a warning for "%s"', async (event) => {
     const app = await startHost();
     const warnings = warningsOf(app);
     app.on(event, (() => Promise.reject(boom)) as SingletonEvents['args'] & SingletonEvents['client']);
@@ -107,7 +107,7 @@ describe('a listener that rejects', () => {
     expect(warnings).toMatchObject([failed]);
   });
 
-  it('with a value that cannot be shown is a warning of the process all the same', async () => {
+  it('causes a warning of the process also with a value that cannot be shown', async () => {
     const app = await startHost();
     app.on('args', () => Promise.reject({ [Symbol.for('nodejs.util.inspect.custom')]: raise }));
     const printed = await processWarningsOf(() => launch(app, ['a']));
@@ -116,7 +116,7 @@ describe('a listener that rejects', () => {
 });
 
 describe('an observer', () => {
-  it('that throws is a warning, and the next one is called', async () => {
+  it('causes a warning if it throws, and the next one is called', async () => {
     const app = await startHost();
     const warnings = warningsOf(app);
     app.trace(raise);
@@ -127,7 +127,7 @@ describe('an observer', () => {
     expect(after).toHaveBeenCalledExactlyOnceWith(['a']);
   });
 
-  it('that rejects is a warning', async () => {
+  it('causes a warning if it rejects', async () => {
     const app = await startHost();
     const warnings = warningsOf(app);
     app.trace(() => Promise.reject(boom));

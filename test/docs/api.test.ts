@@ -37,7 +37,7 @@ const types = readTypes();
 /** Methods without their parameters. */
 const titles = new Set(headingsOf(api).map(({ title }) => title.replace(/\(.*\)`$/, '`')));
 
-describe('the API page', () => {
+describe('docs/api.md', () => {
   it.each(Object.entries<Part>(PARTS))('has a heading for each %s', (part, { heading }) => {
     const names = types.names.get(part) ?? [];
     expect(names.length).toBeGreaterThan(1);
@@ -53,10 +53,10 @@ describe('the API page', () => {
   });
 
   it('names the type and the default of each option, as the source does', () => {
-    for (const [name, preset] of types.defaults) {
+    for (const [name, defaultValue] of types.defaults) {
       const [, documented] = /^`[^`]+` · (default `[^`]+`|no default)$/m.exec(sectionOf(`\`options.${name}\``)) ?? [];
       expect(`${name}: ${documented}`).toBe(
-        `${name}: ${preset === undefined ? 'no default' : `default \`${preset}\``}`,
+        `${name}: ${defaultValue === undefined ? 'no default' : `default \`${defaultValue}\``}`,
       );
     }
   });
@@ -69,7 +69,7 @@ describe('the API page', () => {
     expect(Array.from(titles).filter((title) => isOfPart.test(title) && !known.has(title))).toEqual([]);
   });
 
-  it('says of each code once whether the launch may have been dispatched', () => {
+  it('states of each code once whether the launch may have been dispatched', () => {
     const groups = ['certainly not dispatched', 'may have been dispatched', 'Warnings of a host'];
     const counts = groups.map((group) => {
       const [, text = ''] = new RegExp(`^## [^\n]*${group}\n(.*?)(?=^## )`, 'ms').exec(api) ?? [];
@@ -80,7 +80,7 @@ describe('the API page', () => {
   });
 });
 
-describe('the README', () => {
+describe('README.md', () => {
   const readme = read('README.md');
 
   it('has at most 200 lines', () => {
@@ -104,9 +104,11 @@ describe('the README', () => {
 
 const documents = ['README.md', 'SECURITY.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...pagesOf('docs')];
 
-it.each(documents)('%s links only to files and headings that exist', (name) => {
-  const links = Array.from(proseOf(read(name)).matchAll(/\]\(([^)\s]+)\)/g), ([, target = '']) => target);
-  expect(links.filter((target) => !/^[a-z]+:/.test(target) && !resolves(name, target))).toEqual([]);
+describe('a document', () => {
+  it.each(documents)('links only to files and headings that exist: %s', (name) => {
+    const links = Array.from(proseOf(read(name)).matchAll(/\]\(([^)\s]+)\)/g), ([, target = '']) => target);
+    expect(links.filter((target) => !/^[a-z]+:/.test(target) && !resolves(name, target))).toEqual([]);
+  });
 });
 
 function read(name: string): string {

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
 const ENTRIES = [
   'index',
@@ -20,15 +20,17 @@ const checker = program.getTypeChecker();
 /** The one base class that is not ours. */
 const INHERITED = 'TypedEventEmitter';
 
-test.each(ENTRIES)('an editor finds a comment on every export of %s and on every member of one', (entry) => {
-  const file = fileOf(entry);
-  const source = program.getSourceFile(file);
-  const module = source && checker.getSymbolAtLocation(source);
-  const exported = module ? checker.getExportsOfModule(module) : [];
-  const symbols = exported.map((symbol) => checker.getAliasedSymbol(symbol));
-  const found = [...symbols, ...symbols.flatMap((symbol) => membersOf(symbol, file))];
-  expect(found.length).toBeGreaterThan(entry === 'index' ? 100 : 0);
-  expect(found.filter((symbol) => symbol.getDocumentationComment(checker).length === 0).map(nameOf)).toEqual([]);
+describe('a declaration file', () => {
+  test.each(ENTRIES)('has a comment on every export of %s and on every member of one', (entry) => {
+    const file = fileOf(entry);
+    const source = program.getSourceFile(file);
+    const module = source && checker.getSymbolAtLocation(source);
+    const exported = module ? checker.getExportsOfModule(module) : [];
+    const symbols = exported.map((symbol) => checker.getAliasedSymbol(symbol));
+    const found = [...symbols, ...symbols.flatMap((symbol) => membersOf(symbol, file))];
+    expect(found.length).toBeGreaterThan(entry === 'index' ? 100 : 0);
+    expect(found.filter((symbol) => symbol.getDocumentationComment(checker).length === 0).map(nameOf)).toEqual([]);
+  });
 });
 
 /** What is declared in our file, prototypes and other people's members left out. */

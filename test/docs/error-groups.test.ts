@@ -5,7 +5,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { json } from '../../src/codecs/json.ts';
 import { lengthPrefixed } from '../../src/codecs/length-prefixed.ts';
 import { type SendOptions, Singleton, SingletonError } from '../../src/index.ts';
-import { frame, MAGIC, NOTHING, serve, takeFrame, u32, type Wire } from '../helpers/wire.ts';
+import { frame, MAGIC, EMPTY, serve, readFrame, u32, type RawConnection } from '../helpers/wire.ts';
 import { portOf } from '../helpers/program.ts';
 
 const api = readFileSync(new URL('../../docs/api.md', import.meta.url), 'utf8');
@@ -25,13 +25,13 @@ const HELLO = Buffer.concat([MAGIC, Buffer.of(1, 0, 0, 0)]);
 const receipt = (client = 1): Buffer => frame(2, Buffer.concat([Buffer.of(1), u32(client), Buffer.alloc(12)]));
 
 /** What a host does with a connection, after the client hello. */
-type Answer = (wire: Wire) => unknown;
+type Answer = (wire: RawConnection) => unknown;
 
 /** Answers the launch. */
 function afterLaunch(answer: Answer): Answer {
   return async (wire) => {
     wire.write(HELLO);
-    await takeFrame(wire);
+    await readFrame(wire);
     await answer(wire);
   };
 }
@@ -46,19 +46,19 @@ describe('a failure after the launch was sent has a code that says so', () => {
     ['a frame that is too long', (wire) => wire.write(u32(65))],
     ['a frame that is empty', (wire) => wire.write(u32(0))],
     ['another frame than a receipt', (wire) => wire.write(frame(6, Buffer.from('x')))],
-    ['a receipt that is too short', (wire) => wire.write(frame(2, NOTHING))],
+    ['a receipt that is too short', (wire) => wire.write(frame(2, EMPTY))],
     ['a receipt of client 0', (wire) => wire.write(receipt(0))],
     ['an unknown refusal', (wire) => wire.write(frame(3, Buffer.of(9)))],
     ['a refusal that ends a session', (wire) => wire.write(frame(3, Buffer.of(7)))],
     ['an end without a result', (wire) => wire.end(receipt()), wait],
     ['a reply that is too long', afterReceipt(u32(70_000)), { ...wait, maxMessageBytes: 1024 }],
     ['a reply that cannot be decoded', afterReceipt(frame(4, Buffer.from('{'))), wait],
-    ['an exit without a status', afterReceipt(frame(5, NOTHING)), wait],
+    ['an exit without a status', afterReceipt(frame(5, EMPTY)), wait],
     ['refusal 1', afterReceipt(frame(3, Buffer.of(1))), wait],
     ['refusal 3', afterReceipt(frame(3, Buffer.of(3))), wait],
     ['refusal 6', afterReceipt(frame(3, Buffer.of(6))), wait],
     ['refusal 7', afterReceipt(frame(3, Buffer.of(7))), wait],
-    ['no result in time', afterReceipt(NOTHING), { wait: 100 }],
+    ['no result in time', afterReceipt(EMPTY), { wait: 100 }],
     ['output that cannot be written', afterReceipt(frame(6, Buffer.from('x'))), { ...wait, stdout: brokenOutput() }],
     ['stdin that cannot be read', afterReceipt(frame(9, u32(10))), { ...wait, stdin: new PassThrough().destroy() }],
   ])('%s', async (_, answer, options) => {
@@ -72,9 +72,9 @@ describe('a failure after the launch was sent has a code that says so', () => {
       const failing = (): never => {
         throw Object.assign(new SingletonError('ERR_SINGLETON_BUSY', 'No.'), { code });
       };
-      const text = { serialize: () => NOTHING, deserialize: () => '' };
+      const text = { serialize: () => EMPTY, deserialize: () => '' };
       const codec = lengthPrefixed({ ...text, name: 'json', reply: { ...text, deserialize: failing } });
-      const error = await sendTo(afterLaunch(afterReceipt(frame(4, NOTHING))), { ...wait, codec });
+      const error = await sendTo(afterLaunch(afterReceipt(frame(4, EMPTY))), { ...wait, codec });
       expect(groups.mayHaveRun).toContain(error.code);
     },
   );
@@ -133,8 +133,8 @@ function brokenOutput(): Writable {
 async function sendTo(answer: Answer, options: SendOptions<unknown> = {}): Promise<SingletonError> {
   const { port } = await serve([
     async (wire) => {
-      const head = await wire.take(12);
-      await wire.take(head.readUInt8(10) + head.readUInt8(11));
+      const head = await wire.read(12);
+      await wire.read(head.readUInt8(10) + head.readUInt8(11));
       await answer(wire);
     },
   ]);

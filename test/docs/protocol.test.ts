@@ -12,26 +12,26 @@ import { acquire, startHost } from '../helpers/wire-host.ts';
 import {
   frame,
   MAGIC,
-  NOTHING,
+  EMPTY,
   clientHello,
   launchFrame,
   serve,
-  SecuredWire,
-  takeFrame,
+  SecureConnection,
+  readFrame,
   u32,
-  Wire,
+  RawConnection,
 } from '../helpers/wire.ts';
 
 const SECRET = 'an example, not to be used';
 const ARGS = { file: 'a.txt', line: 3 };
 
-describe('examples of docs/protocol.md', () => {
+describe('the examples of docs/protocol.md', () => {
   const launch = frames.encode(encodeLaunch({ args: Buffer.from(JSON.stringify(ARGS)), cwd: '/home/ada', pid: 4242 }));
   const receipt = frames.encode(
     encodeReceipt({ outcome: 'delivered', client: 1, pid: 4711, since: Date.UTC(2026, 0, 1) }),
   );
 
-  test('are all checked by a test', () => {
+  test('appear in a test without exception', () => {
     expect(Array.from(messages.keys())).toEqual([
       'legacy',
       'legacy with a secret',
@@ -92,19 +92,19 @@ describe('examples of docs/protocol.md', () => {
     expectBytes('handshake hash', theirs.handshakeHash);
     expectBytes('record of the launch', seal(ours.send, launch));
     expectBytes('record of the receipt', seal(theirs.send, receipt));
-    expectBytes('end record', seal(ours.send, NOTHING));
+    expectBytes('end record', seal(ours.send, EMPTY));
   });
 });
 
-describe('Singleton as host', () => {
+describe('a Singleton as host', () => {
   test('accepts the legacy example, sends no byte and ends last', async () => {
     const app = await Singleton.acquire({ port: 0, secret: 'sesame' });
     onTestFinished(() => app.release());
     const launched = new Promise((resolve) => app.on('args', resolve));
-    const wire = await Wire.to(app);
-    wire.end(example('legacy with a secret'));
+    const connection = await RawConnection.open(app);
+    connection.end(example('legacy with a secret'));
     expect(await launched).toEqual(['open', 'a.txt']);
-    expect(await wire.readToEnd()).toHaveLength(0);
+    expect(await connection.readToEnd()).toHaveLength(0);
   });
 
   test.each([
@@ -116,18 +116,18 @@ describe('Singleton as host', () => {
   ])('drops a legacy message that %s, and ends as if it had accepted it', async (_, message) => {
     const app = await Singleton.acquire({ port: 0, secret: 'sesame' });
     onTestFinished(() => app.release());
-    const wire = await Wire.to(app);
-    wire.end(Buffer.from(message));
-    expect(await wire.readToEnd()).toHaveLength(0);
-    expect([app.clients, wire.isReset]).toEqual([0, false]);
+    const connection = await RawConnection.open(app);
+    connection.end(Buffer.from(message));
+    expect(await connection.readToEnd()).toHaveLength(0);
+    expect([app.clients, connection.isReset]).toEqual([0, false]);
   });
 
   test('answers a structured client with status 2, discards what follows, and ends last', async () => {
     const app = await Singleton.acquire({ port: 0 });
     onTestFinished(() => app.release());
-    const wire = await Wire.to(app);
+    const wire = await RawConnection.open(app);
     wire.write(MAGIC.subarray(0, 1));
-    expect(await wire.take(12)).toEqual(Buffer.concat([MAGIC, Buffer.of(1, 2, 0, 0)]));
+    expect(await wire.read(12)).toEqual(Buffer.concat([MAGIC, Buffer.of(1, 2, 0, 0)]));
     wire.end(MAGIC.subarray(1));
     expect(await wire.readToEnd()).toHaveLength(0);
     expect([app.clients, wire.isReset]).toEqual([0, false]);
@@ -142,21 +142,21 @@ describe('Singleton as host', () => {
   ])('resets a legacy connection at once when it receives %s', async (_, bytes) => {
     const app = await Singleton.acquire({ port: 0, maxMessageBytes: 1024 });
     onTestFinished(() => app.release());
-    const wire = await Wire.to(app);
-    wire.write(Buffer.from(bytes));
-    expect(await wire.readToEnd()).toHaveLength(0);
-    expect(wire.isReset).toBe(true);
+    const connection = await RawConnection.open(app);
+    connection.write(Buffer.from(bytes));
+    expect(await connection.readToEnd()).toHaveLength(0);
+    expect(connection.isReset).toBe(true);
   });
 
   test('answers the example without a secret with its bytes, except for process id and time', async () => {
     const { app, launched } = await startHost({});
-    const wire = await Wire.to(app);
-    wire.write(example('client hello'));
-    expect(await wire.take(12)).toEqual(example('host hello'));
-    wire.write(example('launch'));
-    const receipt = await wire.take(22);
-    wire.end();
-    expect(await wire.readToEnd()).toHaveLength(0);
+    const connection = await RawConnection.open(app);
+    connection.write(example('client hello'));
+    expect(await connection.read(12)).toEqual(example('host hello'));
+    connection.write(example('launch'));
+    const receipt = await connection.read(22);
+    connection.end();
+    expect(await connection.readToEnd()).toHaveLength(0);
 
     const documented = example('receipt');
     documented.writeUInt32BE(process.pid, 10);
@@ -165,15 +165,15 @@ describe('Singleton as host', () => {
     expect(await launched).toMatchObject({ args: ARGS, client: { number: 1, cwd: '/home/ada', pid: 4242 } });
   });
 
-  test('closes without an answer when the secured example is replayed, and emits verifyFailed', async () => {
+  test('closes without an answer when the example with a secret is replayed, and emits verifyFailed', async () => {
     const { app } = await startHost({ secret: SECRET });
     const failed = new Promise<VerifyFailure>((resolve) => app.on('verifyFailed', resolve));
-    const wire = await Wire.to(app);
-    wire.write(Buffer.concat([example('secured client hello'), example('first handshake message')]));
-    expect(await wire.take(12)).toEqual(example('secured host hello'));
-    expect(await wire.take(48)).not.toEqual(example('second handshake message'));
-    wire.write(example('record of the launch'));
-    expect(await wire.readToEnd()).toHaveLength(0);
+    const connection = await RawConnection.open(app);
+    connection.write(Buffer.concat([example('secured client hello'), example('first handshake message')]));
+    expect(await connection.read(12)).toEqual(example('secured host hello'));
+    expect(await connection.read(48)).not.toEqual(example('second handshake message'));
+    connection.write(example('record of the launch'));
+    expect(await connection.readToEnd()).toHaveLength(0);
     expect(await failed).toMatchObject({ reason: 'replayed-handshake' });
     expect(app.clients).toBe(0);
   });
@@ -195,11 +195,11 @@ describe('Singleton as host', () => {
     ['a legacy launch, although it has a secret', 2, SECRET, [example('legacy')]],
   ])('answers %s with status %i, and discards what follows', async (_, status, secret, parts) => {
     const { app } = await startHost({ secret });
-    const wire = await Wire.to(app);
-    wire.write(Buffer.concat(parts));
-    expect(await wire.take(12)).toEqual(Buffer.concat([MAGIC, Buffer.of(1, status, 0, 0)]));
-    wire.end(example('launch'));
-    expect(await wire.readToEnd()).toHaveLength(0);
+    const connection = await RawConnection.open(app);
+    connection.write(Buffer.concat(parts));
+    expect(await connection.read(12)).toEqual(Buffer.concat([MAGIC, Buffer.of(1, status, 0, 0)]));
+    connection.end(example('launch'));
+    expect(await connection.readToEnd()).toHaveLength(0);
     expect(app.clients).toBe(0);
   });
 
@@ -211,9 +211,9 @@ describe('Singleton as host', () => {
     ['an unknown flag', clientHello({ flags: 2, application: 'other' })],
   ])('closes without a byte when it receives %s', async (_, bytes) => {
     const { app } = await startHost({});
-    const wire = await Wire.to(app);
-    wire.write(bytes);
-    expect(await wire.readToEnd()).toHaveLength(0);
+    const connection = await RawConnection.open(app);
+    connection.write(bytes);
+    expect(await connection.readToEnd()).toHaveLength(0);
   });
 
   const launch = example('launch');
@@ -234,8 +234,8 @@ describe('Singleton as host', () => {
     ['a second launch after the first', 3, Buffer.concat([launch, launch])],
   ])('refuses %s with reason %i, and does not count the client', async (_, reason, bytes) => {
     const { app } = await startHost({});
-    const wire = await Wire.to(app);
-    expect(await wire.deliver(bytes)).toEqual({ kind: 3, body: Buffer.of(reason) });
+    const connection = await RawConnection.open(app);
+    expect(await connection.deliver(bytes)).toEqual({ kind: 3, body: Buffer.of(reason) });
     expect(app.clients).toBe(0);
   });
 
@@ -245,39 +245,39 @@ describe('Singleton as host', () => {
     ['one value that is not a container', launchFrame('null')],
   ])('accepts %s', async (_, bytes) => {
     const { app } = await startHost({});
-    const { kind, body } = await (await Wire.to(app)).deliver(bytes);
+    const { kind, body } = await (await RawConnection.open(app)).deliver(bytes);
     expect([kind, body[0]]).toEqual([2, 1]);
   });
 
   test('refuses with reason 5 when the client withdraws its launch by an end, and does not dispatch it', async () => {
     const { app } = await startHost({});
-    const wire = await Wire.to(app);
-    wire.write(example('client hello'));
-    await wire.take(12);
-    wire.end(launch);
-    expect(await wire.readToEnd()).toEqual(frame(3, Buffer.of(5)));
+    const connection = await RawConnection.open(app);
+    connection.write(example('client hello'));
+    await connection.read(12);
+    connection.end(launch);
+    expect(await connection.readToEnd()).toEqual(frame(3, Buffer.of(5)));
     expect(app.clients).toBe(0);
   });
 
   test('refuses with reason 5 when receiveTimeout expires before the launch is complete', async () => {
     const { app } = await startHost({ receiveTimeout: 50 });
-    const wire = await Wire.to(app);
-    expect(await wire.deliver(NOTHING)).toEqual({ kind: 3, body: Buffer.of(5) });
+    const connection = await RawConnection.open(app);
+    expect(await connection.deliver(EMPTY)).toEqual({ kind: 3, body: Buffer.of(5) });
   });
 
   test('answers throttled, released, busy and invalid arguments differently', async () => {
     const throttling = await startHost({ maxClients: 1 });
-    await (await Wire.to(throttling.app)).deliver(launch);
-    const throttled = await (await Wire.to(throttling.app)).deliver(launch);
+    await (await RawConnection.open(throttling.app)).deliver(launch);
+    const throttled = await (await RawConnection.open(throttling.app)).deliver(launch);
     expect([throttled.kind, throttled.body[0], throttled.body.readUInt32BE(1)]).toEqual([2, 2, 2]);
 
     const releasing = await startHost({ releaseThreshold: 1 });
-    const released = await (await Wire.to(releasing.app)).deliver(launch);
+    const released = await (await RawConnection.open(releasing.app)).deliver(launch);
     expect([released.kind, released.body[0]]).toEqual([2, 3]);
 
     const full = await acquire({ maxPending: 1 });
-    await (await Wire.to(full)).deliver(launch);
-    expect(await (await Wire.to(full)).deliver(launch)).toEqual({ kind: 3, body: Buffer.of(4) });
+    await (await RawConnection.open(full)).deliver(launch);
+    expect(await (await RawConnection.open(full)).deliver(launch)).toEqual({ kind: 3, body: Buffer.of(4) });
     expect(full.clients).toBe(2);
 
     const strict = await Singleton.acquire({
@@ -288,16 +288,16 @@ describe('Singleton as host', () => {
       args: undefined,
     });
     onTestFinished(() => strict.release());
-    expect(await (await Wire.to(strict)).deliver(launch)).toEqual({ kind: 3, body: Buffer.of(1) });
+    expect(await (await RawConnection.open(strict)).deliver(launch)).toEqual({ kind: 3, body: Buffer.of(1) });
     expect(strict.clients).toBe(0);
   });
 });
 
-describe('client written from docs/protocol.md', () => {
+describe('a client written from docs/protocol.md', () => {
   test('delivers a launch to a host without a secret', async () => {
     const { app, launched } = await startHost({});
-    const wire = await Wire.to(app);
-    const { kind, body } = await wire.deliver(launchFrame('{"hello":"world"}'));
+    const connection = await RawConnection.open(app);
+    const { kind, body } = await connection.deliver(launchFrame('{"hello":"world"}'));
     expect([kind, body[0], body.readUInt32BE(1), body.readUInt32BE(5)]).toEqual([2, 1, 1, process.pid]);
     expect(await launched).toMatchObject({ args: { hello: 'world' }, client: { cwd: undefined, pid: undefined } });
   });
@@ -307,70 +307,70 @@ describe('client written from docs/protocol.md', () => {
     ['in several records', 'world'.repeat(30_000)],
   ])('delivers a launch %s to a host with a secret', async (_, hello) => {
     const { app, launched } = await startHost({ secret: SECRET });
-    const wire = await Wire.to(app);
-    const channel = await SecuredWire.open(wire, clientHello({ flags: 1 }), SECRET);
+    const connection = await RawConnection.open(app);
+    const channel = await SecureConnection.open(connection, clientHello({ flags: 1 }), SECRET);
     channel.write(launchFrame(JSON.stringify({ hello })));
-    const receipt = await channel.read();
+    const receipt = await channel.readRecord();
     expect(receipt).toHaveLength(22);
     expect(receipt.subarray(0, 14)).toEqual(
       Buffer.concat([Buffer.from('000000120201', 'hex'), u32(1), u32(process.pid)]),
     );
     channel.end();
     // The host sends no end record.
-    expect(await wire.readToEnd()).toHaveLength(0);
+    expect(await connection.readToEnd()).toHaveLength(0);
     expect(await launched).toMatchObject({ args: { hello } });
   });
 
   test('receives refusal 5 from a host with a secret when it ends before its launch is complete', async () => {
     const { app } = await startHost({ secret: SECRET });
-    const wire = await Wire.to(app);
-    const channel = await SecuredWire.open(wire, clientHello({ flags: 1 }), SECRET);
+    const connection = await RawConnection.open(app);
+    const channel = await SecureConnection.open(connection, clientHello({ flags: 1 }), SECRET);
     channel.write(launchFrame('1').subarray(0, -1));
     channel.end();
-    expect(await channel.read()).toEqual(frame(3, Buffer.of(5)));
-    expect(await wire.readToEnd()).toHaveLength(0);
+    expect(await channel.readRecord()).toEqual(frame(3, Buffer.of(5)));
+    expect(await connection.readToEnd()).toHaveLength(0);
     expect(app.clients).toBe(0);
   });
 
   test('receives no answer from a host with a secret when it ends without an end record', async () => {
     const { app } = await startHost({ secret: SECRET });
-    const wire = await Wire.to(app);
-    const channel = await SecuredWire.open(wire, clientHello({ flags: 1 }), SECRET);
+    const connection = await RawConnection.open(app);
+    const channel = await SecureConnection.open(connection, clientHello({ flags: 1 }), SECRET);
     channel.write(launchFrame('1').subarray(0, -1));
-    wire.end();
-    expect(await wire.readToEnd()).toHaveLength(0);
+    connection.end();
+    expect(await connection.readToEnd()).toHaveLength(0);
     expect(app.clients).toBe(0);
   });
 
   test('receives status 6 from a host with another secret', async () => {
     const { app } = await startHost({ secret: 'a secret that only the host has' });
-    const wire = await Wire.to(app);
-    await expect(SecuredWire.open(wire, clientHello({ flags: 1 }), SECRET)).rejects.toThrow('status 6');
+    const connection = await RawConnection.open(app);
+    await expect(SecureConnection.open(connection, clientHello({ flags: 1 }), SECRET)).rejects.toThrow('status 6');
   });
 });
 
-describe('host written from docs/protocol.md', () => {
+describe('a host written from docs/protocol.md', () => {
   test('receives the launch once when the client retries as the document allows', async () => {
     const { port, served } = await serve([
-      async (wire) => wire.end(),
-      async (wire) => {
-        await wire.take(example('client hello').length);
-        wire.write(example('host hello'));
-        await takeFrame(wire);
-        wire.write(frame(3, Buffer.of(5)));
-        wire.end();
+      async (connection) => connection.end(),
+      async (connection) => {
+        await connection.read(example('client hello').length);
+        connection.write(example('host hello'));
+        await readFrame(connection);
+        connection.write(frame(3, Buffer.of(5)));
+        connection.end();
       },
-      async (wire) => {
-        expect(await wire.take(example('client hello').length)).toEqual(example('client hello'));
-        wire.write(example('host hello'));
-        const { kind, body } = await takeFrame(wire);
+      async (connection) => {
+        expect(await connection.read(example('client hello').length)).toEqual(example('client hello'));
+        connection.write(example('host hello'));
+        const { kind, body } = await readFrame(connection);
         const cwd = Buffer.from(process.cwd());
         const head = Buffer.concat([Buffer.of(0), u32(process.pid), u32(cwd.length).subarray(2)]);
         expect(kind).toBe(1);
         expect(body).toEqual(Buffer.concat([head, cwd, Buffer.from(JSON.stringify(ARGS))]));
-        wire.write(example('receipt'));
+        connection.write(example('receipt'));
         // The client ends first.
-        expect(await wire.readToEnd()).toHaveLength(0);
+        expect(await connection.readToEnd()).toHaveLength(0);
       },
     ]);
 

@@ -15,24 +15,28 @@ afterAll(() => folder.remove());
 describe('the transport of docs/writing-a-transport.md', () => {
   const capabilities = { reset: true, resources: { listener: 'TCPServerWrap', connection: 'TCPSocketWrap' } };
 
-  for (const { title, check } of guarantees({ create: twoOfTheDocument, capabilities })) test(title, check);
+  for (const { title, check } of guarantees({ create: createDocumentTransports, capabilities })) test(title, check);
 });
 
-test('the block about memory does what its comments say', async () => {
-  const block = snippetWith('docs/transports.md', 'transports/memory');
-  const { stdout, stderr } = await execute(process.execPath, [folder.write('memory', block)]);
-  expect(stdout).toBe('lost\n');
-  expect(stderr).toContain('ERR_SINGLETON_HOST_UNRESPONSIVE');
+describe('the block about memory() in docs/transports.md', () => {
+  test('does what its comments say', async () => {
+    const block = snippetWith('docs/transports.md', 'transports/memory');
+    const { stdout, stderr } = await execute(process.execPath, [folder.write('memory', block)]);
+    expect(stdout).toBe('lost\n');
+    expect(stderr).toContain('ERR_SINGLETON_HOST_UNRESPONSIVE');
+  });
 });
 
-test('the block about the compliance suite runs it', async () => {
-  const block = snippetWith('docs/writing-a-transport.md', 'guarantees(');
-  const { stdout } = await execute(process.execPath, ['--test-reporter=tap', folder.write('suite', block)]);
-  expect(stdout).toMatch(/^# pass 2\d$/m);
-  expect(stdout).toMatch(/^# fail 0$/m);
+describe('the block about the compliance suite in docs/writing-a-transport.md', () => {
+  test('runs it', async () => {
+    const block = snippetWith('docs/writing-a-transport.md', 'guarantees(');
+    const { stdout } = await execute(process.execPath, ['--test-reporter=tap', folder.write('suite', block)]);
+    expect(stdout).toMatch(/^# pass 2\d$/m);
+    expect(stdout).toMatch(/^# fail 0$/m);
+  });
 });
 
-async function twoOfTheDocument(): Promise<[Transport, Transport]> {
+async function createDocumentTransports(): Promise<[Transport, Transport]> {
   const file = folder.write('transport', snippetWith('docs/writing-a-transport.md', 'localPort('));
   const { localPort }: Example = await import(pathToFileURL(file).href);
   const port = await freePort();

@@ -10,7 +10,7 @@ export interface FormatUnderTest<Message> {
   readonly format: Format<Message>;
   readonly examples: readonly Example<Message>[];
   readonly hostile: readonly HostileExample[];
-  readonly abilities: FormatAbilities;
+  readonly capabilities: FormatCapabilities;
 }
 
 export interface Example<Message> {
@@ -27,41 +27,41 @@ export interface HostileExample {
   readonly refusedBy: 'push' | 'end';
 }
 
-export interface FormatAbilities {
+export interface FormatCapabilities {
   /** A message is complete by itself and others may follow; else it is complete at end of stream. */
   readonly isDelimited: boolean;
   /** Bytes of the length at the start of a message, which the limit does not count; 0 if there is none. */
   readonly headerBytes: number;
 }
 
-/** What every wire format guarantees. */
-export function testFormat<Message>({ format, examples, hostile, abilities }: FormatUnderTest<Message>): void {
-  const { isDelimited, headerBytes } = abilities;
+/** The guarantees of every wire format. */
+export function testFormat<Message>({ format, examples, hostile, capabilities }: FormatUnderTest<Message>): void {
+  const { isDelimited, headerBytes } = capabilities;
 
-  describe.each(examples)('$name', ({ message, bytes }) => {
-    test('is encoded as these bytes', () => {
+  describe.each(examples)('the format, for the example $name,', ({ message, bytes }) => {
+    test('encodes it as these bytes', () => {
       expect(hex(format.encode(message))).toBe(hex(bytes));
     });
 
-    test('is decoded when it arrives whole', () => {
+    test('decodes it when it arrives whole', () => {
       expect(decode(format, [bytes])).toStrictEqual([message]);
     });
 
-    test('is decoded when it arrives byte by byte', () => {
+    test('decodes it when it arrives byte by byte', () => {
       expect(decode(format, byteByByte(bytes))).toStrictEqual([message]);
     });
 
-    test('is decoded when it arrives in two parts, wherever it is split', () => {
+    test('decodes it when it arrives in two parts, at every split', () => {
       for (const parts of splits(bytes)) expect(decode(format, parts)).toStrictEqual([message]);
     });
 
-    test('is decoded when empty chunks arrive between its bytes', () => {
+    test('decodes it when empty chunks arrive between its bytes', () => {
       const empty = new Uint8Array(0);
       const chunks = [empty, ...byteByByte(bytes).flatMap((byte) => [byte, empty])];
       expect(decode(format, chunks)).toStrictEqual([message]);
     });
 
-    test('is decoded when each chunk is overwritten after it was pushed', () => {
+    test('decodes it when each chunk is overwritten after push()', () => {
       const decoder = format.createDecoder({ maxMessageBytes: bytes.length });
       const messages: Message[] = [];
       for (const part of [bytes.subarray(0, bytes.length - 1), bytes.subarray(bytes.length - 1)]) {
@@ -73,11 +73,11 @@ export function testFormat<Message>({ format, examples, hostile, abilities }: Fo
       expect(messages).toStrictEqual([message]);
     });
 
-    test('is decoded if the limit is its length', () => {
+    test('decodes it if the limit is its length', () => {
       expect(decode(format, [bytes], bytes.length - headerBytes)).toStrictEqual([message]);
     });
 
-    test('is refused as too large, as early as possible, if the limit is one byte less', () => {
+    test('refuses it as too large, as early as possible, if the limit is one byte less', () => {
       const decoder = format.createDecoder({ maxMessageBytes: bytes.length - headerBytes - 1 });
       const refusedAt = byteByByte(bytes).findIndex((byte) => codeOf(() => decoder.push(byte)) !== undefined);
       expect(codeOf(() => decoder.end())).toBe('ERR_SINGLETON_MESSAGE_TOO_LARGE');
@@ -92,40 +92,42 @@ export function testFormat<Message>({ format, examples, hostile, abilities }: Fo
       }
     });
 
-    test('returns messages or throws a SingletonError if it breaks off', () => {
+    test('returns messages or throws a SingletonError if it is truncated at any byte', () => {
       for (const [start] of splits(bytes)) codeOf(() => decode(format, [start]));
     });
   });
 
-  if (isDelimited) {
-    test('decodes messages that follow each other in order, wherever they are split', () => {
-      const bytes = Uint8Array.from(examples.flatMap((example) => [...example.bytes]));
-      const messages = examples.map(({ message }) => message);
-      for (const parts of splits(bytes)) expect(decode(format, parts)).toStrictEqual(messages);
-    });
-  }
-
-  test('keeps two interleaved decoders apart', () => {
-    for (const { message, bytes } of examples) {
-      const decoders = [bytes, bytes].map(() => format.createDecoder({ maxMessageBytes: bytes.length }));
-      const messages = byteByByte(bytes).flatMap((byte) => decoders.flatMap((decoder) => decoder.push(byte)));
-      messages.push(...decoders.flatMap((decoder) => decoder.end()));
-      expect(messages).toStrictEqual([message, message]);
+  describe('the format', () => {
+    if (isDelimited) {
+      test('decodes messages that follow each other in order, at every split', () => {
+        const bytes = Uint8Array.from(examples.flatMap((example) => [...example.bytes]));
+        const messages = examples.map(({ message }) => message);
+        for (const parts of splits(bytes)) expect(decode(format, parts)).toStrictEqual(messages);
+      });
     }
+
+    test('keeps two interleaved decoders apart', () => {
+      for (const { message, bytes } of examples) {
+        const decoders = [bytes, bytes].map(() => format.createDecoder({ maxMessageBytes: bytes.length }));
+        const messages = byteByByte(bytes).flatMap((byte) => decoders.flatMap((decoder) => decoder.push(byte)));
+        messages.push(...decoders.flatMap((decoder) => decoder.end()));
+        expect(messages).toStrictEqual([message, message]);
+      }
+    });
   });
 
-  describe.each(hostile)('$name', ({ bytes, code, refusedBy }) => {
+  describe.each(hostile)('the format, for the hostile example $name,', ({ bytes, code, refusedBy }) => {
     const limit = bytes.length;
     const error = (chunks: readonly Uint8Array[]): unknown => errorOf(() => decode(format, chunks, limit));
 
-    test(`is refused with ${code}, whole, byte by byte and at every split`, () => {
+    test(`refuses it with ${code}, whole, byte by byte and at every split`, () => {
       for (const chunks of [[bytes], byteByByte(bytes), ...splits(bytes)])
         expect(error(chunks)).toMatchObject({ code });
     });
 
-    test(`is refused by ${refusedBy}()`, () => {
+    test(`refuses it in ${refusedBy}()`, () => {
       const decoder = format.createDecoder({ maxMessageBytes: limit });
-      // What is wrong after a whole message is thrown by the next call.
+      // An error after a whole message is thrown by the next call.
       const push = (): unknown => [decoder.push(bytes), decoder.push(new Uint8Array(0))];
       expect(codeOf(push)).toBe(refusedBy === 'push' ? code : undefined);
     });
@@ -142,7 +144,7 @@ export function testFormat<Message>({ format, examples, hostile, abilities }: Fo
       for (const act of [...again, ...again]) expect(errorOf(act)).toBe(first);
     });
 
-    test('does not appear in its error', () => {
+    test('does not show it in the error', () => {
       expect(Buffer.from(bytes).toString('latin1')).toContain(MARKER);
       for (const chunks of [[bytes], byteByByte(bytes)]) expect(inspect(error(chunks))).not.toContain(MARKER);
     });
@@ -159,7 +161,7 @@ export function decode<Message>(
   return [...chunks.flatMap((chunk) => decoder.push(chunk)), ...decoder.end()];
 }
 
-/** The code of the SingletonError that the call throws, if it throws; what else it throws fails the test. */
+/** The code of the SingletonError that the call throws, if it throws; any other error fails the test. */
 export function codeOf(call: () => unknown): SingletonErrorCode | undefined {
   const error = errorOf(call);
   if (error === undefined) return undefined;

@@ -18,14 +18,14 @@ export function duplexPair(options: DuplexOptions = {}): readonly [Duplex, Duple
   return [one, other];
 }
 
-/** A connection with a tap on its wire: `seen` is what left has sent. */
+/** A connection with a tap on its wire: `seen` holds what left has sent. */
 function tappedPair(): {
   readonly left: Duplex;
   readonly right: Duplex;
   readonly seen: Buffer[];
 } {
   const [left, tap] = duplexPair();
-  const [further, right] = duplexPair();
+  const [inner, right] = duplexPair();
   const seen: Buffer[] = [];
   const watch = new Transform({
     transform(chunk: Buffer, _encoding, done) {
@@ -34,12 +34,12 @@ function tappedPair(): {
     },
   });
   // A destroyed end breaks these off; the ends themselves report it.
-  pipeline(tap, watch, further).catch(() => {});
-  pipeline(further, tap).catch(() => {});
+  pipeline(tap, watch, inner).catch(() => {});
+  pipeline(inner, tap).catch(() => {});
   return { left, right, seen };
 }
 
-/** What both sides have after a handshake, the same each time. */
+/** The sessions of both sides after a handshake, the same each time. */
 export function sessions(): readonly [NoiseSession, NoiseSession] {
   const handshakeHash = new Uint8Array(32);
   return [
@@ -52,7 +52,7 @@ function cipher(key: number): CipherState {
   return new CipherState(new Uint8Array(32).fill(key));
 }
 
-/** Both ends of a secure stream, and what the left one has sent. */
+/** Both ends of a secure stream, and the bytes that the left one has sent. */
 export function secureStreamPair(): {
   readonly left: SecureStream;
   readonly right: SecureStream;
@@ -123,7 +123,7 @@ class End extends Duplex {
   override _write(chunk: Uint8Array, _encoding: BufferEncoding, done: Done): void {
     this.#waiting = done;
     process.nextTick(() => {
-      if (this.#other?.destroyed !== false) this.settleWrite(new Error('the other end is gone'));
+      if (this.#other?.destroyed !== false) this.settleWrite(new Error('the other end was destroyed'));
       else if (this.#other.push(Buffer.from(chunk))) this.settleWrite();
     });
   }
@@ -136,8 +136,8 @@ class End extends Duplex {
   }
 
   override _destroy(error: Error | null, done: Done): void {
-    this.settleWrite(error ?? new Error('this end is gone'));
-    this.#other?.settleWrite(new Error('the other end is gone'));
+    this.settleWrite(error ?? new Error('this end was destroyed'));
+    this.#other?.settleWrite(new Error('the other end was destroyed'));
     this.#end();
     done(error);
   }

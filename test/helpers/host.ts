@@ -44,7 +44,7 @@ export async function connectAccepted(app: Singleton): Promise<Connection> {
   return socket;
 }
 
-/** Sends bytes and an end, and waits for the host to close. Resolves to how it did. */
+/** Sends bytes and an end, and waits for the host to close. Resolves to how the host closed it. */
 export async function sendBytes(app: Singleton, bytes: string | Uint8Array): Promise<'end' | 'reset'> {
   const socket = await connect(app);
   const closing = waitForClose(socket);
@@ -67,21 +67,21 @@ export interface RecordedEvents {
 
 /** Records every event. */
 export function recordEvents(app: Singleton): RecordedEvents {
-  const heard: RecordedEvents = { args: [], clients: [], warnings: [], order: [] };
+  const recorded: RecordedEvents = { args: [], clients: [], warnings: [], order: [] };
   app.on('args', (args) => {
-    heard.order.push('args');
-    heard.args.push(args);
+    recorded.order.push('args');
+    recorded.args.push(args);
   });
   app.on('client', (client) => {
-    heard.order.push('client');
-    heard.clients.push(client);
+    recorded.order.push('client');
+    recorded.clients.push(client);
   });
   app.on('warning', (warning) => {
-    heard.order.push('warning');
-    heard.warnings.push(warning.code);
+    recorded.order.push('warning');
+    recorded.warnings.push(warning.code);
   });
-  app.on('verifyFailed', () => heard.order.push('verifyFailed'));
-  app.on('timeout', () => heard.order.push('timeout'));
-  app.on('release', (reason) => heard.order.push(`release ${reason}`));
-  return heard;
+  app.on('verifyFailed', () => recorded.order.push('verifyFailed'));
+  app.on('timeout', () => recorded.order.push('timeout'));
+  app.on('release', (reason) => recorded.order.push(`release ${reason}`));
+  return recorded;
 }

@@ -9,7 +9,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { onTestFinished } from 'vitest';
 import type { AppConfig } from '../fixtures/app.js';
 
-/** What a program printed: one JSON object a line. */
+/** The output of a program: one JSON object a line. */
 export type Line = Readonly<Record<string, unknown>>;
 
 export interface Exit {
@@ -17,7 +17,7 @@ export interface Exit {
   readonly signal: NodeJS.Signals | null;
 }
 
-/** Milliseconds until a wait fails, with what was printed so far. */
+/** Milliseconds until a wait fails, with the output so far. */
 const DEADLINE = 100_000;
 
 /** Starts `test/fixtures/app.js`. Its arguments are those of the launch. */
@@ -44,7 +44,7 @@ export async function dispatchedArgs(host: Program, { port, secret }: Endpoint):
     .slice(0, -1);
 }
 
-/** Where a host is, and its secret. */
+/** The port of a host, and its secret. */
 export interface Endpoint {
   readonly port: number;
   readonly secret?: string;
@@ -67,7 +67,7 @@ export function inheritedEnv(): NodeJS.ProcessEnv {
   return env;
 }
 
-/** A running program and what it printed so far. */
+/** A running program and its output so far. */
 export class Program {
   readonly lines: Line[] = [];
   readonly #child: ChildProcessWithoutNullStreams;
@@ -107,7 +107,7 @@ export class Program {
     return this.#waitFor(`a line "${event}"`, () => this.all(event).find(condition));
   }
 
-  /** How it ended, all that it printed being read. */
+  /** The exit of the program, after its whole output was read. */
   exited(): Promise<Exit> {
     return this.#waitFor('an exit', () => this.#exit);
   }
@@ -122,7 +122,7 @@ export class Program {
     this.#child.stdin.end(text);
   }
 
-  /** Leaves what it prints to stderr unread. */
+  /** Leaves its stderr unread. */
   async closeStderr(): Promise<void> {
     this.#child.stderr.destroy();
     await once(this.#child.stderr, 'close');
@@ -132,10 +132,10 @@ export class Program {
     this.#child.kill(name);
   }
 
-  /** Stops it, and returns when it is stopped; SIGCONT lets it go on. Not on Windows, which has no such signal. */
+  /** Stops it, and returns when it is stopped; SIGCONT continues it. Not on Windows, which has no such signal. */
   async freeze(): Promise<void> {
     this.signal('SIGSTOP');
-    // Elsewhere nothing shows it; a launch takes longer to start than a signal to arrive.
+    // Other systems do not report it; a launch takes longer to start than a signal to arrive.
     if (process.platform !== 'linux') return;
     await waitUntil('the process to be stopped', async () =>
       /^\d+ \(.*\) T /.test(await readFile(`/proc/${this.pid}/stat`, 'utf8')),
@@ -160,7 +160,7 @@ export class Program {
   }
 
   #changed(): void {
-    for (const look of this.#waits) look();
+    for (const check of this.#waits) check();
   }
 
   #waitFor<Found>(what: string, find: () => Found | undefined): Promise<Found> {
@@ -169,27 +169,27 @@ export class Program {
     return new Promise((resolve, reject) => {
       const settle = (): void => {
         clearTimeout(timer);
-        this.#waits.delete(look);
+        this.#waits.delete(check);
       };
-      const giveUp = (how: string): void => {
+      const fail = (how: string): void => {
         settle();
-        failure.message = `Expected ${what}; ${how}. ${this.#seen()}`;
+        failure.message = `Expected ${what}; ${how}. ${this.#output()}`;
         reject(failure);
       };
-      const look = (): void => {
+      const check = (): void => {
         const found = find();
         if (found !== undefined) {
           settle();
           resolve(found);
-        } else if (this.#exit) giveUp('the program ended');
+        } else if (this.#exit) fail('the program ended');
       };
-      const timer = setTimeout(() => giveUp(`it did not come within ${DEADLINE} ms`), DEADLINE);
-      this.#waits.add(look);
-      look();
+      const timer = setTimeout(() => fail(`it did not happen within ${DEADLINE} ms`), DEADLINE);
+      this.#waits.add(check);
+      check();
     });
   }
 
-  #seen(): string {
+  #output(): string {
     return `Exit: ${JSON.stringify(this.#exit)}\nstdout:\n${this.#stdout}stderr:\n${this.#stderr}`;
   }
 }
@@ -204,7 +204,7 @@ function isLine(value: unknown): value is Line {
   return typeof value === 'object' && value !== null;
 }
 
-/** A free port below the ranges from which systems lend ports to outgoing connections, so that none takes it. */
+/** A free port below the ranges from which systems lend ports to outgoing connections, so that none of them takes it. */
 export async function freePort(address = '127.0.0.1'): Promise<number> {
   for (;;) {
     const port = 10_000 + Math.floor(Math.random() * 22_768);
@@ -229,7 +229,7 @@ export async function isFree(port: number, address = '127.0.0.1'): Promise<boole
 export async function waitUntil(what: string, isSo: () => Promise<boolean>): Promise<void> {
   const end = performance.now() + DEADLINE;
   while (!(await isSo())) {
-    if (performance.now() > end) throw new Error(`Expected ${what}; it was not so within ${DEADLINE} ms.`);
+    if (performance.now() > end) throw new Error(`Expected ${what}; that did not happen within ${DEADLINE} ms.`);
   }
 }
 
@@ -264,7 +264,7 @@ export async function connect(port: number): Promise<Socket> {
   const socket = createConnection({ host: '127.0.0.1', port, allowHalfOpen: true });
   onTestFinished(() => void socket.destroy());
   await once(socket, 'connect');
-  // What the host does to it is seen by `gone`.
+  // How the host closes it is seen by waitForClose().
   return socket.on('error', () => {});
 }
 

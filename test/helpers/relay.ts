@@ -3,30 +3,30 @@ import { createConnection, createServer, type Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
 import { portOf } from './program.ts';
 
-/** A relay between a client and a host. It records all bytes, and holds back what the test wants. */
+/** A relay between a client and a host. It records all bytes, and can hold some back. */
 export interface Relay {
   readonly port: number;
-  /** What the client sent and what the host sent, so far. */
+  /** The bytes that the client and the host have sent so far. */
   seen(): Buffer;
-  /** Resolves when something is held back. */
+  /** Resolves when bytes are held back. */
   readonly paused: Promise<unknown>;
-  /** Sends what it held back, and an end after it; resolves when the system has accepted both. */
+  /** Sends the bytes that it held back, and then an end; resolves when the system has accepted both. */
   resume(): Promise<void>;
   /** Resolves when the client has ended or reset its connection. */
   readonly clientClosed: Promise<unknown>;
 }
 
-/** `holdAfter`: how many bytes of the client it passes on before it holds the others back. */
+/** `holdAfter`: the number of bytes of the client that it forwards before it holds the others back. */
 export async function startRelay(hostPort: number, holdAfter = Infinity): Promise<Relay> {
   const seen: Buffer[] = [];
   const held: Buffer[] = [];
   const sockets: Socket[] = [];
   let isHolding = true;
-  let passed = 0;
+  let forwarded = 0;
   let upstream: Socket | undefined;
   const events = new EventEmitter();
   const paused = once(events, 'holding');
-  const clientClosed = once(events, 'left');
+  const clientClosed = once(events, 'closed');
 
   const server = createServer({ allowHalfOpen: true }, (client) => {
     const host = createConnection({ port: hostPort, host: '127.0.0.1', allowHalfOpen: true });
@@ -37,11 +37,11 @@ export async function startRelay(hostPort: number, holdAfter = Infinity): Promis
     );
     client.on('data', (chunk) => {
       seen.push(chunk);
-      const room = isHolding ? Math.max(0, holdAfter - passed) : chunk.length;
-      passed += Math.min(room, chunk.length);
-      host.write(chunk.subarray(0, room));
-      if (room >= chunk.length) return;
-      held.push(chunk.subarray(room));
+      const count = isHolding ? Math.max(0, holdAfter - forwarded) : chunk.length;
+      forwarded += Math.min(count, chunk.length);
+      host.write(chunk.subarray(0, count));
+      if (count >= chunk.length) return;
+      held.push(chunk.subarray(count));
       events.emit('holding');
     });
     host.on('data', (chunk) => {
@@ -49,10 +49,10 @@ export async function startRelay(hostPort: number, holdAfter = Infinity): Promis
       client.write(chunk);
     });
     client.once('end', () => {
-      events.emit('left');
+      events.emit('closed');
       if (held.length === 0) host.end();
     });
-    client.once('close', () => events.emit('left'));
+    client.once('close', () => events.emit('closed'));
     host.once('end', () => client.end());
   });
   onTestFinished(() => {

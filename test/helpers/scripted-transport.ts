@@ -8,7 +8,7 @@ export type ListenAnswer = 'free' | 'taken' | Error;
  * What a `connect` finds: `hanging` never connects; `host` accepts the launch; `silent` reads the bytes and sends nothing;
  * `reset` resets at the first byte; `foreign` answers it.
  */
-export type ConnectAnswer = 'nobody' | 'hanging' | 'host' | 'silent' | 'reset' | 'foreign' | Error;
+export type ConnectAnswer = 'no-host' | 'hanging' | 'host' | 'silent' | 'reset' | 'foreign' | Error;
 
 export type Step = 'listen' | 'connect' | 'deliver' | 'ref' | 'unref' | 'close';
 
@@ -66,7 +66,7 @@ export class ScriptedTransport implements Transport {
     signal.throwIfAborted();
     const answer = next(this.#connect);
     if (answer instanceof Error) throw answer;
-    if (answer === 'nobody') return undefined;
+    if (answer === 'no-host') return undefined;
     if (answer === 'hanging') return rejectOnAbort(signal);
     const connection = new ScriptedConnection((other) => {
       this.#begin('deliver');

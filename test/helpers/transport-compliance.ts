@@ -11,7 +11,7 @@ import {
 } from '../../src/transports/compliance-context.ts';
 import { guarantees, type TransportUnderTest } from '../../src/transports/compliance.ts';
 
-/** What every transport guarantees. */
+/** The guarantees of every transport. */
 export function testTransport(subject: TransportUnderTest): void {
   for (const { title, check } of guarantees(subject)) test(title, check);
 }

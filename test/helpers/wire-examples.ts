@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 import { readSnippets } from './snippets.ts';
-import { NOTHING } from './wire.ts';
+import { EMPTY } from './wire.ts';
 
 export const messages: ReadonlyMap<string, Buffer> = readMessages();
 
@@ -15,11 +15,11 @@ function readMessages(): ReadonlyMap<string, Buffer> {
     if (line.startsWith('# ')) {
       name = line.slice(2).replace(/, (client|host) → .*/, '');
       if (found.has(name)) throw new Error(`two messages are named "${name}"`);
-      found.set(name, NOTHING);
+      found.set(name, EMPTY);
     } else {
       const [bytes] = /^[\da-f]{2}( [\da-f]{2})*(?=$| {2,}\S)/.exec(line) ?? [];
       if (bytes === undefined || name === '') throw new Error(`no bytes in the line "${line}"`);
-      found.set(name, Buffer.concat([found.get(name) ?? NOTHING, Buffer.from(bytes.replaceAll(' ', ''), 'hex')]));
+      found.set(name, Buffer.concat([found.get(name) ?? EMPTY, Buffer.from(bytes.replaceAll(' ', ''), 'hex')]));
     }
   }
   return found;

@@ -16,7 +16,7 @@ import { portOf } from './program.ts';
 // docs/protocol.md in code. Imports nothing of src.
 
 export const MAGIC = Buffer.from('f5 53 53 4c 0d 0a 1a 0a'.replaceAll(' ', ''), 'hex');
-export const NOTHING = Buffer.alloc(0);
+export const EMPTY = Buffer.alloc(0);
 
 export interface ClientHello {
   readonly flags?: number;
@@ -44,50 +44,50 @@ export function launchFrame(args: string, flags = 0): Buffer {
   return frame(1, Buffer.concat([Buffer.of(flags), Buffer.alloc(6), Buffer.from(args)]));
 }
 
-export interface Answer {
+export interface Frame {
   readonly kind: number;
   readonly body: Buffer;
 }
 
 /** A connection, or the decrypted stream of one. */
-export interface ByteSource {
-  take(size: number): Promise<Buffer>;
+export interface ByteReader {
+  read(size: number): Promise<Buffer>;
 }
 
-export async function takeFrame(wire: ByteSource): Promise<Answer> {
-  const length = (await wire.take(4)).readUInt32BE();
-  const bytes = await wire.take(length);
+export async function readFrame(connection: ByteReader): Promise<Frame> {
+  const length = (await connection.read(4)).readUInt32BE();
+  const bytes = await connection.read(length);
   return { kind: bytes.readUInt8(), body: bytes.subarray(1) };
 }
 
 /** A connection that is read by sizes. */
-export class Wire {
-  static async to({ endpoint }: { readonly endpoint: string }): Promise<Wire> {
+export class RawConnection {
+  static async open({ endpoint }: { readonly endpoint: string }): Promise<RawConnection> {
     const socket = createConnection({ host: '127.0.0.1', port: Number(new URL(endpoint).port), allowHalfOpen: true });
     onTestFinished(() => void socket.destroy());
-    const wire = new Wire(socket);
+    const connection = new RawConnection(socket);
     // If it is reset at once, the next read fails.
     await once(socket, 'connect').catch(() => {});
-    return wire;
+    return connection;
   }
 
   readonly #socket: Socket;
   readonly #closed: Promise<void>;
-  #bytes = NOTHING;
+  #bytes = EMPTY;
   #hasEnded = false;
   isReset = false;
-  #changed = (): void => {};
+  #onChange = (): void => {};
 
   constructor(socket: Socket) {
     this.#socket = socket;
     this.#closed = new Promise((resolve) => socket.once('close', () => resolve()));
     const onEnd = (): void => {
       this.#hasEnded = true;
-      this.#changed();
+      this.#onChange();
     };
     socket.on('data', (chunk) => {
       this.#bytes = Buffer.concat([this.#bytes, chunk]);
-      this.#changed();
+      this.#onChange();
     });
     socket.once('end', onEnd).once('close', onEnd);
     socket.on('error', () => (this.isReset = true));
@@ -97,7 +97,7 @@ export class Wire {
     this.#socket.write(bytes);
   }
 
-  end(bytes: Uint8Array = NOTHING): void {
+  end(bytes: Uint8Array = EMPTY): void {
     this.#socket.end(bytes);
   }
 
@@ -105,35 +105,35 @@ export class Wire {
     this.#socket.resetAndDestroy();
   }
 
-  async take(size: number): Promise<Buffer> {
+  async read(size: number): Promise<Buffer> {
     while (this.#bytes.length < size) {
       if (this.#hasEnded) throw new Error(`wanted ${size} bytes, got ${this.#bytes.length} and the end`);
-      await new Promise<void>((resolve) => (this.#changed = resolve));
+      await new Promise<void>((resolve) => (this.#onChange = resolve));
     }
-    const taken = this.#bytes.subarray(0, size);
+    const bytes = this.#bytes.subarray(0, size);
     this.#bytes = this.#bytes.subarray(size);
-    return taken;
+    return bytes;
   }
 
   /** Reads until the other side ends, then ends. */
   async readToEnd(): Promise<Buffer> {
-    while (!this.#hasEnded) await new Promise<void>((resolve) => (this.#changed = resolve));
+    while (!this.#hasEnded) await new Promise<void>((resolve) => (this.#onChange = resolve));
     this.#socket.end();
     await this.#closed;
     return this.#bytes;
   }
 
   /** Hello and launch without a secret; resolves to the host's answer. */
-  async launch(launch: Uint8Array): Promise<Answer> {
+  async launch(launch: Uint8Array): Promise<Frame> {
     this.write(clientHello({}));
-    const hello = await this.take(12);
+    const hello = await this.read(12);
     if (!hello.equals(Buffer.concat([MAGIC, Buffer.of(1, 0, 0, 0)]))) throw new Error('the hello is not ok');
     this.write(launch);
-    return takeFrame(this);
+    return readFrame(this);
   }
 
   /** A whole connection without a secret; resolves to the host's answer. */
-  async deliver(launch: Uint8Array): Promise<Answer> {
+  async deliver(launch: Uint8Array): Promise<Frame> {
     const answer = await this.launch(launch);
     this.end();
     expect(await this.readToEnd()).toHaveLength(0);
@@ -147,11 +147,11 @@ export interface Server {
 }
 
 /** A host that is written from the document: one handler for each connection, in order. */
-export async function serve(handlers: readonly ((wire: Wire) => Promise<void>)[]): Promise<Server> {
+export async function serve(handlers: readonly ((connection: RawConnection) => Promise<void>)[]): Promise<Server> {
   const served: Promise<void>[] = [];
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     const handler = handlers[served.length];
-    if (handler) served.push(handle(handler, new Wire(socket)));
+    if (handler) served.push(handle(handler, new RawConnection(socket)));
     else socket.destroy();
   });
   onTestFinished(() => void server.close());
@@ -160,9 +160,9 @@ export async function serve(handlers: readonly ((wire: Wire) => Promise<void>)[]
   return { port: portOf(server), served };
 }
 
-function handle(handler: (wire: Wire) => Promise<void>, wire: Wire): Promise<void> {
-  const handled = handler(wire).catch((error: unknown) => {
-    wire.reset();
+function handle(handler: (connection: RawConnection) => Promise<void>, connection: RawConnection): Promise<void> {
+  const handled = handler(connection).catch((error: unknown) => {
+    connection.reset();
     throw error;
   });
   // The test awaits it later.
@@ -171,9 +171,9 @@ function handle(handler: (wire: Wire) => Promise<void>, wire: Wire): Promise<voi
 }
 
 /** The records after the handshake. */
-export class SecuredWire {
+export class SecureConnection {
   /** The handshake, with the names of the Noise specification. */
-  static async open(wire: Wire, prologue: Buffer, secret: string): Promise<SecuredWire> {
+  static async open(connection: RawConnection, prologue: Buffer, secret: string): Promise<SecureConnection> {
     const psk = Buffer.from(hkdfSync('sha256', secret, 'socket-singleton/1', 'psk', 32));
     const name = Buffer.from('Noise_NNpsk0_25519_AESGCM_SHA256');
     let h = sha256(name, prologue);
@@ -184,16 +184,16 @@ export class SecuredWire {
     const [ck1, temporary] = noiseHkdf(name, psk);
     h = sha256(sha256(h, temporary), e);
     const [ck2, k1] = noiseHkdf(ck1, e);
-    const tag = encrypt(k1, 0, NOTHING, h);
+    const tag = encrypt(k1, 0, EMPTY, h);
     h = sha256(h, tag);
-    wire.write(Buffer.concat([prologue, e, tag]));
+    connection.write(Buffer.concat([prologue, e, tag]));
 
-    const hello = await wire.take(12);
+    const hello = await connection.read(12);
     const status = hello.readUInt8(9);
     if (status !== 0) throw new Error(`status ${status}`);
 
     // <- e, ee
-    const answer = await wire.take(48);
+    const answer = await connection.read(48);
     const re = answer.subarray(0, 32);
     h = sha256(h, re);
     const [ck3] = noiseHkdf(ck2, re);
@@ -202,21 +202,21 @@ export class SecuredWire {
     const [ck4, k2] = noiseHkdf(ck3, shared);
     decrypt(k2, 0, answer.subarray(32), h);
 
-    const [toHost, toClient] = noiseHkdf(ck4, NOTHING);
-    return new SecuredWire(wire, toHost, toClient);
+    const [sendKey, receiveKey] = noiseHkdf(ck4, EMPTY);
+    return new SecureConnection(connection, sendKey, receiveKey);
   }
 
-  readonly #wire: Wire;
-  readonly #toHost: Buffer;
-  readonly #toClient: Buffer;
+  readonly #connection: RawConnection;
+  readonly #sendKey: Buffer;
+  readonly #receiveKey: Buffer;
   #sent = 0;
   #received = 0;
-  #bytes = NOTHING;
+  #bytes = EMPTY;
 
-  private constructor(wire: Wire, toHost: Buffer, toClient: Buffer) {
-    this.#wire = wire;
-    this.#toHost = toHost;
-    this.#toClient = toClient;
+  private constructor(connection: RawConnection, sendKey: Buffer, receiveKey: Buffer) {
+    this.#connection = connection;
+    this.#sendKey = sendKey;
+    this.#receiveKey = receiveKey;
   }
 
   write(bytes: Buffer): void {
@@ -224,27 +224,27 @@ export class SecuredWire {
   }
 
   end(): void {
-    this.#send(NOTHING);
-    this.#wire.end();
+    this.#send(EMPTY);
+    this.#connection.end();
   }
 
   /** One record. */
-  async read(): Promise<Buffer> {
-    const length = (await this.#wire.take(2)).readUInt16BE();
-    return decrypt(this.#toClient, this.#received++, await this.#wire.take(length), NOTHING);
+  async readRecord(): Promise<Buffer> {
+    const length = (await this.#connection.read(2)).readUInt16BE();
+    return decrypt(this.#receiveKey, this.#received++, await this.#connection.read(length), EMPTY);
   }
 
   /** Bytes of the stream, across record borders. */
-  async take(size: number): Promise<Buffer> {
-    while (this.#bytes.length < size) this.#bytes = Buffer.concat([this.#bytes, await this.read()]);
-    const taken = this.#bytes.subarray(0, size);
+  async read(size: number): Promise<Buffer> {
+    while (this.#bytes.length < size) this.#bytes = Buffer.concat([this.#bytes, await this.readRecord()]);
+    const bytes = this.#bytes.subarray(0, size);
     this.#bytes = this.#bytes.subarray(size);
-    return taken;
+    return bytes;
   }
 
   #send(part: Buffer): void {
-    const record = encrypt(this.#toHost, this.#sent++, part, NOTHING);
-    this.#wire.write(Buffer.concat([u32(record.length).subarray(2), record]));
+    const record = encrypt(this.#sendKey, this.#sent++, part, EMPTY);
+    this.#connection.write(Buffer.concat([u32(record.length).subarray(2), record]));
   }
 }
 

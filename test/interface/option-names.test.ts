@@ -25,7 +25,7 @@ describe('checkOptionNames', () => {
   });
 
   it.each(['host', 'constructor', '__proto__', 'toString', '', 'x'.repeat(100_000)])(
-    'refuses %j, which is near no option, with all names',
+    'refuses %j, which resembles no option, with all names',
     (name) => {
       expect(messageOf(() => checkOptionNames(JSON.parse(`{ "${name}": 1 }`), NAMES))).toBe(
         `Option "${name}" is unknown. The options are address, port, secret, releaseThreshold, maxClients.`,
@@ -61,7 +61,7 @@ describe('checkOptionNames', () => {
   });
 });
 
-describe('an unknown option', () => {
+describe('a function with options', () => {
   const serializer = { serialize: () => Buffer.of(), deserialize: () => 1 };
 
   it.each([
@@ -70,14 +70,14 @@ describe('an unknown option', () => {
     ['tcp()', 'address', () => tcp(Object({ adress: '127.0.0.1' }))],
     ['memory()', 'latency', () => memory(Object({ latncy: 1 }))],
     ['lengthPrefixed()', 'reply', () => lengthPrefixed(Object({ name: 'a', ...serializer, replay: serializer }))],
-  ])('is refused by %s, which suggests "%s"', (_, nearest, act) => {
+  ])('refuses a misspelled option: %s suggests "%s"', (_, nearest, act) => {
     expect(messageOf(act)).toMatch(new RegExp(`^Option "\\w+" is unknown. Did you mean "${nearest}"\\?$`));
   });
 
   it.each([
     ['acquire', () => Singleton.acquire(fromJavaScript({ prot: 1 }))],
     ['send', () => Singleton.send(fromJavaScript({ prot: 1 }))],
-  ])('rejects Singleton.%s()', async (_, act) => {
+  ])('rejects a misspelled option of Singleton.%s()', async (_, act) => {
     await expect(act()).rejects.toMatchObject({
       code: 'ERR_SINGLETON_INVALID_OPTION',
       message: 'Option "prot" is unknown. Did you mean "port"?',

@@ -54,7 +54,7 @@ describe('a second launch', () => {
     expect((await host.line('args'))['args']).toEqual(args);
   });
 
-  test('is counted and exits with status 0, but is not dispatched, without arguments', async () => {
+  test('exits with status 0 and is counted, but not dispatched, if it has no arguments', async () => {
     const options = { port: await freePort() };
     const host = await startHost(options);
 
@@ -135,13 +135,13 @@ describe('Singleton.send', () => {
 describe('16 processes that acquire at the same instant', () => {
   const COUNT = 16;
 
-  test.each([1, 2, 3])('give one host and 15 deliveries on an endpoint that was never used, round %i', async () => {
+  test.each([1, 2, 3])('have one host and 15 deliveries on an endpoint that was never used, round %i', async () => {
     await race(await freePort());
   });
 
   // SIGKILL is not POSIX alone: Node ends a process as abruptly on Windows.
   test.each([1, 2, 3])(
-    'give one host and 15 deliveries on an endpoint whose host was just killed, round %i',
+    'have one host and 15 deliveries on an endpoint whose host was just killed, round %i',
     async () => {
       const port = await freePort();
       const first = await startHost({ port });
@@ -175,12 +175,14 @@ describe('16 processes that acquire at the same instant', () => {
   }
 });
 
-test('makes one worker of a cluster the host, and the others its clients', async () => {
-  const port = await freePort();
-  const program = run(process.execPath, [fixture('cluster.js')], { CLUSTER: JSON.stringify({ port, workers: 4 }) });
-  expect((await program.exited()).code).toBe(0);
-  expect(program.all('worker').filter(({ outcome }) => outcome === 'host')).toHaveLength(1);
-  expect(program.all('worker').filter(({ outcome }) => outcome === 'unconfirmed')).toHaveLength(3);
+describe('a cluster', () => {
+  test('has one worker that is the host, and the others are its clients', async () => {
+    const port = await freePort();
+    const program = run(process.execPath, [fixture('cluster.js')], { CLUSTER: JSON.stringify({ port, workers: 4 }) });
+    expect((await program.exited()).code).toBe(0);
+    expect(program.all('worker').filter(({ outcome }) => outcome === 'host')).toHaveLength(1);
+    expect(program.all('worker').filter(({ outcome }) => outcome === 'unconfirmed')).toHaveLength(3);
+  });
 });
 
 describe('acquire() at an endpoint that cannot be bound', () => {

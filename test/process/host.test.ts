@@ -14,16 +14,18 @@ import {
 } from '../helpers/program.ts';
 import { brokenStreams } from '../property/arbitraries.ts';
 
-test('frees the endpoint on SIGKILL of the host, whatever connections it had', async () => {
-  const options = { port: await freePort() };
-  const host = await startHost(options);
-  await connect(options.port);
-  expect(await dispatchedArgs(host, options)).toEqual([]);
+describe('a host that is killed', () => {
+  test('leaves its endpoint free, whatever connections it had', async () => {
+    const options = { port: await freePort() };
+    const host = await startHost(options);
+    await connect(options.port);
+    expect(await dispatchedArgs(host, options)).toEqual([]);
 
-  expect((await host.kill()).signal).toBe('SIGKILL');
+    expect((await host.kill()).signal).toBe('SIGKILL');
 
-  // With client: false it looks once and does not try again.
-  await startHost({ ...options, client: false });
+    // With client: false it tries once.
+    await startHost({ ...options, client: false });
+  });
 });
 
 describe('a host without other work', () => {
@@ -127,56 +129,58 @@ describe('release() at the end of a main', () => {
   });
 });
 
-test('releases the endpoint at the timeout, emits timeout before release and lets the program exit', async () => {
-  const options = { port: await freePort(), timeout: 300 };
-  const host = await startHost(options);
-  expect(await host.exited()).toEqual({ code: 0, signal: null });
-  expect(host.lines.map(({ event }) => event)).toEqual(['host', 'end', 'timeout', 'release']);
-  expect(host.all('release')[0]).toMatchObject({ reason: 'timeout' });
-  await startHost({ ...options, client: false });
+describe('a host with limits', () => {
+  test('releases the endpoint at the timeout, emits timeout before release and lets the program exit', async () => {
+    const options = { port: await freePort(), timeout: 300 };
+    const host = await startHost(options);
+    expect(await host.exited()).toEqual({ code: 0, signal: null });
+    expect(host.lines.map(({ event }) => event)).toEqual(['host', 'end', 'timeout', 'release']);
+    expect(host.all('release')[0]).toMatchObject({ reason: 'timeout' });
+    await startHost({ ...options, client: false });
+  });
+
+  test('does not dispatch the launch that reaches releaseThreshold, and the next one becomes host', async () => {
+    const options = { port: await freePort(), releaseThreshold: 3 };
+    const host = await startHost(options);
+
+    expect((await launch({ options }, 'one').exited()).code).toBe(0);
+    expect((await launch({ options }).exited()).code).toBe(0);
+    expect((await launch({ options }, 'three').exited()).code).toBe(0);
+
+    expect(await host.line('release')).toMatchObject({ reason: 'threshold', clients: 3 });
+    expect(await host.exited()).toEqual({ code: 0, signal: null });
+    expect(host.all('args').map(({ args }) => args)).toEqual([['one']]);
+    expect((await startHost({ ...options, client: false })).hasExited).toBe(false);
+  });
+
+  test('counts launches beyond maxClients and does not dispatch them, and they exit with status 0', async () => {
+    const options = { port: await freePort(), maxClients: 1, releaseThreshold: 4 };
+    const host = await startHost(options);
+    for (const name of ['one', 'two', 'three', 'four']) {
+      expect((await launch({ options }, name).exited()).code).toBe(0);
+    }
+    expect(await host.line('release')).toMatchObject({ clients: 4 });
+    expect(host.all('args').map(({ args }) => args)).toEqual([['one']]);
+    expect(host.all('client')).toHaveLength(4);
+  });
+
+  test('resets a silent connection at maxConnections and loses no launch', async () => {
+    const options = { port: await freePort(), maxConnections: 1 };
+    const host = await startHost(options);
+    const silent = await connect(options.port);
+    const names = Array.from({ length: 6 }, (_, index) => `launch ${index}`);
+
+    const exits = await Promise.all(names.map((name) => launch({ options }, name).exited()));
+
+    expect(exits).toEqual(names.map(() => ({ code: 0, signal: null })));
+    expect(host.all('warning').map(({ code }) => code)).toContain('ERR_SINGLETON_BUSY');
+    expect(new Set((await dispatchedArgs(host, options)).flat())).toEqual(new Set(names));
+    await waitForClose(silent);
+  });
 });
 
-test('does not dispatch the launch that reaches releaseThreshold, and the next one becomes host', async () => {
-  const options = { port: await freePort(), releaseThreshold: 3 };
-  const host = await startHost(options);
-
-  expect((await launch({ options }, 'one').exited()).code).toBe(0);
-  expect((await launch({ options }).exited()).code).toBe(0);
-  expect((await launch({ options }, 'three').exited()).code).toBe(0);
-
-  expect(await host.line('release')).toMatchObject({ reason: 'threshold', clients: 3 });
-  expect(await host.exited()).toEqual({ code: 0, signal: null });
-  expect(host.all('args').map(({ args }) => args)).toEqual([['one']]);
-  expect((await startHost({ ...options, client: false })).hasExited).toBe(false);
-});
-
-test('counts launches beyond maxClients and does not dispatch them, and they exit with status 0', async () => {
-  const options = { port: await freePort(), maxClients: 1, releaseThreshold: 4 };
-  const host = await startHost(options);
-  for (const name of ['one', 'two', 'three', 'four']) {
-    expect((await launch({ options }, name).exited()).code).toBe(0);
-  }
-  expect(await host.line('release')).toMatchObject({ clients: 4 });
-  expect(host.all('args').map(({ args }) => args)).toEqual([['one']]);
-  expect(host.all('client')).toHaveLength(4);
-});
-
-test('resets a silent connection at maxConnections and loses no launch', async () => {
-  const options = { port: await freePort(), maxConnections: 1 };
-  const host = await startHost(options);
-  const silent = await connect(options.port);
-  const names = Array.from({ length: 6 }, (_, index) => `launch ${index}`);
-
-  const exits = await Promise.all(names.map((name) => launch({ options }, name).exited()));
-
-  expect(exits).toEqual(names.map(() => ({ code: 0, signal: null })));
-  expect(host.all('warning').map(({ code }) => code)).toContain('ERR_SINGLETON_BUSY');
-  expect(new Set((await dispatchedArgs(host, options)).flat())).toEqual(new Set(names));
-  await waitForClose(silent);
-});
-
-describe('a hostile peer', () => {
-  test('does not block launches with 50 silent connections', async () => {
+describe('a host with hostile peers', () => {
+  test('accepts launches beside 50 silent connections', async () => {
     const options = { port: await freePort(), receiveTimeout: 600_000 };
     const host = await startHost(options);
     const silent = await Promise.all(Array.from({ length: 50 }, () => connect(options.port)));
@@ -185,7 +189,7 @@ describe('a hostile peer', () => {
     expect(silent.filter(({ closed }) => closed)).toEqual([]);
   });
 
-  test('is neither dispatched nor counted with 60 random streams', async () => {
+  test('neither dispatches nor counts 60 random streams', async () => {
     const options = { port: await freePort() };
     const host = await startHost(options);
     const streams = fc.sample(brokenStreams(), 60);
@@ -205,7 +209,7 @@ describe('a hostile peer', () => {
     expect(host.all('warning')).toHaveLength(streams.length);
   });
 
-  test('is reset by receiveTimeout when it trickles, and others are served meanwhile', async () => {
+  test('resets a client that sends slowly at receiveTimeout, and serves others meanwhile', async () => {
     const options = { port: await freePort(), receiveTimeout: 500 };
     const host = await startHost(options);
     const socket = await connect(options.port);
@@ -223,7 +227,7 @@ describe('a hostile peer', () => {
     expect(host.all('client')).toHaveLength(1);
   });
 
-  test('is reset with a warning, and not counted, for a message beyond maxMessageBytes', async () => {
+  test('resets a client with a warning, and does not count it, for a message beyond maxMessageBytes', async () => {
     const options = { port: await freePort(), maxMessageBytes: 1000 };
     const host = await startHost(options);
     const socket = await connect(options.port);
@@ -234,7 +238,7 @@ describe('a hostile peer', () => {
     expect(host.all('client')).toHaveLength(1);
   });
 
-  test('is refused when a web page posts arguments with NULs', async () => {
+  test('refuses a web page that posts arguments with NULs', async () => {
     const options = { port: await freePort() };
     const host = await startHost(options);
     const socket = await connect(options.port);
@@ -245,7 +249,7 @@ describe('a hostile peer', () => {
   });
 });
 
-describe('verbose', () => {
+describe('a host with the option verbose', () => {
   const secret = 'correct horse battery staple';
   const wrong = 'incorrect zebra';
 
@@ -265,7 +269,7 @@ describe('verbose', () => {
     expect(host.stderr).toBe('');
   });
 
-  test('does not end a host whose stderr was closed', async () => {
+  test('continues to run when its stderr was closed', async () => {
     const options = { port: await freePort(), verbose: true };
     const host = await startHost(options);
     await host.closeStderr();
@@ -298,13 +302,15 @@ describe('verbose', () => {
   }
 });
 
-test('calls the other listeners, and the client exits with status 0, when a listener throws', async () => {
-  const options = { port: await freePort() };
-  const host = await startHost(options, { steps: ['throwing', 'acquire'] });
-  for (const name of ['one', 'two']) expect((await launch({ options }, name).exited()).code).toBe(0);
-  await host.line('args', () => host.all('args').length === 2);
-  expect(host.all('args').map(({ args }) => args)).toEqual([['one'], ['two']]);
-  expect(host.all('warning').map(({ code }) => code)).toEqual(Array(2).fill('ERR_SINGLETON_LISTENER_FAILED'));
+describe('a host with a listener that throws', () => {
+  test('calls the other listeners, and the client exits with status 0', async () => {
+    const options = { port: await freePort() };
+    const host = await startHost(options, { steps: ['throwing', 'acquire'] });
+    for (const name of ['one', 'two']) expect((await launch({ options }, name).exited()).code).toBe(0);
+    await host.line('args', () => host.all('args').length === 2);
+    expect(host.all('args').map(({ args }) => args)).toEqual([['one'], ['two']]);
+    expect(host.all('warning').map(({ code }) => code)).toEqual(Array(2).fill('ERR_SINGLETON_LISTENER_FAILED'));
+  });
 });
 
 describe('process.exit() in a listener', () => {
@@ -326,21 +332,23 @@ describe('process.exit() in a listener', () => {
   });
 });
 
-test.runIf(process.platform === 'linux')(
-  'warns once of a limit of open files that is too low for maxConnections',
-  async () => {
-    const program = `
+describe('a host on Linux', () => {
+  test.runIf(process.platform === 'linux')(
+    'warns once of a limit of open files that is too low for maxConnections',
+    async () => {
+      const program = `
     import { Singleton } from ${JSON.stringify(new URL('../../dist/index.js', import.meta.url).href)};
     const app = await Singleton.acquire({ port: 0 });
     app.on('warning', ({ code, message }) => console.log(JSON.stringify({ event: 'warning', code, message })));
     app.on('args', () => {});
     await Singleton.send({ port: Number(new URL(app.endpoint).port), args: ['a'] });
     await app.release();`;
-    const command = 'ulimit -n 64 && exec "$0" --input-type=module --eval "$1"';
-    const host = run('bash', ['-c', command, process.execPath, program]);
-    expect(await host.exited()).toEqual({ code: 0, signal: null });
-    expect(host.all('warning')).toMatchObject([
-      { code: 'ERR_SINGLETON_BUSY', message: expect.stringContaining('may open 64 files') },
-    ]);
-  },
-);
+      const command = 'ulimit -n 64 && exec "$0" --input-type=module --eval "$1"';
+      const host = run('bash', ['-c', command, process.execPath, program]);
+      expect(await host.exited()).toEqual({ code: 0, signal: null });
+      expect(host.all('warning')).toMatchObject([
+        { code: 'ERR_SINGLETON_BUSY', message: expect.stringContaining('may open 64 files') },
+      ]);
+    },
+  );
+});

@@ -29,22 +29,22 @@ describe('the default of args', () => {
     ],
     ['a file', [fixture('send.cjs'), 'a', 'b']],
     ['an option before the file', ['--no-warnings', fixture('send.cjs'), 'a', 'b']],
-  ])('is what follows the program of "node %s"', async (_, args) => {
+  ])('contains what follows the program of "node %s"', async (_, args) => {
     expect(await argsSentBy(args)).toEqual(['a', 'b']);
   });
 
-  test('leaves an argument "-e" after the file where it is', async () => {
+  test('keeps an argument "-e" after the file', async () => {
     expect(await argsSentBy([fixture('send.cjs'), '-e', 'b'])).toEqual(['-e', 'b']);
   });
 
   test.each([
     ['after "-"', ['-', 'a', 'b']],
     ['after "-" and --input-type', ['--input-type=module', '-', 'a', 'b']],
-  ])('is what follows a program on stdin %s', async (_, args) => {
+  ])('contains what follows a program on stdin %s', async (_, args) => {
     expect(await argsSentBy(args, {}, SEND)).toEqual(['a', 'b']);
   });
 
-  test('is empty if the program is on stdin and nothing follows', async () => {
+  test('has no items if the program is on stdin and nothing follows', async () => {
     expect(await argsSentBy(['--input-type=module'], {}, SEND)).toEqual([]);
   });
 
@@ -52,13 +52,13 @@ describe('the default of args', () => {
     ['a packaged program, whose command line has no file', { ELECTRON: 'packaged' }],
     ['"electron .", whose command line has a folder', { ELECTRON: 'folder' }],
     ['the mode of Node, whose command line has a file', { ELECTRON: 'node', ELECTRON_RUN_AS_NODE: '1' }],
-  ])('is what follows the program in Electron: %s', async (_, env) => {
+  ])('contains what follows the program in Electron: %s', async (_, env) => {
     expect(await argsSentBy([fixture('electron.js'), 'a', 'b'], env)).toEqual(['a', 'b']);
   });
 });
 
 describe('the working directory of a launch', () => {
-  test.skipIf(process.platform !== 'linux')('is unknown to the host if its name is not UTF-8', async () => {
+  test.skipIf(process.platform !== 'linux')('arrives as undefined if its name is not UTF-8', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'socket-singleton-'));
     onTestFinished(() => rm(folder, { recursive: true }));
     await using host = await Singleton.acquire({ port: 0, codec: json<string>(), args: '' });

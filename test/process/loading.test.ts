@@ -2,7 +2,7 @@ import { cp, mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import type { AppConfig } from '../fixtures/app.js';
 import { fixture, freePort, startHost, type Program, run } from '../helpers/program.ts';
 
@@ -19,66 +19,67 @@ const CLIENT = ['core.js', 'index.js'];
 const PROTOCOL = ['protocol.js'];
 const HOST = ['host.js'];
 
-test.each([
-  ['legacy', undefined, undefined, { files: ['core.js', 'index.js'], packages: [], hasCrypto: false }],
-  [
-    'json',
-    'json',
-    undefined,
-    { files: [...CLIENT, 'json.js', ...PROTOCOL].toSorted(), packages: [], hasCrypto: false },
-  ],
-  [
-    'msgpack, which is not to decode anything,',
-    'msgpack',
-    undefined,
-    { files: [...CLIENT, 'msgpack.js', ...PROTOCOL].toSorted(), packages: [], hasCrypto: false },
-  ],
-  [
-    'json with a secret',
-    'json',
-    'correct-horse-battery-staple',
-    {
-      files: [...CLIENT, 'json.js', ...PROTOCOL, 'secure.js'].toSorted(),
-      packages: [],
-      hasCrypto: true,
-    },
-  ],
-] as const)('loads in a launch over %s what it needs and nothing else', async (_, codec, secret, expected) => {
-  const config: AppConfig = { options: { port: await freePort(), secret }, ...(codec && { codec }) };
-  const host = run(process.execPath, [fixture('app.js')], { APP: JSON.stringify(config) });
-  await host.line('host');
+describe('the package', () => {
+  test.each([
+    ['legacy', undefined, undefined, { files: ['core.js', 'index.js'], packages: [], hasCrypto: false }],
+    [
+      'json',
+      'json',
+      undefined,
+      { files: [...CLIENT, 'json.js', ...PROTOCOL].toSorted(), packages: [], hasCrypto: false },
+    ],
+    [
+      'msgpack, without a decoder,',
+      'msgpack',
+      undefined,
+      { files: [...CLIENT, 'msgpack.js', ...PROTOCOL].toSorted(), packages: [], hasCrypto: false },
+    ],
+    [
+      'json with a secret',
+      'json',
+      'correct-horse-battery-staple',
+      {
+        files: [...CLIENT, 'json.js', ...PROTOCOL, 'secure.js'].toSorted(),
+        packages: [],
+        hasCrypto: true,
+      },
+    ],
+  ] as const)('loads in a client over %s only what it needs', async (_, codec, secret, expected) => {
+    const config: AppConfig = { options: { port: await freePort(), secret }, ...(codec && { codec }) };
+    const host = run(process.execPath, [fixture('app.js')], { APP: JSON.stringify(config) });
+    await host.line('host');
 
-  expect(await loadedBy(config)).toEqual(expected);
-});
+    expect(await loadedBy(config)).toEqual(expected);
+  });
 
-test.each([
-  ['legacy', undefined, [...CLIENT, ...HOST, 'legacy-host.js'], []],
-  ['json', 'json', [...CLIENT, ...HOST, 'json.js', ...PROTOCOL, 'protocol-host.js'], []],
-  [
-    'msgpack',
-    'msgpack',
-    [...CLIENT, ...HOST, 'msgpack-decode.js', 'msgpack.js', ...PROTOCOL, 'protocol-host.js'],
-    ['msgpackr'],
-  ],
-] as const)('loads in a host over %s what reads launches, too', async (_, codec, files, packages) => {
-  const options = { port: await freePort() };
-  const loaded = await loadedBy({ options, steps: ['acquire', 'release'], ...(codec && { codec }) });
-  expect(loaded).toEqual({ files: files.toSorted(), packages, hasCrypto: false });
-});
+  test.each([
+    ['legacy', undefined, [...CLIENT, ...HOST, 'legacy-host.js'], []],
+    ['json', 'json', [...CLIENT, ...HOST, 'json.js', ...PROTOCOL, 'protocol-host.js'], []],
+    [
+      'msgpack',
+      'msgpack',
+      [...CLIENT, ...HOST, 'msgpack-decode.js', 'msgpack.js', ...PROTOCOL, 'protocol-host.js'],
+      ['msgpackr'],
+    ],
+  ] as const)('loads in a host over %s also what decodes launches', async (_, codec, files, packages) => {
+    const options = { port: await freePort() };
+    const loaded = await loadedBy({ options, steps: ['acquire', 'release'], ...(codec && { codec }) });
+    expect(loaded).toEqual({ files: files.toSorted(), packages, hasCrypto: false });
+  });
 
-test.each([
-  ['legacy', 'host.js'],
-  ['json', 'protocol-host.js'],
-  ['msgpack', 'msgpack-decode.js'],
-])(
-  'frees the endpoint with an error in a program of %s whose package was replaced meanwhile',
-  async (codec, missing) => {
-    const folder = join(await temporaryFolder(), 'dist');
-    await cp(new URL('../../dist/', import.meta.url), folder, { recursive: true });
-    await symlink(fileURLToPath(new URL('../../node_modules', import.meta.url)), join(folder, '..', 'node_modules'));
-    await rm(join(folder, missing));
-    const file = codec === 'legacy' ? 'index.js' : `codecs/${codec}.js`;
-    const code = `
+  test.each([
+    ['legacy', 'host.js'],
+    ['json', 'protocol-host.js'],
+    ['msgpack', 'msgpack-decode.js'],
+  ])(
+    'frees the endpoint with an error in a program with %s whose package was replaced meanwhile',
+    async (codec, missing) => {
+      const folder = join(await temporaryFolder(), 'dist');
+      await cp(new URL('../../dist/', import.meta.url), folder, { recursive: true });
+      await symlink(fileURLToPath(new URL('../../node_modules', import.meta.url)), join(folder, '..', 'node_modules'));
+      await rm(join(folder, missing));
+      const file = codec === 'legacy' ? 'index.js' : `codecs/${codec}.js`;
+      const code = `
     import { createServer } from 'node:net';
     import { Singleton } from '${pathToFileURL(join(folder, 'index.js')).href}';
     import { ${codec} } from '${pathToFileURL(join(folder, file)).href}';
@@ -88,29 +89,30 @@ test.each([
     await acquiring.catch(({ code, cause }) => print({ event: 'rejected', code, cause: cause.code }));
     const server = createServer().listen(port, '127.0.0.1', () => server.close(() => print({ event: 'free' })));
   `;
-    const program = run(process.execPath, ['--input-type=module', '--eval', code]);
-    const { code: rejected, cause } = await program.line('rejected');
-    expect([rejected, cause]).toEqual(['ERR_SINGLETON_ENDPOINT_UNAVAILABLE', 'ERR_MODULE_NOT_FOUND']);
-    await program.line('free');
-    expect((await program.exited()).code).toBe(0);
-  },
-);
+      const program = run(process.execPath, ['--input-type=module', '--eval', code]);
+      const { code: rejected, cause } = await program.line('rejected');
+      expect([rejected, cause]).toEqual(['ERR_SINGLETON_ENDPOINT_UNAVAILABLE', 'ERR_MODULE_NOT_FOUND']);
+      await program.line('free');
+      expect((await program.exited()).code).toBe(0);
+    },
+  );
 
-test('imports only modules of Node that load no others in a launch', async () => {
-  // An import of node:util, node:buffer or node:stream reads all that they can lazily load: 1 ms each.
-  const code = await readFile(new URL('../../dist/core.js', import.meta.url), 'utf8');
-  const imports = Array.from(code.matchAll(/^import.*"(.*)"/gm), ([, name = '']) => name);
-  expect(imports).toEqual(['node:events', 'node:net']);
+  test('imports in a client only modules of Node that load no others', async () => {
+    // An import of node:util, node:buffer or node:stream reads all that they can lazily load: 1 ms each.
+    const code = await readFile(new URL('../../dist/core.js', import.meta.url), 'utf8');
+    const imports = Array.from(code.matchAll(/^import.*"(.*)"/gm), ([, name = '']) => name);
+    expect(imports).toEqual(['node:events', 'node:net']);
+  });
+
+  test.skipIf(process.platform === 'win32')(
+    'loads in a client over a pipe also the pipe transport, and nothing else',
+    async () => {
+      const config: AppConfig = { options: {}, pipe: join(await temporaryFolder(), 'app.sock') };
+      await startHost({}, config);
+      expect(await loadedBy(config)).toEqual({ files: [...CLIENT, 'pipe.js'], packages: [], hasCrypto: false });
+    },
+  );
 });
-
-test.skipIf(process.platform === 'win32')(
-  'loads the pipe transport, and nothing else, in a launch over a pipe',
-  async () => {
-    const config: AppConfig = { options: {}, pipe: join(await temporaryFolder(), 'app.sock') };
-    await startHost({}, config);
-    expect(await loadedBy(config)).toEqual({ files: [...CLIENT, 'pipe.js'], packages: [], hasCrypto: false });
-  },
-);
 
 /** What a second launch had loaded when it exited, by V8's own account of the scripts that it ran. */
 async function loadedBy(config: AppConfig): Promise<Loaded> {

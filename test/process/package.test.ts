@@ -29,19 +29,28 @@ beforeAll(async () => {
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-test('packs the build, the licences and documents, and nothing else', async () => {
-  const installed = join(app, 'node_modules', NAME);
-  const files = (await readdir(installed, { recursive: true })).map((file) => file.replaceAll('\\', '/'));
-  const needed = ['LICENSE', 'README.md', 'THIRD-PARTY-NOTICES.md', 'dist/index.d.ts', 'dist/index.js', 'package.json'];
-  expect(files).toEqual(expect.arrayContaining(needed));
-  const allowed =
-    /^(LICENSE|package\.json|(docs\/)?[\w-]+\.md|dist\/[\w/-]+\.(js|js\.map|d\.ts)|dist|dist\/(bundled|codecs|transports|types)|docs)$/;
-  expect(files.filter((file) => !allowed.test(file))).toEqual([]);
-});
+describe('the package', () => {
+  test('contains the build, the licences and documents, and nothing else', async () => {
+    const installed = join(app, 'node_modules', NAME);
+    const files = (await readdir(installed, { recursive: true })).map((file) => file.replaceAll('\\', '/'));
+    const needed = [
+      'LICENSE',
+      'README.md',
+      'THIRD-PARTY-NOTICES.md',
+      'dist/index.d.ts',
+      'dist/index.js',
+      'package.json',
+    ];
+    expect(files).toEqual(expect.arrayContaining(needed));
+    const allowed =
+      /^(LICENSE|package\.json|(docs\/)?[\w-]+\.md|dist\/[\w/-]+\.(js|js\.map|d\.ts)|dist|dist\/(bundled|codecs|transports|types)|docs)$/;
+    expect(files.filter((file) => !allowed.test(file))).toEqual([]);
+  });
 
-test('installs exactly one package into an empty folder', async () => {
-  const names = await readdir(join(app, 'node_modules'));
-  expect(names.filter((name) => !name.startsWith('.'))).toEqual([NAME]);
+  test('installs exactly one package into an empty folder', async () => {
+    const names = await readdir(join(app, 'node_modules'));
+    expect(names.filter((name) => !name.startsWith('.'))).toEqual([NAME]);
+  });
 });
 
 describe('an installed package', () => {
@@ -49,7 +58,7 @@ describe('an installed package', () => {
   const printed =
     '["MultipleSingletonsError","Singleton","SingletonError","generateSecret","legacy","tcp"] tcp://127.0.0.1:1337\n';
 
-  test('can be imported by an ES module', async () => {
+  test('exports its names to an import of an ES module', async () => {
     await writeFile(join(app, 'main.mjs'), `import * as library from '${NAME}';\n${print}`);
     expect(await node('main.mjs')).toEqual({ stdout: printed, stderr: '' });
   });
@@ -67,7 +76,7 @@ describe('an installed package', () => {
     test.each([
       ['rolldown', bundleByRolldown],
       ['rollup', bundleByRollup],
-    ])('can be bundled by %s into one file that loads nothing later', async (name, bundle) => {
+    ])('bundles with %s into one file that loads nothing later', async (name, bundle) => {
       const source = join(app, `to-bundle-${codec}.mjs`);
       const file = join(app, `${name}-${codec}.mjs`);
       const installed = join(app, 'node_modules', 'msgpackr');
@@ -123,12 +132,12 @@ for (const call of calls) {
     expect(await node('errors.mjs')).toEqual({ stdout: 'true\ntrue\ntrue\n', stderr: '' });
   });
 
-  test('can be required by a CommonJS module without a warning', async () => {
+  test('loads in a CommonJS module by require() without a warning', async () => {
     await writeFile(join(app, 'main.cjs'), `const library = require('${NAME}');\n${print}`);
     expect(await node('main.cjs')).toEqual({ stdout: printed, stderr: '' });
   });
 
-  test('asks for versions of Node that do not warn when it is required, as the README says', async () => {
+  test('requires versions of Node that do not warn at require(), as the README says', async () => {
     const { engines } = JSON.parse(await readFile(join(app, 'node_modules', NAME, 'package.json'), 'utf8'));
     // 22.12 warns that require() of an ES module is experimental, as 23 did up to 23.4.
     expect(engines).toEqual({ node: '^20.19 || ^22.13 || >=24' });
@@ -176,7 +185,7 @@ app.on('args', (args, client) => {
   const all: readonly string[] = args;
   const who: Client = client;
   console.log(all, who.number.toFixed());
-  // @ts-expect-error what came is not changed
+  // @ts-expect-error received arguments are read-only
   args.push('more');
   // @ts-expect-error there is no such field
   console.log(client.nothing);

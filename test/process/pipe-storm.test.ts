@@ -1,30 +1,32 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { otherNode } from '../helpers/other-node.ts';
 import { fixture, type Program, run } from '../helpers/program.ts';
 
 const COUNT = 12;
 const ROUNDS = 50;
 
-test('makes one host and 11 deliveries of 12 processes at a pipe whose host was killed, 50 times', async () => {
-  await storm([process.execPath]);
-});
+describe('12 processes at a pipe whose host was killed', () => {
+  test('have one host and 11 deliveries, 50 times', async () => {
+    await storm([process.execPath]);
+  });
 
-const MAJOR = process.versions.node.startsWith('24.') ? 20 : 24;
+  const MAJOR = process.versions.node.startsWith('24.') ? 20 : 24;
 
-test(`does so with processes of this version of Node and of Node ${MAJOR}`, async (context) => {
-  const other = await otherNode(MAJOR);
-  if (other === undefined)
-    console.warn(`NOT TESTED: Node ${MAJOR} beside ${process.version}. The registry has not given it.`);
-  context.skip(other === undefined);
-  await storm([process.execPath, `${other}`]);
+  test(`have one host and 11 deliveries also if some run on Node ${MAJOR}`, async (context) => {
+    const other = await otherNode(MAJOR);
+    if (other === undefined)
+      console.warn(`NOT TESTED: Node ${MAJOR} beside ${process.version}. The registry has not given it.`);
+    context.skip(other === undefined);
+    await storm([process.execPath, `${other}`]);
+  });
 });
 
 /**
- * The processes stay from round to round, but for the host: it is killed, so that its socket file is stale, and another
- * program takes its part.
+ * The processes run from round to round, except the host: it is killed, so that its socket file is stale, and another
+ * process is started for it.
  */
 async function storm(nodes: readonly string[]): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'socket-singleton-'));
@@ -64,9 +66,9 @@ async function race(racers: readonly Program[], round: number): Promise<Program>
   expect(more).toEqual([]);
   if (!host) throw new Error(`Expected a host; there is none: ${JSON.stringify(outcomes)}`);
   expect(others).toHaveLength(COUNT - 1);
-  const heard = host.racer.all('args').map(({ args }) => JSON.stringify(args));
-  expect(heard).toHaveLength(others.length);
-  expect(new Set(heard)).toEqual(new Set(others.map(({ line }) => line)));
+  const received = host.racer.all('args').map(({ args }) => JSON.stringify(args));
+  expect(received).toHaveLength(others.length);
+  expect(new Set(received)).toEqual(new Set(others.map(({ line }) => line)));
   expect(host.racer.all('warning')).toEqual([]);
   return host.racer;
 }

@@ -10,7 +10,7 @@ import { fixture, launch, type Program, run, waitUntil } from '../helpers/progra
 import { socketFolder } from '../helpers/socket-folder.ts';
 
 // Windows itself removes a named pipe and decides when it is lost.
-describe.skipIf(process.platform === 'win32')('a program at a path', () => {
+describe.skipIf(process.platform === 'win32')('a program with a path', () => {
   test.each(['legacy', 'json', 'msgpack'] as const)(
     'delivers by %s, and probes without an event with client: false',
     async (codec) => {
@@ -30,7 +30,7 @@ describe.skipIf(process.platform === 'win32')('a program at a path', () => {
     },
   );
 
-  test('becomes host again after it was killed, with client: false too', async () => {
+  test('becomes host again after it was killed, also with client: false', async () => {
     const path = join(socketFolder(), 'app.sock');
     for (const client of [true, false, true]) {
       const host = launch({ options: { client }, pipe: path });

@@ -39,7 +39,7 @@ describe.skipIf(python === undefined)('a Python client', () => {
     expect(host.all('verifyFailed')).toEqual([]);
   });
 
-  test('is refused by our host and not counted with a wrong secret or none', async () => {
+  test('fails to deliver to our host, and is not counted, with a wrong secret or none', async () => {
     const options = { port: await freePort(), secret };
     const host = await startHost(options);
     await peer('client', options.port, '--secret', 'another', 'foo').exited();

@@ -4,7 +4,7 @@ import { startRelay } from '../helpers/relay.ts';
 import { expectNext, expectNoSecret, startHostWith, SECRET_ARG, secured } from '../helpers/structured.ts';
 
 describe('a secret', () => {
-  test('is not visible, nor are the arguments, to a relay of every byte', async () => {
+  test('hides itself and the arguments from a relay of every byte', async () => {
     const port = await freePort();
     const host = await startHostWith(secured(port));
     const between = await startRelay(port);
@@ -30,7 +30,7 @@ describe('a secret', () => {
   test.each([
     ['missing', { secret: undefined }, 'missing-secret'],
     ['wrong', { secret: 'another of twenty bytes' }, 'wrong-secret'],
-  ])('is reported on both sides when it is %s', async (_, options, reason) => {
+  ])('causes an error on both sides when it is %s', async (_, options, reason) => {
     const port = await freePort();
     const host = await startHostWith(secured(port));
     const second = launch(secured(port, options), SECRET_ARG);
@@ -41,7 +41,7 @@ describe('a secret', () => {
     expect(host.all('verifyFailed')).toMatchObject([{ reason }]);
   });
 
-  test('is not sent to a host that has none', async () => {
+  test('prevents the delivery to a host that has none', async () => {
     const port = await freePort();
     const host = await startHostWith(secured(port, { secret: undefined }));
     const second = launch(secured(port), SECRET_ARG);

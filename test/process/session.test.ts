@@ -18,8 +18,8 @@ const CLIENT_HELLO_BYTES = 19;
 describe.each([
   ['secured', secured, CLIENT_HELLO_BYTES + 48],
   ['open', open, CLIENT_HELLO_BYTES],
-])('a connection that is %s', (_, config, greeting) => {
-  test('delivers a launch with its directory and its process, and a receipt', async () => {
+])('a launch over a connection that is %s', (_, config, greeting) => {
+  test('arrives with its directory and its process, and resolves to a receipt', async () => {
     const port = await freePort();
     const host = await startHostWith(config(port));
 
@@ -31,7 +31,7 @@ describe.each([
     expect(host.all('warning')).toEqual([]);
   });
 
-  test('lets a strict launch exit with status 0, and rejects a lax one with its receipt', async () => {
+  test('exits with status 0 if it is strict, and else rejects with its receipt', async () => {
     const port = await freePort();
     const host = await startHostWith(config(port, { maxClients: 1 }));
     expect(await launch(config(port), 'first').exited()).toEqual({ code: 0, signal: null });
@@ -46,7 +46,7 @@ describe.each([
     expect(host.all('args').map(({ args }) => args)).toEqual([['first']]);
   });
 
-  test('reports the threshold to the launch that reaches it, and frees the endpoint', async () => {
+  test('receives the outcome released when it reaches the threshold, and the endpoint is free', async () => {
     const port = await freePort();
     const host = await startHostWith(config(port, { releaseThreshold: 1 }));
     const sender = launch({ ...config(port), steps: ['send'] }, 'last');
@@ -56,7 +56,7 @@ describe.each([
     await startHostWith(config(port, { client: false }));
   });
 
-  test('lets launches that race with a release try again instead of failing', async () => {
+  test('tries again instead of failing when it races with a release', async () => {
     const port = await freePort();
     const host = await startHostWith(config(port, { releaseThreshold: 4 }));
     const racers = await startRacers(12, config(port));
@@ -72,7 +72,7 @@ describe.each([
     await next.line('args', ({ number }) => number === 7);
   });
 
-  test('rejects with CONNECTION_FAILED on the client when the host is killed after it has the launch', async () => {
+  test('rejects with CONNECTION_FAILED when the host is killed after it has the launch', async () => {
     const port = await freePort();
     const host = await startHostWith(config(port));
     const between = await startRelay(port, greeting);
@@ -86,13 +86,13 @@ describe.each([
   });
 
   // Windows has no signal that stops a process.
-  describe.skipIf(process.platform === 'win32')('with a host that freezes', () => {
-    test('rejects with HOST_UNRESPONSIVE by the deadline before its hello, and does not run the launch later', async () => {
+  describe.skipIf(process.platform === 'win32')('to a host that freezes', () => {
+    test('rejects with HOST_UNRESPONSIVE by the deadline before the hello of the host, and does not run later', async () => {
       const port = await freePort();
       const host = await startHostWith(config(port));
       await host.freeze();
 
-      const second = launch(config(port, { deliveryTimeout }), 'gave up');
+      const second = launch(config(port, { deliveryTimeout }), 'expired');
       const rejected = await second.line('rejected');
       expect(rejected).toMatchObject({ code: 'ERR_SINGLETON_HOST_UNRESPONSIVE' });
       expectExpired(rejected);
@@ -102,14 +102,14 @@ describe.each([
       await expectNext(host, config(port));
     });
 
-    test.each(['gives up', 'is killed'] as const)(
-      'does not run a launch that it has received when it continues, if the client %s meanwhile',
+    test.each(['times out', 'is killed'] as const)(
+      'does not run when the host continues, if the client %s meanwhile',
       async (how) => {
         const port = await freePort();
         const host = await startHostWith(config(port));
         const between = await startRelay(port, greeting);
-        const options = how === 'gives up' ? { deliveryTimeout } : {};
-        const sender = launch({ ...config(between.port, options), steps: ['send'] }, 'gave up');
+        const options = how === 'times out' ? { deliveryTimeout } : {};
+        const sender = launch({ ...config(between.port, options), steps: ['send'] }, 'expired');
         await between.paused;
         await host.freeze();
 

@@ -8,35 +8,36 @@ import { deliveryTimeout, expectExpired, expectNoSecret, open, SECRET_ARG, secur
 describe.each([
   ['secured', secured],
   ['open', open],
-])('acquire() at the endpoint of another program, over a connection that is %s', (_, config) => {
-  const squatters: Readonly<Record<string, (socket: Socket) => void>> = {
-    'that stays silent': (socket) => socket.resume(),
+])('acquire() at the endpoint of another program, over a connection that is %s,', (_, config) => {
+  const servers: Readonly<Record<string, (socket: Socket) => void>> = {
+    'that sends nothing': (socket) => socket.resume(),
     'that accepts and closes': (socket) => socket.resume().end(),
     'that resets': (socket) => void socket.once('data', () => socket.resetAndDestroy()),
     'that echoes': (socket) => void socket.pipe(socket),
-    'that greets': (socket) => socket.resume().write('220 mail.example.org\r\n'),
-    'that greets almost like a host': (socket) => socket.resume().write(Buffer.from('f553534c0d0a1a0a01000001', 'hex')),
+    'that sends first': (socket) => socket.resume().write('220 mail.example.org\r\n'),
+    'that sends almost the hello of a host': (socket) =>
+      socket.resume().write(Buffer.from('f553534c0d0a1a0a01000001', 'hex')),
   };
 
-  test.each(Object.entries(squatters))(
+  test.each(Object.entries(servers))(
     'rejects with its code by the deadline and sends nothing secret to one %s',
     async (name, act) => {
-      const got: Buffer[] = [];
+      const received: Buffer[] = [];
       const server = await startForeignServer((socket) => {
-        socket.on('data', (chunk) => got.push(chunk));
+        socket.on('data', (chunk) => received.push(chunk));
         act(socket);
       });
 
       const second = launch(config(server.port, { deliveryTimeout }), SECRET_ARG);
 
       const rejected = await second.line('rejected');
-      const silent = ['that stays silent', 'that accepts and closes', 'that resets'].includes(name);
+      const silent = ['that sends nothing', 'that accepts and closes', 'that resets'].includes(name);
       expect(rejected).toMatchObject({
         code: silent ? 'ERR_SINGLETON_HOST_UNRESPONSIVE' : 'ERR_SINGLETON_FOREIGN_HOST',
       });
       if (silent) expectExpired(rejected);
       expect((await second.exited()).code).toBe(1);
-      expectNoSecret(Buffer.concat(got));
+      expectNoSecret(Buffer.concat(received));
     },
   );
 

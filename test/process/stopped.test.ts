@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { connect, dispatchedArgs, freePort, launch, type Program, startHost } from '../helpers/program.ts';
-import { frame, MAGIC, serve, takeFrame, type Wire } from '../helpers/wire.ts';
+import { frame, MAGIC, serve, readFrame, type RawConnection } from '../helpers/wire.ts';
 
 const HELLO = Buffer.concat([MAGIC, Buffer.of(1, 0, 0, 0)]);
 /** Delivered, client 1, a process id, 1970. */
@@ -71,11 +71,11 @@ describe('a host that is blocked for longer than receiveTimeout', () => {
   );
 });
 
-async function readLaunch(wire: Wire): Promise<void> {
-  const hello = await wire.take(12);
-  await wire.take(hello.readUInt8(10) + hello.readUInt8(11));
+async function readLaunch(wire: RawConnection): Promise<void> {
+  const hello = await wire.read(12);
+  await wire.read(hello.readUInt8(10) + hello.readUInt8(11));
   wire.write(HELLO);
-  expect((await takeFrame(wire)).kind).toBe(1);
+  expect((await readFrame(wire)).kind).toBe(1);
 }
 
 /** When all of its deadline has passed. */

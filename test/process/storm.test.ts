@@ -5,7 +5,7 @@ import { exitsOf, startRacers, secret } from '../helpers/structured.ts';
 describe('16 processes that acquire at the same instant over msgpack with a secret', () => {
   const COUNT = 16;
 
-  test.each([1, 2, 3, 4, 5])('give one host, 15 receipts and 15 launches, round %i', async () => {
+  test.each([1, 2, 3, 4, 5])('have one host, 15 receipts and 15 launches, round %i', async () => {
     const options = { port: await freePort(), secret, strict: false };
     const racers = await startRacers(COUNT, { codec: 'msgpack', options });
 
@@ -20,9 +20,9 @@ describe('16 processes that acquire at the same instant over msgpack with a secr
     await exitsOf(clients);
     await host.line('args', ({ number }) => number === COUNT - 1);
     const expected = racers.flatMap((racer, index) => (racer === host ? [] : [`launch ${index}`]));
-    const got = host.all('args').flatMap(({ args }) => args);
-    expect(got).toHaveLength(expected.length);
-    expect(new Set(got)).toEqual(new Set(expected));
+    const received = host.all('args').flatMap(({ args }) => args);
+    expect(received).toHaveLength(expected.length);
+    expect(new Set(received)).toEqual(new Set(expected));
     expect([...host.all('warning'), ...host.all('verifyFailed')]).toEqual([]);
   });
 });

@@ -8,14 +8,14 @@ import { msgpack } from '../../src/codecs/msgpack.ts';
 import { type Client, type SendOptions, Singleton } from '../../src/index.ts';
 import { RemoteStdin } from '../../src/protocol/remote-stdio.ts';
 import { StdinSender } from '../../src/protocol/stdin-sender.ts';
-import { conversationSteps, inputChunks, inputCredits, type Step } from './arbitraries.ts';
+import { sessionSteps, inputChunks, inputCredits, type Step } from './arbitraries.ts';
 
 const wires: readonly { readonly name: string; readonly shared: SendOptions }[] = [
   { name: 'json', shared: { codec: json() } },
   { name: 'msgpack with a secret', shared: { codec: msgpack(), secret: 'open sesame, open sesame' } },
 ];
 
-describe.each(wires)('over $name', ({ shared }) => {
+describe.each(wires)('a session over $name', ({ shared }) => {
   let app: Singleton;
   let steps: readonly Step[] = [];
 
@@ -27,9 +27,9 @@ describe.each(wires)('over $name', ({ shared }) => {
 
   afterAll(() => app.release());
 
-  test('any interleaving of writes arrives in the order of each stream, before exactly one result, the first', async () => {
+  test('delivers the bytes of each stream in order before exactly one result, the first, for any order of writes', async () => {
     await fc.assert(
-      fc.asyncProperty(conversationSteps(), async (chosen) => {
+      fc.asyncProperty(sessionSteps(), async (chosen) => {
         steps = chosen;
         const [stdout, stderr] = [new PassThrough(), new PassThrough()];
         const arrived = Promise.all([buffer(stdout), buffer(stderr)]);
@@ -38,8 +38,8 @@ describe.each(wires)('over $name', ({ shared }) => {
         const receipt = await Singleton.send({ port, args: ['a'], wait: true, stdout, stderr, stdin, ...shared });
         stdout.end();
         stderr.end();
-        const said = chosen.findIndex(({ kind }) => kind === 'exit' || kind === 'reply');
-        const before = said === -1 ? chosen : chosen.slice(0, said);
+        const first = chosen.findIndex(({ kind }) => kind === 'exit' || kind === 'reply');
+        const before = first === -1 ? chosen : chosen.slice(0, first);
         const [out, err] = await arrived;
         // What is written after the result arrives, or does not.
         for (const [on, bytes] of [
@@ -49,7 +49,7 @@ describe.each(wires)('over $name', ({ shared }) => {
           expect(startsWith(bytes, written(on, before))).toBe(true);
           expect(startsWith(written(on, chosen), bytes)).toBe(true);
         }
-        const last = chosen[said];
+        const last = chosen[first];
         expect(receipt.exitCode).toBe(last?.kind === 'exit' ? last.code : 0);
         expect(receipt.reply).toEqual(last?.kind === 'reply' ? last.value : undefined);
       }),
@@ -79,53 +79,57 @@ function write(output: Writable, bytes: Uint8Array): void {
   if (output.writable) output.write(bytes);
 }
 
-test('input arrives whole and ends once, however it is cut and whenever it is pulled', async () => {
-  await fc.assert(
-    fc.asyncProperty(inputChunks(), inputCredits(), async (chunks, credits) => {
-      const sent: Uint8Array[] = [];
-      const source = Readable.from(chunks, { objectMode: true });
-      const pump = new StdinSender(
-        () => source,
-        (bytes, done) => {
-          sent.push(bytes);
-          if (sent.length % 2 === 0) done();
-          else setImmediate(done);
-        },
-        (error) => expect.unreachable(error.message),
-      );
-      let allowed = 0;
-      for (const credit of credits) {
-        pump.grant(credit);
-        allowed += credit;
+describe('StdinSender', () => {
+  test('sends all input and one end, however it is split and whenever credit is granted', async () => {
+    await fc.assert(
+      fc.asyncProperty(inputChunks(), inputCredits(), async (chunks, credits) => {
+        const sent: Uint8Array[] = [];
+        const source = Readable.from(chunks, { objectMode: true });
+        const sender = new StdinSender(
+          () => source,
+          (bytes, done) => {
+            sent.push(bytes);
+            if (sent.length % 2 === 0) done();
+            else setImmediate(done);
+          },
+          (error) => expect.unreachable(error.message),
+        );
+        let allowed = 0;
+        for (const credit of credits) {
+          sender.grant(credit);
+          allowed += credit;
+          await turn();
+          expect(sent.reduce((sum, { length }) => sum + length, 0)).toBeLessThanOrEqual(allowed);
+        }
+        sender.grant(2 ** 20);
+        while (sent.at(-1)?.length !== 0) await turn();
         await turn();
-        expect(sent.reduce((sum, { length }) => sum + length, 0)).toBeLessThanOrEqual(allowed);
-      }
-      pump.grant(2 ** 20);
-      while (sent.at(-1)?.length !== 0) await turn();
-      await turn();
-      expect(Buffer.concat(sent).equals(Buffer.concat(chunks))).toBe(true);
-      expect(sent.filter(({ length }) => length === 0)).toHaveLength(1);
-    }),
-  );
+        expect(Buffer.concat(sent).equals(Buffer.concat(chunks))).toBe(true);
+        expect(sent.filter(({ length }) => length === 0)).toHaveLength(1);
+      }),
+    );
+  });
 });
 
-test('what a host reads is what was sent, and no more waits than was pulled', async () => {
-  await fc.assert(
-    fc.asyncProperty(inputChunks(), async (chunks) => {
-      let pulled = 0;
-      const input = new RemoteStdin(
-        (bytes) => (pulled += bytes),
-        () => {},
-      );
-      const read = buffer(input);
-      for (const chunk of chunks.filter(({ length }) => length > 0)) {
-        while (pulled < chunk.length) await turn();
-        pulled -= chunk.length;
-        input.receive(chunk);
-        expect(pulled + input.readableLength).toBeLessThanOrEqual(262_144);
-      }
-      input.receive(new Uint8Array());
-      expect((await read).equals(Buffer.concat(chunks))).toBe(true);
-    }),
-  );
+describe('RemoteStdin', () => {
+  test('returns the bytes that were sent, and buffers no more than it requested', async () => {
+    await fc.assert(
+      fc.asyncProperty(inputChunks(), async (chunks) => {
+        let requested = 0;
+        const input = new RemoteStdin(
+          (bytes) => (requested += bytes),
+          () => {},
+        );
+        const read = buffer(input);
+        for (const chunk of chunks.filter(({ length }) => length > 0)) {
+          while (requested < chunk.length) await turn();
+          requested -= chunk.length;
+          input.receive(chunk);
+          expect(requested + input.readableLength).toBeLessThanOrEqual(262_144);
+        }
+        input.receive(new Uint8Array());
+        expect((await read).equals(Buffer.concat(chunks))).toBe(true);
+      }),
+    );
+  });
 });

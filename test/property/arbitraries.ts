@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import type { Frame } from '../../src/protocol/messages.ts';
 
-// The legacy codec: lists, secrets, bytes and how they come in.
+// The legacy codec: lists, secrets, bytes and their chunks.
 
 /** Any Unicode text without NUL. */
 export function legacyTexts(): fc.Arbitrary<string> {
@@ -46,7 +46,7 @@ export function legacyBytes(): fc.Arbitrary<Uint8Array> {
   return legacyLists().map((list) => Buffer.from(`${list.join('\0')}\0`));
 }
 
-/** Bytes that a stranger may send: noise, what the decoder looks for, valid messages that were changed. */
+/** Bytes that a hostile client may send: noise, bytes with a meaning for the decoder, valid messages that were changed. */
 export function hostileBytes(): fc.Arbitrary<Uint8Array> {
   return fc.oneof(
     fc.uint8Array({ maxLength: 64 }),
@@ -74,7 +74,7 @@ export function thresholds(): fc.Arbitrary<{ readonly maxClients: number; readon
   return fc.record({ maxClients: threshold, releaseThreshold: threshold });
 }
 
-/** Arguments of one launch behind a secret, often none. */
+/** Arguments of one launch after a secret, often none. */
 export function launchLists(): fc.Arbitrary<readonly string[]> {
   return fc.array(legacyTexts(), { maxLength: 3 });
 }
@@ -96,15 +96,15 @@ function startsOfOthers(): fc.Arbitrary<Uint8Array> {
     .map((text) => Buffer.from(text, 'latin1'));
 }
 
-/** The same bytes, with some left out or put in. */
+/** The same bytes, with some removed or inserted. */
 function changed(bytes: fc.Arbitrary<Uint8Array>): fc.Arbitrary<Uint8Array> {
   const edit = fc.record({ at: fc.nat(64), remove: fc.nat(2), insert: fc.uint8Array({ maxLength: 2 }) });
   return fc
     .tuple(bytes, fc.array(edit, { maxLength: 3 }))
     .map(([original, edits]) =>
       edits.reduce(
-        (given, { at, remove, insert }) =>
-          Buffer.concat([given.subarray(0, at), insert, given.subarray(Math.min(at, given.length) + remove)]),
+        (result, { at, remove, insert }) =>
+          Buffer.concat([result.subarray(0, at), insert, result.subarray(Math.min(at, result.length) + remove)]),
         original,
       ),
     );
@@ -116,7 +116,7 @@ function split(bytes: Uint8Array, sizes: readonly number[]): readonly Uint8Array
   return [...chunks, bytes.subarray(at)];
 }
 
-/** Leaves out more than the codec refuses, so that it can be read at a glance. */
+/** Excludes more than the codec refuses, so that it stays simple. */
 function isOfNoOther([first = '']: readonly string[]): boolean {
   return !first.startsWith('\u{16}') && !first.startsWith('SSH-') && !first.includes('HTTP/');
 }
@@ -125,7 +125,7 @@ function toBytes(values: readonly number[]): Uint8Array {
   return Uint8Array.from(values);
 }
 
-// The structured codecs: values, and MessagePack of them and of what comes close.
+// The structured codecs: values, and MessagePack of them and of values that nearly are.
 
 /** What JSON can carry: any texts, keys too, but for "__proto__". */
 export function jsonValues(): fc.Arbitrary<unknown> {
@@ -147,10 +147,10 @@ export function msgpackValues(): fc.Arbitrary<unknown> {
   );
 }
 
-/** What a program may try to send: most of it is plain, and the rest is of all kinds, in any endpoint. */
+/** What a program may try to send: mostly serializable values, and others anywhere in them. */
 export function anyValues(): fc.Arbitrary<unknown> {
   const lone = fc.constantFrom('\ud800', 'a\udc00', `${'x'.repeat(70)}\ud800`);
-  const odd = fc.anything({
+  const other = fc.anything({
     withBigInt: true,
     withDate: true,
     withMap: true,
@@ -160,7 +160,7 @@ export function anyValues(): fc.Arbitrary<unknown> {
     withTypedArray: true,
     withUnicodeString: true,
   });
-  const hidden = fc.constantFrom<readonly [PropertyKey, PropertyDescriptor]>(
+  const properties = fc.constantFrom<readonly [PropertyKey, PropertyDescriptor]>(
     ['a', { value: 1 }],
     ['__proto__', { value: 1, enumerable: true }],
     ['toJSON', { value: () => 1 }],
@@ -170,17 +170,17 @@ export function anyValues(): fc.Arbitrary<unknown> {
     ['0', { value: 1, enumerable: true }],
   );
   const edited = fc
-    .tuple(fc.oneof(fc.array(fc.integer(), { maxLength: 2 }), fc.dictionary(fc.string(), fc.integer())), hidden)
+    .tuple(fc.oneof(fc.array(fc.integer(), { maxLength: 2 }), fc.dictionary(fc.string(), fc.integer())), properties)
     .map(([value, [key, descriptor]]) => Object.defineProperty(value, key, descriptor));
-  return fc.oneof(odd, valuesOf(fc.nat(), lone, fc.bigInt(), edited), valuesOf(fc.nat(), odd), msgpackValues());
+  return fc.oneof(other, valuesOf(fc.nat(), lone, fc.bigInt(), edited), valuesOf(fc.nat(), other), msgpackValues());
 }
 
-/** MessagePack that a stranger may send: written here, with lengths of any size and types that are refused among it. */
+/** MessagePack that a hostile client may send: written here, with lengths of any size and types that are refused. */
 export function msgpackBytes(): fc.Arbitrary<Uint8Array> {
   return fc.oneof({ weight: 3, arbitrary: msgpackItems() }, changed(msgpackItems()), fc.uint8Array({ maxLength: 64 }));
 }
 
-/** JSON that a stranger may send: valid, changed, and noise of what JSON is made of. */
+/** JSON that a hostile client may send: valid, changed, and noise of the characters of JSON. */
 export function jsonBytes(): fc.Arbitrary<Uint8Array> {
   const texts = jsonValues().map((value) => Buffer.from(JSON.stringify(value)));
   const parts = fc.constantFrom(...'{}[],:"\\1 '.split(''), '\\u005f', '__proto__', '"__proto__":');
@@ -274,7 +274,7 @@ function maps(key: fc.Arbitrary<Uint8Array>, item: fc.Arbitrary<Uint8Array>): fc
     .map(([items, width]) => withHead(Buffer.concat(items.flat()), items.length, [0x80, 0x80, 0xde, 0xdf], width, 15));
 }
 
-/** A length in the type itself (width 0, up to `most`), or in 1, 2 or 4 bytes behind it. */
+/** A length in the type itself (width 0, up to `most`), or in 1, 2 or 4 bytes after it. */
 function withHead(
   body: Uint8Array,
   length: number,
@@ -292,7 +292,7 @@ function withHead(
   return Buffer.concat([head, body]);
 }
 
-// Frames and secure channels.
+// Frames and secure streams.
 
 /** Frames of any kind, with bodies that often look like a length. */
 export function frameLists(): fc.Arbitrary<readonly Frame[]> {
@@ -318,22 +318,22 @@ export function hostileFrames(): fc.Arbitrary<Uint8Array> {
   );
 }
 
-/** What is written to a channel. */
+/** The texts that are written to a secure stream. */
 export function plaintexts(): fc.Arbitrary<readonly Uint8Array[]> {
   return fc.array(fc.uint8Array({ minLength: 1, maxLength: 40 }), { minLength: 1, maxLength: 5 });
 }
 
-/** Sizes of chunks that bytes of a channel come in. */
+/** Sizes of the chunks in which the bytes of a secure stream arrive. */
 export function chunkSizes(): fc.Arbitrary<readonly number[]> {
   return fc.array(fc.integer({ min: 1, max: 30 }), { maxLength: 40 });
 }
 
-/** A number from 0 to below 1, for an endpoint in what is not known yet. */
+/** A number from 0 to below 1: a position in bytes whose length is not known yet. */
 export function shares(): fc.Arbitrary<number> {
   return fc.nat(2 ** 24 - 1).map((value) => value / 2 ** 24);
 }
 
-/** A secret, and what a client says before the handshake. */
+/** A secret, and the bytes that a client sends before the handshake. */
 export function handshakes(): fc.Arbitrary<{ readonly secret: Uint8Array; readonly prologue: Uint8Array }> {
   return fc.record({
     secret: fc.uint8Array({ minLength: 1, maxLength: 40 }),
@@ -343,7 +343,7 @@ export function handshakes(): fc.Arbitrary<{ readonly secret: Uint8Array; readon
 
 // Answers.
 
-/** What a listener does with its client. */
+/** A step of a listener with its client. */
 export type Step =
   | { readonly kind: 'stdout' | 'stderr'; readonly bytes: Uint8Array }
   | { readonly kind: 'exit'; readonly code: number }
@@ -351,7 +351,7 @@ export type Step =
   | { readonly kind: 'turn' };
 
 /** Mostly output, in pieces of a byte up to more than one frame; now and then a result, or two. */
-export function conversationSteps(): fc.Arbitrary<readonly Step[]> {
+export function sessionSteps(): fc.Arbitrary<readonly Step[]> {
   return fc.array(
     fc.oneof(
       { weight: 8, arbitrary: fc.record({ kind: fc.constantFrom('stdout', 'stderr'), bytes: pieces(70_000) }) },
@@ -371,7 +371,7 @@ export function inputChunks(): fc.Arbitrary<readonly Uint8Array[]> {
   return fc.array(pieces(100_000), { maxLength: 8 });
 }
 
-/** How much a host pulls, time after time. */
+/** The credit that a host grants, step by step. */
 export function inputCredits(): fc.Arbitrary<readonly number[]> {
   const credit = fc.oneof(fc.integer({ min: 1, max: 10 }), fc.integer({ min: 1, max: 150_000 }));
   return fc.array(credit, { maxLength: 8 });

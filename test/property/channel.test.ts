@@ -6,8 +6,8 @@ import { SecureStream } from '../../src/protocol/secure/secure-stream.ts';
 import { duplexPair, outcomeOf, readAll, sessions } from '../helpers/duplex-pair.ts';
 import { chunkSizes, handshakes, plaintexts, shares } from './arbitraries.ts';
 
-describe('a channel', () => {
-  test('delivers the same from any chunks', async () => {
+describe('SecureStream', () => {
+  test('delivers the same bytes from any chunks', async () => {
     await fc.assert(
       fc.asyncProperty(plaintexts(), chunkSizes(), async (texts, sizes) => {
         const { bytes, error } = await received(split(await sent(texts), sizes));
@@ -16,46 +16,46 @@ describe('a channel', () => {
     );
   });
 
-  test('delivers a part and fails where one bit of all that came is another, whichever it is', async () => {
+  test('delivers a prefix and fails if any one bit of a short session is flipped', async () => {
     const texts = ['first', '2', 'third'].map((text) => Buffer.from(text));
     const wire = await sent(texts);
-    for (let bit = 0; bit < 8 * wire.length; bit += 1) await expectPart([flipped(wire, bit)], Buffer.concat(texts));
+    for (let bit = 0; bit < 8 * wire.length; bit += 1) await expectPrefix([flipped(wire, bit)], Buffer.concat(texts));
   });
 
-  test('delivers a part and fails where one bit of any session is another, from any chunks', async () => {
+  test('delivers a prefix and fails if one bit of any session is flipped, from any chunks', async () => {
     await fc.assert(
       fc.asyncProperty(plaintexts(), chunkSizes(), shares(), async (texts, sizes, share) => {
         const wire = await sent(texts);
         const changed = flipped(wire, Math.trunc(share * 8 * wire.length));
-        await expectPart(split(changed, sizes), Buffer.concat(texts));
+        await expectPrefix(split(changed, sizes), Buffer.concat(texts));
       }),
     );
   });
 
-  test('delivers a part and fails where it is cut off, at every byte', async () => {
+  test('delivers a prefix and fails if the connection breaks off at any byte', async () => {
     const text = Buffer.from('all of it');
     const wire = await sent([text, text]);
     for (const end of wire.keys()) {
-      const { error } = await expectPart([wire.subarray(0, end)], Buffer.concat([text, text]));
+      const { error } = await expectPrefix([wire.subarray(0, end)], Buffer.concat([text, text]));
       expect(error).toMatchObject({ code: 'ERR_SINGLETON_TRUNCATED_MESSAGE' });
     }
   });
 });
 
 describe('a handshake', () => {
-  test('opens a channel where both know the same', async () => {
+  test('opens a stream if both sides have the same secret and prologue', async () => {
     await fc.assert(
       fc.asyncProperty(handshakes(), async (known) => {
-        expect(await tried(known)).toStrictEqual({ bytes: Buffer.from('launch'), error: undefined });
+        expect(await handshakeOutcome(known)).toStrictEqual({ bytes: Buffer.from('launch'), error: undefined });
       }),
       { numRuns: 20 },
     );
   });
 
-  test('that is recorded opens nothing at a second responder: its first record is refused', async () => {
+  test('opens no stream at a second responder when it is replayed: the first record is refused', async () => {
     await fc.assert(
       fc.asyncProperty(handshakes(), async (known) => {
-        const { bytes, error } = await tried(known, 'replayed');
+        const { bytes, error } = await handshakeOutcome(known, 'replayed');
         expect(bytes).toHaveLength(0);
         expect(error).toMatchObject({ code: 'ERR_SINGLETON_VERIFICATION_FAILED' });
       }),
@@ -63,7 +63,7 @@ describe('a handshake', () => {
     );
   });
 
-  test('fails where a message comes back to its sender', () => {
+  test('fails if a message is reflected to its sender', () => {
     fc.assert(
       fc.property(handshakes(), (known) => {
         const initiation = initiate(known);
@@ -76,8 +76,8 @@ describe('a handshake', () => {
     );
   });
 
-  test('fails where either message is cut off, at every byte', () => {
-    const known = { secret: Buffer.from('open sesame'), prologue: Buffer.from('preface') };
+  test('fails if either message is truncated at any byte', () => {
+    const known = { secret: Buffer.from('open sesame'), prologue: Buffer.from('client hello') };
     for (let end = 0; end < 48; end += 1) {
       const initiation = initiate(known);
       const response = tryRespond(known, initiation.message);
@@ -87,7 +87,7 @@ describe('a handshake', () => {
     }
   });
 
-  test('fails where one bit of the prologue or of either message is another', () => {
+  test('fails if one bit of the prologue, of the secret or of either message is flipped', () => {
     fc.assert(
       fc.property(handshakes(), shares(), (known, share) => {
         const at = ({ length }: Uint8Array): number => Math.trunc(share * 8 * length);
@@ -108,8 +108,11 @@ describe('a handshake', () => {
   });
 });
 
-/** What a responder delivers of a client's first record, or of the same record when it was recorded. */
-async function tried(known: Parameters<typeof tryRespond>[0], which?: 'replayed'): ReturnType<typeof outcomeOf> {
+/** The bytes that a responder delivers of a client's first record, or of the same record when it is replayed. */
+async function handshakeOutcome(
+  known: Parameters<typeof tryRespond>[0],
+  which?: 'replayed',
+): ReturnType<typeof outcomeOf> {
   const initiation = initiate(known);
   const first = tryRespond(known, initiation.message);
   const second = which && tryRespond(known, initiation.message);
@@ -119,13 +122,13 @@ async function tried(known: Parameters<typeof tryRespond>[0], which?: 'replayed'
   const recorded = await readAll(wire);
   const [bare, host] = duplexPair();
   const channel = (which ? second : first)?.open(host);
-  if (!channel) throw new Error('the responder took no handshake');
+  if (!channel) throw new Error('the responder refused the handshake');
   channel.end();
   bare.end(recorded);
   return outcomeOf(channel);
 }
 
-/** All that a channel puts on the wire for these. */
+/** All bytes that a SecureStream sends for these texts. */
 async function sent(texts: readonly Uint8Array[]): Promise<Buffer> {
   const [wire, end] = duplexPair();
   const channel = new SecureStream(end, sessions()[0]);
@@ -136,7 +139,7 @@ async function sent(texts: readonly Uint8Array[]): Promise<Buffer> {
   return bytes;
 }
 
-/** What a channel makes of these chunks, and then no more. */
+/** The bytes and the error of a SecureStream that receives these chunks and then an end. */
 function received(chunks: readonly Uint8Array[]): ReturnType<typeof outcomeOf> {
   const [wire, end] = duplexPair();
   const channel = new SecureStream(end, sessions()[1]);
@@ -146,7 +149,7 @@ function received(chunks: readonly Uint8Array[]): ReturnType<typeof outcomeOf> {
   return outcomeOf(channel);
 }
 
-async function expectPart(chunks: readonly Uint8Array[], whole: Buffer): ReturnType<typeof outcomeOf> {
+async function expectPrefix(chunks: readonly Uint8Array[], whole: Buffer): ReturnType<typeof outcomeOf> {
   const outcome = await received(chunks);
   expect(outcome.error).toBeInstanceOf(SingletonError);
   expect(whole.subarray(0, outcome.bytes.length).equals(outcome.bytes)).toBe(true);

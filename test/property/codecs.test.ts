@@ -17,7 +17,7 @@ import { anyValues, jsonBytes, jsonValues, msgpackBytes, msgpackValues } from '.
 /** A value that arrived, or nothing if it was refused. */
 type Arrived = readonly [] | readonly [unknown];
 
-/** What a host decodes from bytes. It refuses with nothing but a SingletonError. */
+/** The value that a host decodes from bytes. A refusal is always a SingletonError. */
 async function decode(bytes: Uint8Array, to: Codec<unknown>): Promise<Arrived> {
   const from = lengthPrefixed<Uint8Array>({ name: to.name, serialize: (args) => args, deserialize: (args) => args });
   try {
@@ -29,8 +29,8 @@ async function decode(bytes: Uint8Array, to: Codec<unknown>): Promise<Arrived> {
   }
 }
 
-describe('the JSON codec', () => {
-  test('delivers any value of JSON as it was sent', async () => {
+describe('json()', () => {
+  test('delivers any JSON value unchanged', async () => {
     await fc.assert(
       fc.asyncProperty(jsonValues(), async (value) => {
         expectSame(await deliver(value, json(), json()), value);
@@ -39,7 +39,7 @@ describe('the JSON codec', () => {
     );
   });
 
-  test('gives what JSON.parse gives, or refuses, from any bytes', async () => {
+  test('decodes any bytes as JSON.parse does, or refuses them', async () => {
     await fc.assert(
       fc.asyncProperty(jsonBytes(), async (bytes) => {
         expectSame(await decode(bytes, json()), naiveJson(bytes));
@@ -49,8 +49,8 @@ describe('the JSON codec', () => {
   });
 });
 
-describe('the MessagePack codec', () => {
-  test('delivers any value of MessagePack as it was sent', async () => {
+describe('msgpack()', () => {
+  test('delivers any MessagePack value unchanged', async () => {
     await fc.assert(
       fc.asyncProperty(msgpackValues(), async (value) => {
         expectSame(await deliver(value, msgpack(), msgpack()), value);
@@ -59,7 +59,7 @@ describe('the MessagePack codec', () => {
     );
   });
 
-  test('writes what a naive decoder and msgpackr read as it was sent', () => {
+  test('encodes any value so that a naive decoder and msgpackr decode it unchanged', () => {
     fc.assert(
       fc.property(msgpackValues(), (value) => {
         const bytes = Uint8Array.from(encode(value));
@@ -70,30 +70,30 @@ describe('the MessagePack codec', () => {
     );
   });
 
-  test('writes what is plain, and says where what is not lies: two walks agree on it', () => {
+  test('refuses the same values as assertSerializable, with the same message', () => {
     fc.assert(
       fc.property(anyValues(), (value) => {
-        const refusal = refusalOf(() => assertSerializable(value, 'MessagePack', isLeaf));
+        const refusal = refusalOf(() => assertSerializable(value, 'MessagePack', isScalar));
         expect(refusalOf(() => encode(value))).toBe(refusal);
       }),
       { numRuns: 2000 },
     );
   });
 
-  test('gives what a naive decoder gives, or refuses, from any bytes', async () => {
-    let taken = 0;
+  test('decodes any bytes as a naive decoder does, or refuses them', async () => {
+    let decoded = 0;
     await fc.assert(
       fc.asyncProperty(msgpackBytes(), async (bytes) => {
         const arrived = await decode(bytes, msgpack());
-        taken += arrived.length;
+        decoded += arrived.length;
         expectSame(arrived, naiveMsgpack(bytes));
       }),
       { numRuns: 1000 },
     );
-    expect(taken).toBeGreaterThan(100);
+    expect(decoded).toBeGreaterThan(100);
   });
 
-  test('scans as a naive decoder refuses, wherever a message is cut off', () => {
+  test('scans a message that is truncated at any byte as a naive decoder does', () => {
     fc.assert(
       fc.property(msgpackBytes(), (bytes) => {
         for (let end = 0; end <= bytes.length; end += 1) {
@@ -106,7 +106,7 @@ describe('the MessagePack codec', () => {
   });
 });
 
-/** What it throws says; `undefined` where it does not. */
+/** The message of the error that the call throws, if it throws. */
 function refusalOf(call: () => unknown): string | undefined {
   try {
     call();
@@ -117,8 +117,8 @@ function refusalOf(call: () => unknown): string | undefined {
   }
 }
 
-/** What MessagePack has a form for, but for lists and maps. */
-function isLeaf(value: unknown): boolean {
+/** Whether MessagePack has a form for the value. Lists and maps are not included. */
+function isScalar(value: unknown): boolean {
   if (typeof value === 'string') return value.isWellFormed();
   if (typeof value === 'bigint') return value >= -(2n ** 63n) && value < 2n ** 64n;
   return value === null || value instanceof Uint8Array || ['number', 'boolean'].includes(typeof value);
@@ -139,7 +139,7 @@ function passes(bytes: Uint8Array): boolean {
   }
 }
 
-/** What JSON.parse gives, unless a key in it is "__proto__". */
+/** The result of JSON.parse, or nothing if a key is "__proto__". */
 function naiveJson(bytes: Uint8Array): Arrived {
   if (!isUtf8(bytes)) return [];
   try {
@@ -155,7 +155,7 @@ function hasProto(value: unknown): boolean {
   return Object.hasOwn(value, '__proto__') || Object.values(value).some(hasProto);
 }
 
-/** The format once more, by recursion, without limits: for messages that are small. */
+/** A second decoder, recursive and without limits, for small messages. */
 function naiveMsgpack(bytes: Uint8Array): Arrived {
   try {
     const reader = new Reader(bytes);

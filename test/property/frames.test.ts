@@ -5,45 +5,45 @@ import { frames } from '../../src/protocol/frames.ts';
 import type { Frame } from '../../src/protocol/messages.ts';
 import { byteLimits, chunked, frameBytes, frameLists, hostileFrames } from './arbitraries.ts';
 
-/** What a stream means: the frames it gives, and the code that it is then refused with. */
+/** The frames that are decoded from a stream, and the code of the error that ends it. */
 interface Outcome {
-  readonly given: readonly Frame[];
+  readonly decoded: readonly Frame[];
   readonly code: SingletonErrorCode | undefined;
 }
 
-describe('frames', () => {
-  test('are decoded as they were encoded, one after the other', () => {
+describe('frames.createDecoder', () => {
+  test('decodes a list of frames as it was encoded', () => {
     fc.assert(
       fc.property(frameLists(), (list) => {
         const bytes = Buffer.concat(list.map((frame) => frames.encode(frame)));
-        expect(outcome([bytes])).toEqual({ given: list, code: undefined });
+        expect(outcome([bytes])).toEqual({ decoded: list, code: undefined });
       }),
     );
   });
 
-  test('of two streams, one behind the other, are those of the one and then those of the other', () => {
+  test('decodes two concatenated streams as the frames of the one and then those of the other', () => {
     fc.assert(
       fc.property(frameBytes(), frameBytes(), (one, other) => {
-        const apart = [...outcome([one]).given, ...outcome([other]).given];
-        expect(outcome([Buffer.concat([one, other])])).toEqual({ given: apart, code: undefined });
+        const apart = [...outcome([one]).decoded, ...outcome([other]).decoded];
+        expect(outcome([Buffer.concat([one, other])])).toEqual({ decoded: apart, code: undefined });
       }),
     );
   });
 
-  test('are the same from any chunks, at any limit, but for those in the chunk that is refused', () => {
+  test('returns the same frames from any chunks, at any limit, except those in the chunk that is refused', () => {
     fc.assert(
       fc.property(chunked(fc.oneof(frameBytes(), hostileFrames())), byteLimits(), ([bytes, chunks], limit) => {
         const single = Array.from(bytes, (byte) => Uint8Array.of(byte));
-        const { given, code } = outcome(single, limit);
+        const { decoded, code } = outcome(single, limit);
         const fromChunks = outcome(chunks, limit);
         expect(fromChunks.code).toBe(code);
-        expect(fromChunks.given).toEqual(given.slice(0, code ? fromChunks.given.length : given.length));
+        expect(fromChunks.decoded).toEqual(decoded.slice(0, code ? fromChunks.decoded.length : decoded.length));
       }),
       { numRuns: 500 },
     );
   });
 
-  test('are those that a naive decoder gives, from any bytes at any limit', () => {
+  test('decodes as a naive decoder does, from any bytes at any limit', () => {
     fc.assert(
       fc.property(fc.oneof(frameBytes(), hostileFrames()), byteLimits(), (bytes, limit) => {
         const single = Array.from(bytes, (byte) => Uint8Array.of(byte));
@@ -53,7 +53,7 @@ describe('frames', () => {
     );
   });
 
-  test('or one SingletonError for ever are what hostile bytes give', () => {
+  test('throws one SingletonError for ever, or none, for hostile bytes', () => {
     fc.assert(
       fc.property(chunked(hostileFrames()), byteLimits(), ([, chunks], maxMessageBytes) => {
         const decoder = frames.createDecoder({ maxMessageBytes });
@@ -67,31 +67,31 @@ describe('frames', () => {
   });
 });
 
-/** What is given before the chunk that is refused; from single bytes that is all before the refused frame. */
+/** The frames before the chunk that is refused. With single bytes, these are all frames before the refused one. */
 function outcome(chunks: readonly Uint8Array[], maxMessageBytes = 1_048_576): Outcome {
   const decoder = frames.createDecoder({ maxMessageBytes });
-  const given: Frame[] = [];
+  const decoded: Frame[] = [];
   try {
-    for (const chunk of chunks) given.push(...decoder.push(chunk));
+    for (const chunk of chunks) decoded.push(...decoder.push(chunk));
     decoder.end();
-    return { given, code: undefined };
+    return { decoded, code: undefined };
   } catch (error) {
-    if (error instanceof SingletonError) return { given, code: error.code };
+    if (error instanceof SingletonError) return { decoded, code: error.code };
     throw error;
   }
 }
 
-/** The format once more, for a stream that is there as a whole. */
+/** A second decoder, for a whole stream. */
 function naive(bytes: readonly number[], limit: number): Outcome {
-  if (bytes.length === 0) return { given: [], code: undefined };
+  if (bytes.length === 0) return { decoded: [], code: undefined };
   const [a, b, c, d, kind = 0, ...rest] = bytes;
-  if (d === undefined) return { given: [], code: 'ERR_SINGLETON_TRUNCATED_MESSAGE' };
+  if (d === undefined) return { decoded: [], code: 'ERR_SINGLETON_TRUNCATED_MESSAGE' };
   const length = ((Number(a) * 256 + Number(b)) * 256 + Number(c)) * 256 + d;
-  if (length === 0) return { given: [], code: 'ERR_SINGLETON_MALFORMED_MESSAGE' };
-  if (length > limit) return { given: [], code: 'ERR_SINGLETON_MESSAGE_TOO_LARGE' };
-  if (bytes.length < 4 + length) return { given: [], code: 'ERR_SINGLETON_TRUNCATED_MESSAGE' };
-  const { given, code } = naive(rest.slice(length - 1), limit);
-  return { given: [{ kind, body: Uint8Array.from(rest.slice(0, length - 1)) }, ...given], code };
+  if (length === 0) return { decoded: [], code: 'ERR_SINGLETON_MALFORMED_MESSAGE' };
+  if (length > limit) return { decoded: [], code: 'ERR_SINGLETON_MESSAGE_TOO_LARGE' };
+  if (bytes.length < 4 + length) return { decoded: [], code: 'ERR_SINGLETON_TRUNCATED_MESSAGE' };
+  const { decoded, code } = naive(rest.slice(length - 1), limit);
+  return { decoded: [{ kind, body: Uint8Array.from(rest.slice(0, length - 1)) }, ...decoded], code };
 }
 
 function thrown(call: () => unknown): readonly unknown[] {

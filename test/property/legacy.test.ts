@@ -19,7 +19,7 @@ const codec = legacyFormat;
 /** What a stream means: its messages, or the code that it is refused with. */
 type Outcome = readonly (readonly string[])[] | SingletonErrorCode;
 
-describe('the legacy codec', () => {
+describe('legacyFormat', () => {
   test('decodes any list that it encodes; one empty argument alone is none', () => {
     fc.assert(
       fc.property(legacyLists(), (list) => {
@@ -30,7 +30,7 @@ describe('the legacy codec', () => {
     );
   });
 
-  test('decodes any list behind any secret', () => {
+  test('decodes any list after any secret', () => {
     fc.assert(
       fc.property(legacySecrets(), legacyLists(), (secret, list) => {
         expect(outcome([codec.encode([secret, ...list])])).toStrictEqual([[secret, ...list]]);
@@ -64,7 +64,7 @@ describe('the legacy codec', () => {
     );
   });
 
-  test('has a host that accepts each secret that its check accepts', () => {
+  test('accepts at a host each secret that its check accepts', () => {
     const secrets = fc.oneof(foreignTexts(), legacyTexts()).filter((text) => text !== '');
     fc.assert(
       fc.property(secrets, (secret) => {
@@ -110,7 +110,7 @@ describe('the legacy codec', () => {
     );
   });
 
-  test('answers hostile bytes with messages or with one SingletonError for ever', () => {
+  test('returns messages or throws one SingletonError for ever, for hostile bytes', () => {
     fc.assert(
       fc.property(chunked(hostileBytes()), byteLimits(), ([, chunks], maxMessageBytes) => {
         const decoder = codec.createDecoder({ maxMessageBytes });

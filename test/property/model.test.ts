@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import fc, { type Scheduler } from 'fast-check';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { json } from '../../src/codecs/json.ts';
 import { msgpack } from '../../src/codecs/msgpack.ts';
 import {
@@ -16,11 +16,11 @@ import { encodeClientHello } from '../../src/protocol/hello.ts';
 import { memory, type MemoryNetwork } from '../../src/transports/memory.ts';
 import { launchLists, thresholds } from './arbitraries.ts';
 
-/** One wire: what both sides have, what a client without the proof has, and a message that breaks off. */
+/** The options that host and client share, those of a client without the secret, and a message that breaks off. */
 interface Wire {
   readonly name: string;
   readonly shared: SendOptions;
-  readonly unproven: SendOptions;
+  readonly unverified: SendOptions;
   readonly broken: Uint8Array;
   readonly numRuns: number;
 }
@@ -37,21 +37,21 @@ const wires: readonly Wire[] = [
   {
     name: 'legacy with a secret',
     shared: { secret: SECRET },
-    unproven: { secret: GUESS },
+    unverified: { secret: GUESS },
     broken: Buffer.from(`${SECRET}\0half an argu`),
     numRuns: 120,
   },
   {
     name: 'msgpack with a secret',
     shared: { codec: msgpack(), secret: SECRET },
-    unproven: { codec: msgpack(), secret: GUESS },
+    unverified: { codec: msgpack(), secret: GUESS },
     broken: Buffer.concat([clientHello, Buffer.alloc(30)]),
     numRuns: 60,
   },
   {
     name: 'json',
     shared: { codec: json() },
-    unproven: { codec: json(), secret: GUESS },
+    unverified: { codec: json(), secret: GUESS },
     broken: clientHello.subarray(0, 9),
     numRuns: 60,
   },
@@ -73,12 +73,12 @@ function dispatched({ verified, maxClients, releaseThreshold }: Model): readonly
   return verified.slice(0, limit).filter((args) => args.length > 0);
 }
 
-/** A host at an endpoint of its own, and what it told. What happens next there is the scheduler's choice. */
+/** A host at an endpoint of its own, and its events. The scheduler chooses the order of the steps. */
 class System {
   readonly app: Singleton;
   readonly wire: Wire;
   readonly network: MemoryNetwork;
-  readonly heard: (readonly string[])[] = [];
+  readonly received: (readonly string[])[] = [];
   readonly reasons: string[] = [];
   readonly connections: Connection[] = [];
   readonly #scheduler: Scheduler;
@@ -97,19 +97,19 @@ class System {
     return this.network.transport(ENDPOINT);
   }
 
-  /** Lets things happen, one at a time, until the step is done. */
+  /** Runs scheduled steps, one at a time, until this one is done. */
   done<T>(step: Promise<T>): Promise<T> {
     return this.#scheduler.waitFor(step);
   }
 
-  /** `delivered` when the host took it, else the code of the error. */
+  /** `delivered` if the host accepted the launch, else the code of the error. */
   async launch(args: readonly string[], options: { readonly deliveryTimeout?: number } = {}): Promise<string> {
     return this.#send({ ...this.wire.shared, ...options, args });
   }
 
-  /** The legacy wire does not say that it was refused. */
-  async launchUnproven(): Promise<string> {
-    return this.#send({ ...this.wire.unproven, args: ['--evil'] });
+  /** Over the legacy codec a client does not learn that it was refused. */
+  async launchUnverified(): Promise<string> {
+    return this.#send({ ...this.wire.unverified, args: ['--evil'] });
   }
 
   async #send(options: SendOptions): Promise<string> {
@@ -124,7 +124,7 @@ class System {
   }
 
   listen(): void {
-    this.app.on('args', (args) => this.heard.push(args));
+    this.app.on('args', (args) => this.received.push(args));
   }
 
   async release(): Promise<void> {
@@ -152,12 +152,12 @@ function codeOf(error: unknown): string {
 type Command = fc.AsyncCommand<Model, System>;
 
 /** What must hold after every step. */
-function compare(model: Model, { app, heard, refused }: System): void {
+function compare(model: Model, { app, received, refused }: System): void {
   expect(app.listening).toBe(model.isHeld);
   expect(app.clients).toBe(model.verified.length);
   expect(refused).toBe(model.refused);
   expect(app.arguments).toEqual(model.hasListener ? [] : dispatched(model));
-  expect(heard).toEqual(model.hasListener ? dispatched(model) : []);
+  expect(received).toEqual(model.hasListener ? dispatched(model) : []);
   if (model.releaseThreshold > 0) expect(app.clients).toBeLessThanOrEqual(model.releaseThreshold);
 }
 
@@ -185,7 +185,7 @@ class Launch implements Command {
   toString = (): string => `launch(${JSON.stringify(this.args)})`;
 }
 
-/** Several at one instant: who is taken, and in which order, is the host's choice, but it is one and the same. */
+/** Several launches at one instant. The host chooses which it accepts and in which order, and dispatches in that order. */
 class Burst implements Command {
   readonly size: number;
   constructor(size: number) {
@@ -198,10 +198,10 @@ class Burst implements Command {
     const launches = Array.from({ length: this.size }, (_, index) => [`burst ${before}`, `${index}`]);
     const outcomes = await Promise.all(launches.map((args) => system.launch(args)));
     for (const outcome of outcomes) expect(['delivered', 'ERR_SINGLETON_NO_HOST']).toContain(outcome);
-    const taken = launches.filter((_, index) => outcomes[index] === 'delivered');
-    const seen = [...system.heard, ...system.app.arguments].filter(([mark]) => mark === `burst ${before}`);
-    order.push(...seen, ...taken.filter((args) => !seen.some((other) => other[1] === args[1])));
-    expect(order).toHaveLength(taken.length);
+    const accepted = launches.filter((_, index) => outcomes[index] === 'delivered');
+    const seen = [...system.received, ...system.app.arguments].filter(([mark]) => mark === `burst ${before}`);
+    order.push(...seen, ...accepted.filter((args) => !seen.some((other) => other[1] === args[1])));
+    expect(order).toHaveLength(accepted.length);
     for (const args of order) count(model, args);
     compare(model, system);
   }
@@ -212,7 +212,7 @@ class WrongSecret implements Command {
   check = (): boolean => true;
   async run(model: Model, system: System): Promise<void> {
     const refusals = model.isHeld ? ['delivered', 'ERR_SINGLETON_VERIFICATION_FAILED'] : ['ERR_SINGLETON_NO_HOST'];
-    expect(refusals).toContain(await system.launchUnproven());
+    expect(refusals).toContain(await system.launchUnverified());
     if (model.isHeld) model.refused += 1;
     compare(model, system);
   }
@@ -233,7 +233,7 @@ class Crash implements Command {
   check = (model: Model): boolean => model.isHeld;
   async run(model: Model, system: System): Promise<void> {
     const connection = await system.connect();
-    if (!connection) throw new Error('the host is gone');
+    if (!connection) throw new Error('there is no host');
     const warned = once(system.app, 'warning');
     connection.end(system.wire.broken);
     await system.done(warned);
@@ -264,7 +264,7 @@ class Release implements Command {
   toString = (): string => 'release()';
 }
 
-/** Somebody takes the endpoint away. */
+/** Another process takes the endpoint over. */
 class Steal implements Command {
   check = (model: Model): boolean => model.isHeld;
   async run(model: Model, system: System): Promise<void> {
@@ -275,12 +275,12 @@ class Steal implements Command {
   toString = (): string => 'steal()';
 }
 
-/** The host does not move until the launch has given up. */
+/** The host is frozen until the launch has failed. */
 class Hang implements Command {
   check = (model: Model): boolean => model.isHeld;
   async run(model: Model, system: System): Promise<void> {
     system.network.freeze(ENDPOINT);
-    const outcome = await system.launch(['gave up'], { deliveryTimeout: 20 });
+    const outcome = await system.launch(['expired'], { deliveryTimeout: 20 });
     system.network.unfreeze(ENDPOINT);
     expect(outcome).toBe('ERR_SINGLETON_HOST_UNRESPONSIVE');
     compare(model, system);
@@ -288,7 +288,7 @@ class Hang implements Command {
   toString = (): string => 'hang()';
 }
 
-/** The connection breaks on its way. The launch tries again, or fails; one that fails is not run. */
+/** The connection breaks during the delivery. The launch tries again, or fails; one that fails is not run. */
 class Cut implements Command {
   readonly bytes: number;
   constructor(bytes: number) {
@@ -320,37 +320,38 @@ const commands = [
   fc.nat({ max: 150 }).map((bytes) => new Cut(bytes)),
 ];
 
-test.each(wires)('a host of $name counts, dispatches and releases as the rules say, whatever comes', async (wire) => {
-  await fc.assert(
-    fc.asyncProperty(
-      fc.scheduler(),
-      thresholds(),
-      fc.commands(commands, { maxCommands: 20 }),
-      async (scheduler, rules, steps) => {
-        const system = new System(scheduler, wire, rules);
-        await system.done(system.app.acquire());
-        try {
-          await fc.asyncModelRun(
-            () => ({
-              model: { ...rules, verified: [], refused: 0, isHeld: true, hasListener: false, reason: undefined },
-              real: system,
-            }),
-            steps,
-          );
-          expect((await system.connect()) === undefined).toBe(!system.app.listening);
-        } finally {
-          await system.release();
-        }
-        expect(system.reasons).toHaveLength(1);
-      },
-    ),
-    { numRuns: wire.numRuns },
-  );
+describe('a Singleton', () => {
+  test.each(wires)('counts, dispatches and releases as the model does, for any commands, over $name', async (wire) => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.scheduler(),
+        thresholds(),
+        fc.commands(commands, { maxCommands: 20 }),
+        async (scheduler, rules, steps) => {
+          const system = new System(scheduler, wire, rules);
+          await system.done(system.app.acquire());
+          try {
+            await fc.asyncModelRun(
+              () => ({
+                model: { ...rules, verified: [], refused: 0, isHeld: true, hasListener: false, reason: undefined },
+                real: system,
+              }),
+              steps,
+            );
+            expect((await system.connect()) === undefined).toBe(!system.app.listening);
+          } finally {
+            await system.release();
+          }
+          expect(system.reasons).toHaveLength(1);
+        },
+      ),
+      { numRuns: wire.numRuns },
+    );
+  });
 });
 
-test.each(wires)(
-  'of launches over $name at one instant one is host, and it hears of all others',
-  async ({ shared }) => {
+describe('launches at the same instant', () => {
+  test.each(wires)('have one host, which receives all others, over $name', async ({ shared }) => {
     await fc.assert(
       fc.asyncProperty(fc.scheduler(), fc.integer({ min: 2, max: 6 }), async (scheduler, size) => {
         const network = networkOf(scheduler);
@@ -372,8 +373,8 @@ test.each(wires)(
       }),
       { numRuns: 60 },
     );
-  },
-);
+  });
+});
 
 function outcomeOf(error: unknown): string {
   return error instanceof MultipleSingletonsError ? error.receipt.outcome : codeOf(error);

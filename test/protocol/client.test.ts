@@ -1,5 +1,5 @@
 import { type Duplex, duplexPair } from 'node:stream';
-import { expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { json } from '../../src/codecs/json.ts';
 import { frames } from '../../src/protocol/frames.ts';
 import { encodeHostHello, readClientHello, STATUS } from '../../src/protocol/hello.ts';
@@ -27,7 +27,7 @@ async function startDelivery() {
 }
 
 /** The outcome of a launch whose host sends these bytes after it. */
-async function handOverTo(answer: (host: Duplex, client: Duplex) => void): Promise<unknown> {
+async function deliverTo(answer: (host: Duplex, client: Duplex) => void): Promise<unknown> {
   const { client, host, delivery } = await startDelivery();
   host.write(encodeHostHello(STATUS.ok));
   const [launch] = frames.createDecoder(options).push((await readSome(host)) ?? new Uint8Array());
@@ -37,33 +37,35 @@ async function handOverTo(answer: (host: Duplex, client: Duplex) => void): Promi
   return delivery;
 }
 
-test.each([
-  ['nothing', ''],
-  ['a frame that is too long', 'ffffffff'],
-  ['a frame without a kind', '00000000'],
-  ['half a frame', '0000'],
-  ['a refusal', '000000020301'],
-])('outbound() resolves to the receipt although %s follows it', async (_, junk) => {
-  const receipt = { receipt: RECEIVED };
-  expect(await handOverTo((host) => host.write(Buffer.concat([RECEIPT, Buffer.from(junk, 'hex')])))).toEqual(receipt);
-});
+describe('protocol.outbound', () => {
+  test.each([
+    ['nothing', ''],
+    ['a frame that is too long', 'ffffffff'],
+    ['a frame without a kind', '00000000'],
+    ['half a frame', '0000'],
+    ['a refusal', '000000020301'],
+  ])('resolves to the receipt although %s follows it', async (_, junk) => {
+    const receipt = { receipt: RECEIVED };
+    expect(await deliverTo((host) => host.write(Buffer.concat([RECEIPT, Buffer.from(junk, 'hex')])))).toEqual(receipt);
+  });
 
-test('outbound() resolves to undefined when the launch was not taken, and may deliver it again', async () => {
-  expect(await handOverTo((host) => host.write(frames.encode(encodeRefusal('not-taken'))))).toBeUndefined();
-});
+  test('resolves to undefined when the host did not accept the launch, so that it may be delivered again', async () => {
+    expect(await deliverTo((host) => host.write(frames.encode(encodeRefusal('not-taken'))))).toBeUndefined();
+  });
 
-test.each([
-  ['the result of a launch that waits', frames.encode(encodeRefusal('ERR_SINGLETON_RELEASED'))],
-  ['a frame that is no answer', frames.encode({ kind: 6, body: Buffer.from('x') })],
-  ['a receipt that is longer than one', frames.encode({ kind: 2, body: Buffer.alloc(64) })],
-])('outbound() rejects for %s', async (_, bytes) => {
-  const code = expect.stringMatching(/^ERR_SINGLETON_(MALFORMED_MESSAGE|MESSAGE_TOO_LARGE)$/);
-  const failure = { code: 'ERR_SINGLETON_CONNECTION_FAILED', cause: { code } };
-  expect(await handOverTo((host) => host.write(bytes))).toMatchObject(failure);
-});
+  test.each([
+    ['the result of a launch that waits', frames.encode(encodeRefusal('ERR_SINGLETON_RELEASED'))],
+    ['a frame that is no answer', frames.encode({ kind: 6, body: Buffer.from('x') })],
+    ['a receipt that is longer than one', frames.encode({ kind: 2, body: Buffer.alloc(64) })],
+  ])('outbound() rejects for %s', async (_, bytes) => {
+    const code = expect.stringMatching(/^ERR_SINGLETON_(MALFORMED_MESSAGE|MESSAGE_TOO_LARGE)$/);
+    const failure = { code: 'ERR_SINGLETON_CONNECTION_FAILED', cause: { code } };
+    expect(await deliverTo((host) => host.write(bytes))).toMatchObject(failure);
+  });
 
-test('outbound() rejects with CONNECTION_FAILED when the host ends without an answer, since it may have run the launch', async () => {
-  expect(await handOverTo((host) => host.end())).toMatchObject({ code: 'ERR_SINGLETON_CONNECTION_FAILED' });
+  test('rejects with CONNECTION_FAILED when the host ends without an answer, since it may have run the launch', async () => {
+    expect(await deliverTo((host) => host.end())).toMatchObject({ code: 'ERR_SINGLETON_CONNECTION_FAILED' });
+  });
 });
 
 test.each([
@@ -84,7 +86,7 @@ test.each([
   ['rejects with CONNECTION_FAILED', 'read', { code: 'ERR_SINGLETON_CONNECTION_FAILED' }],
 ])('outbound() %s when the connection fails at a %s, without an answer', async (_, syscall, outcome) => {
   const error = Object.assign(new Error(`${syscall} ECONNRESET`), { code: 'ECONNRESET', syscall });
-  const failure = await handOverTo((__, client) => client.destroy(error));
+  const failure = await deliverTo((__, client) => client.destroy(error));
   if (outcome) expect(failure).toMatchObject({ ...outcome, cause: error });
   else expect(failure).toBeUndefined();
 });

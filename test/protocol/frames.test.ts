@@ -66,7 +66,7 @@ const hostile: readonly HostileExample[] = [
   },
 ];
 
-testFormat({ format: frames, examples, hostile, abilities: { isDelimited: true, headerBytes: 4 } });
+testFormat({ format: frames, examples, hostile, capabilities: { isDelimited: true, headerBytes: 4 } });
 
 describe('frames.createDecoder', () => {
   test('returns no frames for a stream without a byte', () => {

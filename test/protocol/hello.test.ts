@@ -22,38 +22,38 @@ describe('the client hello', () => {
   test.each([
     ['secured', SECURED, { isSecured: true, codec: Buffer.from('json'), application: Buffer.from('editor') }],
     ['plain', PLAIN, { isSecured: false, codec: Buffer.from('x'), application: Buffer.alloc(0) }],
-  ])('has these bytes when it is %s, and is read back from them', async (_, bytes, hello) => {
+  ])('has these bytes when it is %s, and decodes to the same', async (_, bytes, hello) => {
     expect(Buffer.from(encodeClientHello(hello))).toStrictEqual(bytes);
     expect(await outcome(readClientHello, bytes)).toEqual({ ...hello, bytes });
   });
 
-  test('can have a codec and an application of 255 bytes each', async () => {
+  test('holds a codec and an application of 255 bytes each', async () => {
     const [codec, application] = [Buffer.alloc(255, 'c'), Buffer.alloc(255, 'a')];
     const bytes = encodeClientHello({ isSecured: false, codec, application });
     expect(bytes).toHaveLength(522);
     expect(await outcome(readClientHello, bytes)).toMatchObject({ codec, application });
   });
 
-  test('is read the same when it arrives byte by byte', async () => {
+  test('decodes to the same when it arrives byte by byte', async () => {
     for (const bytes of [SECURED, PLAIN]) {
       expect(await arriving(readClientHello, bytes)).toEqual(await outcome(readClientHello, bytes));
     }
   });
 
-  test('does not consume the bytes after it', async () => {
+  test('leaves the bytes after it', async () => {
     const [wire, connection] = duplexPair();
     wire.write(Buffer.concat([SECURED, Buffer.from('launch')]));
     await readClientHello(connection);
     expect(String(await readExactly(connection, 6))).toBe('launch');
   });
 
-  test('is truncated when it breaks off at any byte', async () => {
+  test('fails as truncated when it breaks off at any byte', async () => {
     for (const end of SECURED.keys()) {
       expect(await outcome(readClientHello, SECURED.subarray(0, end))).toBe('ERR_SINGLETON_TRUNCATED_MESSAGE');
     }
   });
 
-  test('is truncated when the connection is closed in the middle', async () => {
+  test('fails as truncated when the connection is closed in the middle', async () => {
     const [wire, connection] = duplexPair();
     const reading = settled(readClientHello(connection));
     wire.write(SECURED.subarray(0, 10));
@@ -62,7 +62,7 @@ describe('the client hello', () => {
     expect(await reading).toBe('ERR_SINGLETON_TRUNCATED_MESSAGE');
   });
 
-  test('is refused, or differs, when any bit is flipped', async () => {
+  test('fails, or differs, when any bit is flipped', async () => {
     const outcomes = await eachBit(readClientHello, SECURED);
     for (const bits of outcomes.slice(0, 8))
       expect(bits).toStrictEqual(Array(8).fill('ERR_SINGLETON_MALFORMED_MESSAGE'));
@@ -117,18 +117,18 @@ describe('the host hello', () => {
     expect(Object.values(STATUS)).toStrictEqual([0, 1, 2, 3, 4, 5, 6]);
   });
 
-  test('does not consume the bytes after it', async () => {
+  test('leaves the bytes after it', async () => {
     const [wire, connection] = duplexPair();
     wire.write(Buffer.concat([HELLO, Buffer.from('handshake')]));
     await readHostHello(connection);
     expect(String(await readExactly(connection, 9))).toBe('handshake');
   });
 
-  test('is undefined when the connection ends before it is whole', async () => {
+  test('decodes to undefined when the connection ends before it is whole', async () => {
     for (const end of HELLO.keys()) expect(await outcome(readHostHello, HELLO.subarray(0, end))).toBeUndefined();
   });
 
-  test('is foreign when any bit but those of version and status is flipped', async () => {
+  test('fails as foreign when any bit but those of version and status is flipped', async () => {
     const outcomes = await eachBit(readHostHello, HELLO);
     const values = [1, 2, 4, 8, 16, 32, 64, 128];
     expect(outcomes[8]).toStrictEqual(values.map((bit) => ({ version: 1 ^ bit, status: 0 })));
@@ -139,13 +139,13 @@ describe('the host hello', () => {
   });
 
   test.each(['220 welcome\r\n', 'HTTP/1.1 400 Bad Request\r\n', '\0', '\u{16}\u{3}'])(
-    'is recognized as foreign by its first byte when it is %j',
+    'fails as foreign at its first byte when it starts like %j',
     async (text) => {
       expect(await whileOpen(readHostHello, Buffer.from(text).subarray(0, 1))).toBe('ERR_SINGLETON_FOREIGN_HOST');
     },
   );
 
-  test('is not mistaken for a client hello that an echo sends back', async () => {
+  test('differs from a client hello that is echoed', async () => {
     for (const bytes of [SECURED, PLAIN]) {
       expect(await whileOpen(readHostHello, bytes)).toBe('ERR_SINGLETON_FOREIGN_HOST');
     }

@@ -49,7 +49,7 @@ async function settle(): Promise<void> {
 }
 
 /** Longer than the delay between the last use of a stream and the end of the session. */
-async function aMoment(): Promise<void> {
+async function passExitDelay(): Promise<void> {
   await settle();
   vi.advanceTimersByTime(1000);
   await settle();
@@ -63,13 +63,13 @@ async function fill(stream: Writable): Promise<void> {
   } while (!stream.writableNeedDrain);
 }
 
-describe('HostSession without a result', () => {
+describe('HostSession, without a result,', () => {
   beforeEach(() => vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }));
   afterEach(() => vi.useRealTimers());
 
   it('ends when no stream is in use', async () => {
     const { hasEnded } = sessionOf(ignore);
-    await aMoment();
+    await passExitDelay();
     expect(hasEnded()).toBe(true);
   });
 
@@ -81,10 +81,10 @@ describe('HostSession without a result', () => {
     launch.resume();
     await settle();
     second.pipe(session.stdout, { end: false });
-    await aMoment();
+    await passExitDelay();
     expect(hasEnded()).toBe(false);
     second.end('second');
-    await aMoment();
+    await passExitDelay();
     expect(hasEnded()).toBe(true);
   });
 
@@ -94,7 +94,7 @@ describe('HostSession without a result', () => {
     await settle();
     expect(source.readableEnded).toBe(false);
     launch.resume();
-    await aMoment();
+    await passExitDelay();
     expect(source.readableEnded).toBe(true);
     expect(hasEnded()).toBe(true);
   });
@@ -102,7 +102,7 @@ describe('HostSession without a result', () => {
   it("stays open while a writer waits for 'drain', and ends when it writes no more", async () => {
     const { session, launch, hasEnded } = sessionOf(({ stdout }) => stdout.on('drain', ignore));
     await fill(session.stdout);
-    await aMoment();
+    await passExitDelay();
     expect(hasEnded()).toBe(false);
     launch.resume();
     await settle();
@@ -110,34 +110,34 @@ describe('HostSession without a result', () => {
     vi.advanceTimersByTime(100);
     await settle();
     expect(hasEnded()).toBe(false);
-    await aMoment();
+    await passExitDelay();
     expect(hasEnded()).toBe(true);
   });
 
   it.each(['data', 'readable'] as const)('ends when the "%s" listener of stdin was removed', async (event) => {
     const { session, hasEnded } = sessionOf(({ stdin }) => stdin.on(event, ignore));
-    await aMoment();
+    await passExitDelay();
     expect(hasEnded()).toBe(false);
     session.stdin.off(event, ignore).pause();
-    await aMoment();
+    await passExitDelay();
     expect(hasEnded()).toBe(true);
   });
 
   it('ends when all listeners of stdin were removed', async () => {
     const { session, hasEnded } = sessionOf(({ stdin }) => stdin.on('readable', ignore));
-    await aMoment();
+    await passExitDelay();
     expect(hasEnded()).toBe(false);
     session.stdin.removeAllListeners('readable');
-    await aMoment();
+    await passExitDelay();
     expect(hasEnded()).toBe(true);
   });
 
   it('ends when stdin is no longer resumed', async () => {
     const { session, hasEnded } = sessionOf(({ stdin }) => stdin.resume());
-    await aMoment();
+    await passExitDelay();
     expect(hasEnded()).toBe(false);
     session.stdin.pause();
-    await aMoment();
+    await passExitDelay();
     expect(hasEnded()).toBe(true);
   });
 
@@ -145,27 +145,29 @@ describe('HostSession without a result', () => {
     const { session, hasEnded } = sessionOf(({ stdout }) => Readable.from(['x']).pipe(stdout, { end: false }));
     await settle();
     session.stdin.on('data', ignore);
-    await aMoment();
+    await passExitDelay();
     expect(hasEnded()).toBe(false);
     session.push(frames.encode({ kind: KIND.stdin, body: new Uint8Array() }));
-    await aMoment();
+    await passExitDelay();
     expect(hasEnded()).toBe(true);
   });
 });
 
-it('HostSession.reply sends a copy that later changes of the value do not reach', async () => {
-  const raw = { serialize: same, deserialize: same };
-  const [launch, connection] = duplexPair();
-  const session = new HostSession({ name: 'raw', args: raw, reply: raw, frames }, connection, options);
-  session.open();
-  while (session.stdout.write(Buffer.alloc(60_000)));
-  const reply = Uint8Array.of(1, 2, 3);
-  session.reply(reply);
-  session.end();
-  reply.fill(9);
-  const chunks: Buffer[] = [];
-  launch.on('data', (chunk: Buffer) => chunks.push(chunk));
-  await session.finished;
-  await settle();
-  expect(Buffer.concat(chunks).subarray(-3)).toEqual(Buffer.of(1, 2, 3));
+describe('HostSession.reply', () => {
+  it('sends a copy that later changes of the value do not reach', async () => {
+    const raw = { serialize: same, deserialize: same };
+    const [launch, connection] = duplexPair();
+    const session = new HostSession({ name: 'raw', args: raw, reply: raw, frames }, connection, options);
+    session.open();
+    while (session.stdout.write(Buffer.alloc(60_000)));
+    const reply = Uint8Array.of(1, 2, 3);
+    session.reply(reply);
+    session.end();
+    reply.fill(9);
+    const chunks: Buffer[] = [];
+    launch.on('data', (chunk: Buffer) => chunks.push(chunk));
+    await session.finished;
+    await settle();
+    expect(Buffer.concat(chunks).subarray(-3)).toEqual(Buffer.of(1, 2, 3));
+  });
 });

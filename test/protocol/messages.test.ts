@@ -25,12 +25,12 @@ const receipt = { outcome: 'throttled', client: 258, pid: 5678, since: 1_760_000
 const RECEIPT = hex('02 02 00000102 0000162e 42799c82cc000800');
 
 describe('a launch', () => {
-  test('is encoded as kind, flags, pid, working directory and arguments', () => {
+  test('consists of kind, flags, pid, working directory and arguments', () => {
     expect(wire(encodeLaunch(launch))).toBe(LAUNCH.toString('hex'));
     expect(decodeLaunch(frame(LAUNCH))).toEqual(launch);
   });
 
-  test('has zeros for a pid and a working directory that it does not send', () => {
+  test('has zeros for a pid and a working directory that it does not contain', () => {
     expect(wire(encodeLaunch({ args }))).toBe('0100000000000000dead');
     expect(decodeLaunch(encodeLaunch({ args }))).toEqual({
       args,
@@ -40,12 +40,12 @@ describe('a launch', () => {
     });
   });
 
-  test('accepts the greatest pid, a working directory of 65,535 bytes and no arguments', () => {
+  test('allows the greatest pid, a working directory of 65,535 bytes and no arguments', () => {
     const most = { args: Buffer.alloc(0), cwd: 'x'.repeat(65_535), pid: 0xffff_ffff, wait: true };
     expect(decodeLaunch(encodeLaunch(most))).toEqual(most);
   });
 
-  test('does not send a working directory of 65,536 bytes', () => {
+  test('omits a working directory of 65,536 bytes', () => {
     for (const cwd of ['x'.repeat(65_536), 'Ω'.repeat(32_768)]) {
       expect(decodeLaunch(encodeLaunch({ ...launch, cwd }))).toEqual({ ...launch, cwd: undefined });
     }
@@ -55,7 +55,7 @@ describe('a launch', () => {
     expect(decodeLaunch(encodeLaunch({ ...launch, cwd: '\u{feff}/' }))).toMatchObject({ cwd: '\u{feff}/' });
   });
 
-  test('is malformed when it breaks off before its arguments, and else has fewer of them', () => {
+  test('fails to decode when it breaks off before its arguments, and else has fewer of them', () => {
     const codes = Array.from({ length: 16 }, (_, end) => {
       return codeOf(() => decodeLaunch({ kind: 1, body: LAUNCH.subarray(1, 1 + end) }));
     });
@@ -69,22 +69,22 @@ describe('a launch', () => {
   });
 
   test.each([2, 3, 4, 8, 16, 32, 64, 128, 255])(
-    'is malformed with the flags %i, since only bit 0 has a meaning',
+    'fails to decode with the flags %i, since only bit 0 has a meaning',
     (flags) => {
       expect(codeOf(() => decodeLaunch(frame(changed(LAUNCH, 1, flags))))).toBe(MALFORMED);
     },
   );
 
-  test.each([0, 2, 3, 4, 255])('is malformed if its kind is %i', (kind) => {
+  test.each([0, 2, 3, 4, 255])('fails to decode with the kind %i', (kind) => {
     expect(codeOf(() => decodeLaunch({ ...frame(LAUNCH), kind }))).toBe(MALFORMED);
   });
 
-  test('is malformed if the working directory is longer than the launch', () => {
+  test('fails to decode if the working directory is longer than the launch', () => {
     expect(codeOf(() => decodeLaunch(frame(hex('01 00 00000000 0003 6161'))))).toBe(MALFORMED);
     expect(codeOf(() => decodeLaunch(frame(hex('01 00 00000000 ffff'))))).toBe(MALFORMED);
   });
 
-  test.each(['ff', 'ce', 'c080', 'eda080', 'f4908080'])('is malformed if the working directory is %s', (path) => {
+  test.each(['ff', 'ce', 'c080', 'eda080', 'f4908080'])('fails to decode if the working directory is %s', (path) => {
     const size = `000${path.length / 2}`;
     expect(codeOf(() => decodeLaunch(frame(hex(`01 00 00000000 ${size} ${path} a9`))))).toBe(MALFORMED);
   });
@@ -95,11 +95,14 @@ describe('a launch', () => {
 });
 
 describe('a receipt', () => {
-  test.each([NaN, Infinity, -Infinity, 8.64e15 + 1])('is malformed with %d as its time, which is no date', (since) => {
-    expect(() => decodeReceipt(encodeReceipt({ ...receipt, since }))).toThrow('a receipt with a valid time');
-  });
+  test.each([NaN, Infinity, -Infinity, 8.64e15 + 1])(
+    'fails to decode with %d as its time, which is no date',
+    (since) => {
+      expect(() => decodeReceipt(encodeReceipt({ ...receipt, since }))).toThrow('a receipt with a valid time');
+    },
+  );
 
-  test('is encoded as kind, outcome, number, pid and time', () => {
+  test('consists of kind, outcome, number, pid and time', () => {
     expect(wire(encodeReceipt(receipt))).toBe(RECEIPT.toString('hex'));
     expect(decodeReceipt(frame(RECEIPT))).toStrictEqual(receipt);
   });
@@ -113,14 +116,14 @@ describe('a receipt', () => {
     expect(decodeReceipt(encodeReceipt({ ...receipt, outcome }))).toStrictEqual({ ...receipt, outcome });
   });
 
-  test('is malformed with any other outcome', () => {
+  test('fails to decode with any other outcome', () => {
     for (let code = 0; code < 256; code += 1) {
       const isKnown = code >= 1 && code <= 3;
       expect(codeOf(() => decodeReceipt(frame(changed(RECEIPT, 1, code))))).toBe(isKnown ? undefined : MALFORMED);
     }
   });
 
-  test('is malformed with any other length', () => {
+  test('fails to decode with any other length', () => {
     const long = Buffer.concat([RECEIPT, Buffer.of(0)]);
     for (let end = 1; end <= long.length; end += 1) {
       const code = codeOf(() => decodeReceipt(frame(long.subarray(0, end))));
@@ -138,12 +141,12 @@ describe('a refusal', () => {
     ['not-taken', 5],
     ['ERR_SINGLETON_LISTENER_FAILED', 6],
     ['ERR_SINGLETON_RELEASED', 7],
-  ] as const)('is encoded for %s as the byte %i', (reason, code) => {
+  ] as const)('encodes %s as the byte %i', (reason, code) => {
     expect(wire(encodeRefusal(reason))).toBe(`030${code}`);
     expect(decodeRefusal({ kind: 3, body: Uint8Array.of(code) })).toBe(reason);
   });
 
-  test('is malformed with any other byte, with none or with more than one', () => {
+  test('fails to decode with any other byte, with none or with more than one', () => {
     const bodies = [[0], ...Array.from({ length: 248 }, (_, index) => [8 + index]), [], [1, 1], [1, 0]];
     for (const body of bodies) {
       expect(codeOf(() => decodeRefusal({ kind: 3, body: Uint8Array.from(body) }))).toBe(MALFORMED);
@@ -152,14 +155,14 @@ describe('a refusal', () => {
 });
 
 describe('an exit status and a window update', () => {
-  test('are encoded as one byte, and as four bytes', () => {
+  test('consist of one byte, and of four bytes', () => {
     expect(wire(encodeExit(255))).toBe('05ff');
     expect(wire(encodeWindowUpdate(262_144))).toBe('0900040000');
     for (let code = 0; code < 256; code += 1) expect(decodeExit(encodeExit(code))).toBe(code);
     for (const bytes of [0, 1, 65_536, 0xffff_ffff]) expect(decodeWindowUpdate(encodeWindowUpdate(bytes))).toBe(bytes);
   });
 
-  test('are malformed with any other length', () => {
+  test('fail to decode with any other length', () => {
     for (let length = 0; length < 8; length += 1) {
       const body = new Uint8Array(length);
       expect(codeOf(() => decodeExit({ kind: 5, body }))).toBe(length === 1 ? undefined : MALFORMED);
@@ -176,26 +179,25 @@ const MESSAGES: [string, Buffer, (frame: Frame) => unknown][] = [
   ['a window update', hex('09 00010000'), decodeWindowUpdate],
 ];
 
-test.each(MESSAGES)(
-  'decoding %s with any byte changed returns a value or throws a SingletonError',
-  (_, bytes, decode) => {
+describe('every message', () => {
+  test.each(MESSAGES)('decodes to a value or throws a SingletonError with any byte changed: %s', (_, bytes, decode) => {
     for (const at of bytes.keys()) {
       for (let byte = 0; byte < 256; byte += 1) codeOf(() => decode(frame(changed(bytes, at, byte))));
     }
-  },
-);
+  });
 
-test.each(MESSAGES)(
-  'decoding %s returns the same when its frame arrives byte by byte after another',
-  (_, bytes, decode) => {
-    const decoder = frames.createDecoder({ maxMessageBytes: 64 });
-    const twice = Buffer.concat([frames.encode(frame(bytes)), frames.encode(frame(bytes))]);
-    const messages = Array.from(twice, (byte) => decoder.push(Uint8Array.of(byte)))
-      .flat()
-      .map(({ kind, body }) => ({ kind, body: Buffer.from(body) }));
-    expect(messages.map((message) => decode(message))).toEqual([decode(frame(bytes)), decode(frame(bytes))]);
-  },
-);
+  test.each(MESSAGES)(
+    'decodes to the same value when its frame arrives byte by byte after another: %s',
+    (_, bytes, decode) => {
+      const decoder = frames.createDecoder({ maxMessageBytes: 64 });
+      const twice = Buffer.concat([frames.encode(frame(bytes)), frames.encode(frame(bytes))]);
+      const messages = Array.from(twice, (byte) => decoder.push(Uint8Array.of(byte)))
+        .flat()
+        .map(({ kind, body }) => ({ kind, body: Buffer.from(body) }));
+      expect(messages.map((message) => decode(message))).toEqual([decode(frame(bytes)), decode(frame(bytes))]);
+    },
+  );
+});
 
 /** The message that a frame of these bytes, its kind first, carries: a view into more. */
 function frame(bytes: Buffer): Frame {

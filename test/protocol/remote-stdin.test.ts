@@ -1,6 +1,6 @@
 import { PassThrough, Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { describe, expect, it, test } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { RemoteStdin } from '../../src/protocol/remote-stdio.ts';
 import { StdinSender } from '../../src/protocol/stdin-sender.ts';
 
@@ -40,7 +40,7 @@ describe('RemoteStdin', () => {
   });
 });
 
-/** What is sent of a source, and how that fails. */
+/** A sender of the source, the lengths that it sends, and its failure. */
 function pump(source: Readable): {
   readonly input: StdinSender;
   readonly sent: number[];
@@ -61,116 +61,120 @@ function pump(source: Readable): {
 
 const FAILED = { name: 'SingletonError', code: 'ERR_SINGLETON_CONNECTION_FAILED' };
 
-test('StdinSender fails, and sends no end, for a source that was destroyed before', async () => {
-  const cause = new Error('disk');
-  const source = new PassThrough().on('error', nothing).destroy(cause);
-  const { input, sent, failed } = pump(source);
-  input.grant(10);
-  expect(await failed).toMatchObject({ ...FAILED, cause });
-  expect(sent).toEqual([]);
-});
+describe('StdinSender', () => {
+  it('fails, and sends no end, for a source that was destroyed before', async () => {
+    const cause = new Error('disk');
+    const source = new PassThrough().on('error', nothing).destroy(cause);
+    const { input, sent, failed } = pump(source);
+    input.grant(10);
+    expect(await failed).toMatchObject({ ...FAILED, cause });
+    expect(sent).toEqual([]);
+  });
 
-test('StdinSender fails for a source in object mode', async () => {
-  const { input, sent, failed } = pump(Readable.from([{ a: 1 }]));
-  input.grant(10);
-  expect(await failed).toMatchObject(FAILED);
-  expect(sent).toEqual([]);
-});
+  it('fails for a source in object mode', async () => {
+    const { input, sent, failed } = pump(Readable.from([{ a: 1 }]));
+    input.grant(10);
+    expect(await failed).toMatchObject(FAILED);
+    expect(sent).toEqual([]);
+  });
 
-test('StdinSender writes nothing to a connection that is full, whatever the credit', async () => {
-  const source = new Readable({ read: nothing });
-  const { input, sent } = pump(source);
-  input.grant(0xffff_ffff);
-  source.push(Buffer.alloc(1_000_000));
-  for (let turns = 0; turns < 5; turns += 1) await new Promise(setImmediate);
-  expect(sent).toEqual([65_536]);
-  expect(source.isPaused()).toBe(true);
-  input.end();
-  expect(source.readableLength).toBe(1_000_000 - 65_536);
-  for (const event of ['data', 'end', 'close', 'error']) expect(source.listenerCount(event)).toBe(0);
-});
+  it('writes nothing to a connection that is full, whatever the credit', async () => {
+    const source = new Readable({ read: nothing });
+    const { input, sent } = pump(source);
+    input.grant(0xffff_ffff);
+    source.push(Buffer.alloc(1_000_000));
+    for (let turns = 0; turns < 5; turns += 1) await new Promise(setImmediate);
+    expect(sent).toEqual([65_536]);
+    expect(source.isPaused()).toBe(true);
+    input.end();
+    expect(source.readableLength).toBe(1_000_000 - 65_536);
+    for (const event of ['data', 'end', 'close', 'error']) expect(source.listenerCount(event)).toBe(0);
+  });
 
-test('StdinSender fails for a source that other code resumes, instead of losing or buffering its bytes', async () => {
-  const source = new Readable({ read: nothing });
-  const { input, sent, failed } = pump(source);
-  input.grant(1);
-  source.push('ab');
-  await new Promise(setImmediate);
-  expect(source.isPaused()).toBe(true);
-  source.resume();
-  source.push('cd');
-  expect(await failed).toMatchObject(FAILED);
-  expect(sent).toEqual([1]);
-});
+  it('fails for a source that other code resumes, instead of losing or buffering its bytes', async () => {
+    const source = new Readable({ read: nothing });
+    const { input, sent, failed } = pump(source);
+    input.grant(1);
+    source.push('ab');
+    await new Promise(setImmediate);
+    expect(source.isPaused()).toBe(true);
+    source.resume();
+    source.push('cd');
+    expect(await failed).toMatchObject(FAILED);
+    expect(sent).toEqual([1]);
+  });
 
-test('StdinSender fails for a source that already has a reader', async () => {
-  const source = new Readable({ read: nothing }).on('data', nothing);
-  const { input, sent, failed } = pump(source);
-  input.grant(1);
-  source.push('ab');
-  expect(await failed).toMatchObject(FAILED);
-  expect(sent).toEqual([]);
-  input.end();
-  expect(source.isPaused()).toBe(false);
+  it('fails for a source that already has a reader', async () => {
+    const source = new Readable({ read: nothing }).on('data', nothing);
+    const { input, sent, failed } = pump(source);
+    input.grant(1);
+    source.push('ab');
+    expect(await failed).toMatchObject(FAILED);
+    expect(sent).toEqual([]);
+    input.end();
+    expect(source.isPaused()).toBe(false);
+  });
 });
 
 const BYTES = Buffer.from('\u{1f680} é \0 text');
 
-test.each(['utf8', 'utf16le', 'latin1', 'hex', 'base64'] as const)(
-  'StdinSender sends the bytes of a source with the encoding %s',
-  async (encoding) => {
-    const source = new PassThrough().setEncoding(encoding);
-    const sent: Uint8Array[] = [];
-    const ended = new Promise<void>((resolve, reject) => {
-      const send = (bytes: Uint8Array, done: () => void): void => {
-        sent.push(bytes);
-        done();
-        if (bytes.length === 0) resolve();
-      };
-      new StdinSender(() => source, send, reject).grant(1000);
-    });
-    for (const byte of BYTES) source.write(Uint8Array.of(byte));
-    source.end();
-    await ended;
-    expect(Buffer.concat(sent)).toEqual(BYTES);
-  },
-);
+describe('StdinSender, for a source with an encoding or another reader', () => {
+  it.each(['utf8', 'utf16le', 'latin1', 'hex', 'base64'] as const)(
+    'sends the bytes of a source with the encoding %s',
+    async (encoding) => {
+      const source = new PassThrough().setEncoding(encoding);
+      const sent: Uint8Array[] = [];
+      const ended = new Promise<void>((resolve, reject) => {
+        const send = (bytes: Uint8Array, done: () => void): void => {
+          sent.push(bytes);
+          done();
+          if (bytes.length === 0) resolve();
+        };
+        new StdinSender(() => source, send, reject).grant(1000);
+      });
+      for (const byte of BYTES) source.write(Uint8Array.of(byte));
+      source.end();
+      await ended;
+      expect(Buffer.concat(sent)).toEqual(BYTES);
+    },
+  );
 
-test('StdinSender returns unsent text to a source with an encoding', async () => {
-  const source = new PassThrough().setEncoding('hex');
-  const { input, sent } = pump(source);
-  input.grant(2);
-  source.write('abcd');
-  await new Promise(setImmediate);
-  input.end();
-  expect([sent, source.read()]).toEqual([[2], Buffer.from('cd').toString('hex')]);
-});
+  it('returns unsent text to a source with an encoding', async () => {
+    const source = new PassThrough().setEncoding('hex');
+    const { input, sent } = pump(source);
+    input.grant(2);
+    source.write('abcd');
+    await new Promise(setImmediate);
+    input.end();
+    expect([sent, source.read()]).toEqual([[2], Buffer.from('cd').toString('hex')]);
+  });
 
-test.each(['before', 'after'])('StdinSender fails for a source that gets a listener of "readable" %s', async (when) => {
-  const source = new PassThrough();
-  const { input, sent, failed } = pump(source);
-  if (when === 'before') source.on('readable', nothing);
-  input.grant(10);
-  source.on('readable', nothing);
-  source.write('ab');
-  expect(await failed).toMatchObject(FAILED);
-  expect(sent).toEqual([]);
-  input.end();
-  expect(source.listenerCount('newListener')).toBe(0);
-});
+  it.each(['before', 'after'])('fails for a source that gets a listener of "readable" %s', async (when) => {
+    const source = new PassThrough();
+    const { input, sent, failed } = pump(source);
+    if (when === 'before') source.on('readable', nothing);
+    input.grant(10);
+    source.on('readable', nothing);
+    source.write('ab');
+    expect(await failed).toMatchObject(FAILED);
+    expect(sent).toEqual([]);
+    input.end();
+    expect(source.listenerCount('newListener')).toBe(0);
+  });
 
-test('StdinSender returns unsent bytes to the source', async () => {
-  const source = new Readable({ read: nothing });
-  const { input, sent } = pump(source);
-  input.grant(2);
-  source.push('abcdef');
-  await new Promise(setImmediate);
-  const chunks: string[] = [];
-  source.on('data', (chunk) => chunks.push(String(chunk)));
-  input.end();
-  input.grant(100);
-  source.push('ghi');
-  await new Promise(setImmediate);
-  expect(sent).toEqual([2]);
-  expect(chunks.join('')).toBe('cdefghi');
+  it('returns unsent bytes to the source', async () => {
+    const source = new Readable({ read: nothing });
+    const { input, sent } = pump(source);
+    input.grant(2);
+    source.push('abcdef');
+    await new Promise(setImmediate);
+    const chunks: string[] = [];
+    source.on('data', (chunk) => chunks.push(String(chunk)));
+    input.end();
+    input.grant(100);
+    source.push('ghi');
+    await new Promise(setImmediate);
+    expect(sent).toEqual([2]);
+    expect(chunks.join('')).toBe('cdefghi');
+  });
 });

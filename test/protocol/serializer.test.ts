@@ -12,7 +12,7 @@ describe('serialize', () => {
     expect(serializing(runInNewContext('new Uint8Array([1, 2])'))()).toStrictEqual(new Uint8Array([1, 2]));
   });
 
-  it.each(['length', 'byteLength', 'byteOffset'])('returns no more than the bytes have, whatever their "%s"', (key) => {
+  it.each(['length', 'byteLength', 'byteOffset'])('returns only bytes of the value, whatever its "%s"', (key) => {
     const result = Object.defineProperty(Buffer.of(1, 2), key, { value: 100_000 });
     expect(serializing(result)()).toStrictEqual(new Uint8Array([1, 2]));
   });

@@ -9,7 +9,7 @@ import { socketFolder } from '../helpers/socket-folder.ts';
 describe.runIf(process.platform === 'linux')('KernelMutex on Linux', () => {
   const mutex = kernelMutex('linux');
 
-  test('is held by one holder at a time for one path', async () => {
+  test('excludes a second holder for one path, until it is unlocked', async () => {
     const path = join(socketFolder(), 'socket');
     const release = await mutex.tryLock(path);
     expect(release).toBeDefined();
@@ -23,7 +23,7 @@ describe.runIf(process.platform === 'linux')('KernelMutex on Linux', () => {
     again?.();
   });
 
-  test('is the same for two paths of one directory', async () => {
+  test('excludes a second holder for another path to the same directory', async () => {
     const directory = socketFolder();
     const link = join(socketFolder(), 'link');
     symlinkSync(directory, link);
@@ -32,11 +32,11 @@ describe.runIf(process.platform === 'linux')('KernelMutex on Linux', () => {
     release?.();
   });
 
-  test('has a name of 107 bytes and one of 106, because no length is the same name on all runtimes', async () => {
+  test('binds a name of 107 bytes and one of 106, because no length is the same name on all runtimes', async () => {
     expect(await lengthsOf(mutex, join(socketFolder(), 'socket'))).toEqual([106, 107]);
   });
 
-  test('has a name in common with Bun, which accepts 106 bytes at most', async () => {
+  test('binds a name in common with Bun, which accepts 106 bytes at most', async () => {
     vi.stubGlobal('process', { ...process, versions: { ...process.versions, bun: '1' } });
     vi.resetModules();
     onTestFinished(() => void vi.unstubAllGlobals());
@@ -52,7 +52,7 @@ describe.runIf(process.platform === 'linux')('KernelMutex on Linux', () => {
     }
   });
 
-  test('is unlocked by the kernel when its process is killed', async () => {
+  test('unlocks when the process of its holder is killed', async () => {
     const path = join(socketFolder(), 'socket');
     const release = await mutex.tryLock(path);
     const name = JSON.stringify(`\0${namesOf(path).find((each) => !each.endsWith('@'))}`);
@@ -72,7 +72,7 @@ describe.runIf(process.platform === 'linux')('KernelMutex on Linux', () => {
 describe.skipIf(process.platform === 'win32')('KernelMutex on macOS and the BSDs', () => {
   const mutex = kernelMutex('darwin');
 
-  test('is held by a host, in an empty file of this user beside the socket', async () => {
+  test('creates an empty file of this user beside the socket, which a host keeps locked', async () => {
     expect(mutex.heldForProcessLifetime).toBe(true);
     const path = join(socketFolder(), 'socket');
     const release = await mutex.tryLock(path);
@@ -90,10 +90,12 @@ describe.skipIf(process.platform === 'win32')('KernelMutex on macOS and the BSDs
   });
 });
 
-test('pipe() on a system without a mutex removes nothing and reports what to do', async () => {
-  await expect(kernelMutex('aix').tryLock('/run/app.sock')).rejects.toMatchObject({
-    code: 'ERR_SINGLETON_ENDPOINT_UNAVAILABLE',
-    message: expect.stringMatching(/\/run\/app\.sock exists.*Remove the file if no host is running/),
+describe('KernelMutex on other systems', () => {
+  test('removes nothing and reports what to do', async () => {
+    await expect(kernelMutex('aix').tryLock('/run/app.sock')).rejects.toMatchObject({
+      code: 'ERR_SINGLETON_ENDPOINT_UNAVAILABLE',
+      message: expect.stringMatching(/\/run\/app\.sock exists.*Remove the file if no host is running/),
+    });
   });
 });
 

@@ -62,7 +62,7 @@ describe('memory()', () => {
 });
 
 describe('freeze()', () => {
-  test('queues connections, which the host accepts with their bytes after thaw()', async () => {
+  test('queues connections, which the host accepts with their bytes after unfreeze()', async () => {
     const { network, accepted, nextAccepted } = await hosted();
     network.freeze('a');
     const arrival = nextAccepted();
@@ -87,7 +87,7 @@ describe('freeze()', () => {
     expect(String(await readAll(client))).toBe('late');
   });
 
-  test('makes connects wait when the queue is full, until they are aborted', async () => {
+  test('lets connects wait when the queue is full, until they are aborted', async () => {
     const { network } = await hosted();
     network.freeze('a');
     for (let count = 0; count < 511; count++) await open(network.transport('a'));
@@ -139,35 +139,39 @@ describe('crash()', () => {
   });
 });
 
-test('steal() calls onLost once, and the next host can bind the endpoint', async () => {
-  const network = memory();
-  const onLost = vi.fn<() => void>();
-  const { listener } = await listen(network.transport('a'), { onLost });
-  network.steal('a');
-  expect(onLost).toHaveBeenCalledOnce();
-  const next = await listen(network.transport('a'));
-  await listener.close();
-  const accepted = next.nextAccepted();
-  await open(network.transport('a'));
-  await accepted;
+describe('steal()', () => {
+  test('calls onLost once, and the next host can bind the endpoint', async () => {
+    const network = memory();
+    const onLost = vi.fn<() => void>();
+    const { listener } = await listen(network.transport('a'), { onLost });
+    network.steal('a');
+    expect(onLost).toHaveBeenCalledOnce();
+    const next = await listen(network.transport('a'));
+    await listener.close();
+    const accepted = next.nextAccepted();
+    await open(network.transport('a'));
+    await accepted;
+  });
 });
 
-test.each([0, 3, 6])('cutNext() resets the next connection after %d bytes, and not the one after it', async (bytes) => {
-  const { network, nextAccepted } = await hosted();
-  network.cutNext('a', bytes);
-  const arrival = nextAccepted();
-  const client = await open(network.transport('a'));
-  const host = await arrival;
-  const chunks: Buffer[] = [];
-  host.on('data', (chunk: Buffer) => chunks.push(chunk));
-  const over = Promise.all([closed(client), closed(host)]);
-  client.write('seven b');
-  await over;
-  expect(Buffer.concat(chunks)).toHaveLength(bytes);
-  expect(client.errored).toMatchObject({ code: 'ECONNRESET' });
-  const next = nextAccepted();
-  (await open(network.transport('a'))).end('seven b');
-  expect(String(await readAll(await next))).toBe('seven b');
+describe('cutNext()', () => {
+  test.each([0, 3, 6])('resets the next connection after %d bytes, and not the one after it', async (bytes) => {
+    const { network, nextAccepted } = await hosted();
+    network.cutNext('a', bytes);
+    const arrival = nextAccepted();
+    const client = await open(network.transport('a'));
+    const host = await arrival;
+    const chunks: Buffer[] = [];
+    host.on('data', (chunk: Buffer) => chunks.push(chunk));
+    const over = Promise.all([closed(client), closed(host)]);
+    client.write('seven b');
+    await over;
+    expect(Buffer.concat(chunks)).toHaveLength(bytes);
+    expect(client.errored).toMatchObject({ code: 'ECONNRESET' });
+    const next = nextAccepted();
+    (await open(network.transport('a'))).end('seven b');
+    expect(String(await readAll(await next))).toBe('seven b');
+  });
 });
 
 const invalid = expect.objectContaining({ code: 'ERR_SINGLETON_INVALID_OPTION' });

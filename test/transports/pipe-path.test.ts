@@ -9,7 +9,7 @@ const invalid = expect.objectContaining({ name: 'SingletonError', code: 'ERR_SIN
 describe('pipe({ name })', () => {
   const name = 'com.acme.editor';
 
-  test('is in a directory of the user in /tmp on all systems but Windows', () => {
+  test('uses a directory of the user in /tmp on all systems but Windows', () => {
     for (const platform of ['linux', 'darwin', 'freebsd', 'android'] as const) {
       expect(resolvePath({ name }, { ...linux, platform })).toEqual({
         kind: 'socket-file',
@@ -19,7 +19,7 @@ describe('pipe({ name })', () => {
     }
   });
 
-  test('is in a directory of the user in the directory that is given', () => {
+  test('uses a directory of the user in the directory that is given', () => {
     const path = '/run/user/1000/com.acme.editor-1000';
     expect(resolvePath({ name, directory: '/run/user/1000/' }, linux)).toEqual({
       kind: 'socket-file',
@@ -34,7 +34,7 @@ describe('pipe({ name })', () => {
     expect(() => resolvePath(untyped({ name, directory: wrong }), linux)).toThrow(invalid);
   });
 
-  test('is a named pipe of the user on Windows', () => {
+  test('uses a named pipe of the user on Windows', () => {
     expect(resolvePath({ name }, windows)).toEqual({
       kind: 'named-pipe',
       path: String.raw`\\.\pipe\com.acme.editor-alice`,
@@ -58,7 +58,7 @@ describe('pipe({ name })', () => {
 });
 
 describe('pipe({ path })', () => {
-  test('is used unchanged, in a directory where no other user may write', () => {
+  test('keeps the path unchanged, and forbids a directory where another user may write', () => {
     expect(resolvePath({ path: '/srv/app//x/../app.sock' }, linux)).toEqual({
       kind: 'socket-file',
       path: '/srv/app/app.sock',
@@ -66,7 +66,7 @@ describe('pipe({ path })', () => {
     });
   });
 
-  test('is the name of a pipe on Windows', () => {
+  test('accepts only the name of a pipe on Windows', () => {
     const path = String.raw`\\.\pipe\my-app`;
     expect(resolvePath({ path }, windows)).toEqual({ kind: 'named-pipe', path });
     expect(() => resolvePath({ path: String.raw`C:\my-app` }, windows)).toThrow(invalid);
@@ -76,8 +76,8 @@ describe('pipe({ path })', () => {
     expect(() => resolvePath(untyped({ path: wrong }), linux)).toThrow(invalid);
   });
 
-  // A suffix of 15 bytes is added to it, and the system takes 103.
-  test.each([88, 89, 103, 104, 108, 109])('is accepted up to 88 bytes, whatever its characters: %d bytes', (bytes) => {
+  // A suffix of 15 bytes is added to it, and the system accepts 103.
+  test.each([88, 89, 103, 104, 108, 109])('accepts up to 88 bytes, whatever the characters: %d bytes', (bytes) => {
     const paths = [
       `/${'a'.repeat(bytes - 1)}`,
       `/${'ü'.repeat((bytes - 2) / 2)}`.padEnd(bytes - Math.floor((bytes - 2) / 2), 'a'),
@@ -94,12 +94,14 @@ describe('pipe({ path })', () => {
   });
 });
 
-test('pipe() refuses a path together with a name or a directory, and neither of them', () => {
-  expect(() => pipe(untyped({ directory: '/a', path: '/b' }))).toThrow(invalid);
-  expect(() => pipe(untyped({ directory: '/a' }))).toThrow(invalid);
-  expect(() => pipe(untyped({ name: 'a', path: '/b' }))).toThrow(invalid);
-  expect(() => pipe(untyped({}))).toThrow(invalid);
-  expect(() => pipe(untyped(undefined))).toThrow(invalid);
+describe('pipe()', () => {
+  test('refuses a path together with a name or a directory, and neither of them', () => {
+    expect(() => pipe(untyped({ directory: '/a', path: '/b' }))).toThrow(invalid);
+    expect(() => pipe(untyped({ directory: '/a' }))).toThrow(invalid);
+    expect(() => pipe(untyped({ name: 'a', path: '/b' }))).toThrow(invalid);
+    expect(() => pipe(untyped({}))).toThrow(invalid);
+    expect(() => pipe(untyped(undefined))).toThrow(invalid);
+  });
 });
 
 /** `any`: what a caller without types may pass. */

@@ -17,14 +17,14 @@ vi.mock('node:fs', async (importOriginal) => {
 const remedyOfName = 'Set the option "directory" of pipe() to a directory of your own, or use tcp() with a port.';
 const remedyOfPath = 'Choose a path in another directory of your own, or use tcp() with a port.';
 
-describe.skipIf(process.platform === 'win32')('pipe() explains', () => {
+describe.skipIf(process.platform === 'win32')('pipe()', () => {
   it.each([
     ['linkSync', 'EACCES', 'hard links are not possible there: Android forbids them'],
     ['linkSync', 'EPERM', 'hard links are not possible there'],
     ['chmodSync', 'EPERM', 'the system does not allow it'],
     ['mkdtempSync', 'EACCES', 'the system does not allow it'],
     ['mkdtempSync', 'EROFS', 'the file system is read-only'],
-  ] as const)('%s: %s', async (call, code, reason) => {
+  ] as const)('explains the error of %s: %s', async (call, code, reason) => {
     const directory = socketFolder();
     for (const [transport, remedy] of [
       [pipe({ name: 'app', directory }), remedyOfName],
@@ -37,24 +37,27 @@ describe.skipIf(process.platform === 'win32')('pipe() explains', () => {
         message: expect.stringMatching(new RegExp(`${transport.endpoint}.*${reason}.*${escape(remedy)}`)),
         cause: { code },
       });
-      // Nothing of the attempt stays.
+      // The attempt leaves nothing.
       await (await listen(transport)).listener.close();
     }
     expect(fs.readdirSync(directory)).toEqual([`app-${process.geteuid?.()}`]);
   });
 
-  it.each(['EROFS', 'EACCES', 'ENOENT', 'ENOSPC'])('%s: the directory of a name cannot be created', async (code) => {
-    failOnce('mkdirSync', code);
-    const transport = pipe({ name: 'app', directory: socketFolder() });
-    await expect(transport.listen(unexpected, options())).rejects.toMatchObject({
-      name: 'SingletonError',
-      code: 'ERR_SINGLETON_ENDPOINT_UNAVAILABLE',
-      message: expect.stringMatching(new RegExp(`It cannot be created \\(${code}.*${escape(remedyOfName)}`)),
-      cause: { code },
-    });
-  });
+  it.each(['EROFS', 'EACCES', 'ENOENT', 'ENOSPC'])(
+    'explains %s when the directory of a name cannot be created',
+    async (code) => {
+      failOnce('mkdirSync', code);
+      const transport = pipe({ name: 'app', directory: socketFolder() });
+      await expect(transport.listen(unexpected, options())).rejects.toMatchObject({
+        name: 'SingletonError',
+        code: 'ERR_SINGLETON_ENDPOINT_UNAVAILABLE',
+        message: expect.stringMatching(new RegExp(`It cannot be created \\(${code}.*${escape(remedyOfName)}`)),
+        cause: { code },
+      });
+    },
+  );
 
-  it('a directory of a name that does not exist', async () => {
+  it('explains that the directory for a name does not exist', async () => {
     const transport = pipe({ name: 'app', directory: join(socketFolder(), 'missing') });
     expect(await transport.connect({ signal: never() })).toBeUndefined();
     await expect(transport.listen(unexpected, options())).rejects.toMatchObject({
@@ -63,13 +66,13 @@ describe.skipIf(process.platform === 'win32')('pipe() explains', () => {
     });
   });
 
-  it('ELOOP: a circle of symbolic links, to host and client', async () => {
+  it('explains ELOOP to host and client for a circle of symbolic links', async () => {
     const folder = socketFolder();
     fs.symlinkSync('loop', join(folder, 'loop'));
     await expectRejected(join(folder, 'loop', 'directory', 'socket'), 'ELOOP');
   });
 
-  it('EACCES: a directory that this user may not search, to host and client', async () => {
+  it('explains EACCES to host and client for a directory that this user may not search', async () => {
     const folder = socketFolder();
     fs.mkdirSync(join(folder, 'directory'));
     fs.chmodSync(folder, 0o600);
@@ -78,7 +81,7 @@ describe.skipIf(process.platform === 'win32')('pipe() explains', () => {
     await expectRejected(join(folder, 'directory', 'socket'), 'EACCES');
   });
 
-  it('EACCES: a socket directory that its owner may not search', async () => {
+  it('explains EACCES for a socket directory that its owner may not search', async () => {
     const folder = folderOfNobody();
     fs.chmodSync(folder, 0o600);
     onTestFinished(() => fs.chmodSync(folder, 0o700));
@@ -86,7 +89,7 @@ describe.skipIf(process.platform === 'win32')('pipe() explains', () => {
     await expectRejected(join(folder, 'socket'), 'EACCES');
   });
 
-  it('EACCES: a socket to which its owner may not write', async () => {
+  it('explains EACCES for a socket to which its owner may not write', async () => {
     const path = join(folderOfNobody(), 'socket');
     becomeNobody();
     await listen(pipe({ path }));

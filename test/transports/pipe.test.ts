@@ -31,19 +31,19 @@ if (!isRoot) console.warn('NOT TESTED, for want of root: sockets and directories
 const capabilities = { reset: true, resources: { listener: 'PipeWrap', connection: 'PipeWrap' } };
 
 describe('pipe()', () => {
-  testTransport({ create: () => twoAt(freshPath()), capabilities });
+  testTransport({ create: () => pairAt(freshPath()), capabilities });
 });
 
 describe('pipe() with a named pipe', () => {
-  testTransport({ create: twoThatAreFreed, capabilities });
+  testTransport({ create: namedPipePair, capabilities });
 });
 
 describe.skipIf(isWindows)('pipe() with a Unix socket', () => {
-  describe('whose host holds the mutex', () => {
-    testTransport({ create: twoThatHoldOn, capabilities });
+  describe('when its host holds the mutex', () => {
+    testTransport({ create: lockedPair, capabilities });
 
-    test('is removed when its host has gone, and not while the mutex is held', async () => {
-      const [transport] = twoThatHoldOn();
+    test('removes a stale socket when the mutex is free, and not while it is held', async () => {
+      const [transport] = lockedPair();
       const path = transport.endpoint.replace('unix://', '');
       await createStaleSocket(path);
       const release = await kernelMutex(process.platform).tryLock(path);
@@ -53,7 +53,7 @@ describe.skipIf(isWindows)('pipe() with a Unix socket', () => {
     });
   });
 
-  test('can be used by no other user, and leaves no file', async () => {
+  test('excludes other users, and leaves no file', async () => {
     const path = freshPath();
     const { listener } = await listen(pipe({ path }));
     expect(lstatSync(path).mode & 0o777).toBe(0o600);
@@ -62,7 +62,7 @@ describe.skipIf(isWindows)('pipe() with a Unix socket', () => {
     expect(readdirSync(join(path, '..'))).toEqual([]);
   });
 
-  test('distinguishes a client that has gone from one that has ended', async () => {
+  test('distinguishes a client that has disconnected from one that has ended', async () => {
     const path = freshPath();
     const { nextAccepted } = await listen(pipe({ path }));
     for (const isPeerGone of [false, true]) {
@@ -79,8 +79,8 @@ describe.skipIf(isWindows)('pipe() with a Unix socket', () => {
     }
   });
 
-  describe('left by a crashed host', () => {
-    test('is removed by listen(), and leaves no file', async () => {
+  describe('after a host has crashed', () => {
+    test('removes its socket in listen(), and leaves no file', async () => {
       const path = freshPath();
       await createStaleSocket(path);
       const { listener } = await listen(pipe({ path }));
@@ -92,7 +92,7 @@ describe.skipIf(isWindows)('pipe() with a Unix socket', () => {
       expect(readdirSync(join(path, '..'))).toEqual([]);
     });
 
-    test('counts as taken for a launch that connects, until it finds no host', async () => {
+    test('reports the endpoint as in use with skipProbe, until connect() finds no host', async () => {
       const path = freshPath();
       await createStaleSocket(path);
       const transport = pipe({ path });
@@ -101,17 +101,17 @@ describe.skipIf(isWindows)('pipe() with a Unix socket', () => {
       await listen(transport, { skipProbe: true });
     });
 
-    test('is bound by one of many', async () => {
+    test('binds one of many listeners', async () => {
       const path = freshPath();
       await createStaleSocket(path);
-      const tries = Array.from({ length: 10 }, () => pipe({ path }).listen(leave, options()));
-      const got = (await Promise.all(tries)).filter((listener) => listener !== undefined);
+      const attempts = Array.from({ length: 10 }, () => pipe({ path }).listen(destroy, options()));
+      const bound = (await Promise.all(attempts)).filter((listener) => listener !== undefined);
       expect(readdirSync(join(path, '..'))).toEqual(['socket']);
-      for (const listener of got) await listener.close();
-      expect(got).toHaveLength(1);
+      for (const listener of bound) await listener.close();
+      expect(bound).toHaveLength(1);
     });
 
-    test.runIf(isLinux)('is left to the holder of the mutex', async () => {
+    test.runIf(isLinux)('leaves the socket to the holder of the mutex', async () => {
       const path = freshPath();
       await createStaleSocket(path);
       const release = await kernelMutex('linux').tryLock(path);
@@ -121,7 +121,7 @@ describe.skipIf(isWindows)('pipe() with a Unix socket', () => {
       await listen(pipe({ path }));
     });
 
-    test('is removed with the temporary directories of dead launches, and nothing else', async () => {
+    test('removes the socket with the temporary directories of dead launches, and nothing else', async () => {
       const path = freshPath();
       const [dead, alive] = [spawnSync(process.execPath, ['--version']).pid, process.pid].map((pid) =>
         pid.toString(36),
@@ -149,18 +149,18 @@ describe.skipIf(isWindows)('pipe() with a Unix socket', () => {
     });
   });
 
-  describe('is refused and not removed when', () => {
-    /** Each makes what is wrong, and returns what must stay. */
-    const wrongs: Record<string, (path: string) => string | Promise<string>> = {
-      'a regular file is at the path': (path) => (writeFileSync(path, 'precious'), path),
-      'a directory is at the path': (path) => (mkdirSync(path), path),
-      'a symbolic link to a stale socket is at the path': async (path) => {
+  describe('when the endpoint is unsafe', () => {
+    /** Each prepares an unsafe endpoint, and returns the file that must remain. */
+    const unsafePaths: Record<string, (path: string) => string | Promise<string>> = {
+      'there is a regular file': (path) => (writeFileSync(path, 'precious'), path),
+      'there is a directory': (path) => (mkdirSync(path), path),
+      'there is a symbolic link to a stale socket': async (path) => {
         await createStaleSocket(`${path}.target`);
         symlinkSync(`${path}.target`, path);
         return path;
       },
-      'a dangling symbolic link is at the path': (path) => (symlinkSync('nowhere', path), path),
-      'everybody may write to the directory': async (path) => {
+      'there is a dangling symbolic link': (path) => (symlinkSync('nowhere', path), path),
+      'all users may write to the directory': async (path) => {
         await createStaleSocket(path);
         chmodSync(join(path, '..'), 0o777);
         return path;
@@ -174,12 +174,12 @@ describe.skipIf(isWindows)('pipe() with a Unix socket', () => {
         return path;
       },
       ...(isRoot && {
-        'a socket of another user is at the path': async (path: string) => {
+        'there is a socket of another user': async (path: string) => {
           await createStaleSocket(path);
           chownSync(path, 65_534, 65_534);
           return path;
         },
-        'the directory is that of another user': async (path: string) => {
+        'the directory belongs to another user': async (path: string) => {
           await createStaleSocket(path);
           chownSync(join(path, '..'), 65_534, 65_534);
           return path;
@@ -187,7 +187,7 @@ describe.skipIf(isWindows)('pipe() with a Unix socket', () => {
       }),
     };
 
-    test.each(Object.entries(wrongs))('%s', async (_, make) => {
+    test.each(Object.entries(unsafePaths))('refuses it and removes nothing if %s', async (_, make) => {
       const path = freshPath();
       const kept = await make(path);
       const before = lstatSync(kept);
@@ -197,7 +197,7 @@ describe.skipIf(isWindows)('pipe() with a Unix socket', () => {
       expect(lstatSync(kept)).toMatchObject({ ino: before.ino, mode: before.mode, uid: before.uid });
     });
 
-    test('the directory is a symbolic link, and the error says so', async () => {
+    test('reports that the directory is a symbolic link', async () => {
       const link = join(socketFolder(), 'link');
       symlinkSync(socketFolder(), link);
       await expect(pipe({ path: join(link, 'socket') }).listen(unexpected, options())).rejects.toThrow(
@@ -205,7 +205,7 @@ describe.skipIf(isWindows)('pipe() with a Unix socket', () => {
       );
     });
 
-    test('there is no directory, and connect() finds no host', async () => {
+    test('refuses to listen without the directory, and finds no host', async () => {
       const path = join(socketFolder(), 'missing', 'socket');
       expect(await pipe({ path }).connect({ signal: never() })).toBeUndefined();
       await expect(pipe({ path }).listen(unexpected, options())).rejects.toMatchObject({
@@ -215,8 +215,8 @@ describe.skipIf(isWindows)('pipe() with a Unix socket', () => {
     });
   });
 
-  describe('is lost', () => {
-    test('when it is replaced, and close() does not remove the successor', async () => {
+  describe('when its socket is replaced', () => {
+    test('calls onLost, and close() does not remove the successor', async () => {
       const path = freshPath();
       const onLost = vi.fn<() => void>();
       const { listener } = await listen(pipe({ path }), { onLost });
@@ -255,23 +255,23 @@ describe.skipIf(isWindows)('pipe({ name })', () => {
     expect(readdirSync(join(directory, own))).toEqual(['socket']);
   });
 
-  describe('rejects, for host and client, when another user', () => {
-    const squats: Record<string, (own: string) => void> = {
-      'can read its directory': (own) => mkdirSync(own, { mode: 0o755 }),
-      'has made it a symbolic link': (own) => symlinkSync(socketFolder(), own),
-      'has made it a file': (own) => writeFileSync(own, ''),
+  describe('when another user has prepared its directory', () => {
+    const unsafe: Record<string, (own: string) => void> = {
+      'other users can read the directory': (own) => mkdirSync(own, { mode: 0o755 }),
+      'it is a symbolic link': (own) => symlinkSync(socketFolder(), own),
+      'it is a file': (own) => writeFileSync(own, ''),
       ...(isRoot && {
-        'has created it': (own: string) => {
+        'it belongs to another user': (own: string) => {
           mkdirSync(own, { mode: 0o700 });
           chownSync(own, 65_534, 65_534);
         },
       }),
     };
 
-    test.each(Object.entries(squats))('%s', async (_, squat) => {
+    test.each(Object.entries(unsafe))('rejects for host and client if %s', async (_, prepare) => {
       const directory = socketFolder();
       const own = join(directory, `com.acme.editor-${process.geteuid?.()}`);
-      squat(own);
+      prepare(own);
       const before = lstatSync(own);
       const transport = pipe({ name: 'com.acme.editor', directory });
       const rejected = {
@@ -289,22 +289,22 @@ function freshPath(): string {
   return isWindows ? String.raw`\\.\pipe\socket-singleton-` + process.hrtime.bigint() : join(socketFolder(), 'socket');
 }
 
-function twoAt(path: string): [Transport, Transport] {
+function pairAt(path: string): [Transport, Transport] {
   return [pipe({ path }), pipe({ path })];
 }
 
-function twoThatAreFreed(): [Transport, Transport] {
+function namedPipePair(): [Transport, Transport] {
   const path = freshPath();
   return [namedPipe(path), namedPipe(path)];
 }
 
-/** As on systems on which a busy host looks like a dead one. */
-function twoThatHoldOn(): [Transport, Transport] {
+/** As on systems on which a busy host cannot be told from a dead one. */
+function lockedPair(): [Transport, Transport] {
   const path = freshPath();
   const directory = { path: join(path, '..'), uid: process.geteuid?.(), forbidden: 0o022, isOurs: false };
   const mutex = { ...kernelMutex(process.platform), heldForProcessLifetime: true };
-  const where = { kind: 'socket-file', path, directory } as const;
-  return [unixSocket(where, mutex), unixSocket(where, mutex)];
+  const location = { kind: 'socket-file', path, directory } as const;
+  return [unixSocket(location, mutex), unixSocket(location, mutex)];
 }
 
 /** Puts the socket of another program at the path, which has a file at any time. */
@@ -317,6 +317,6 @@ async function replaceSocket(path: string): Promise<Stats> {
 }
 
 /** Closes a probe at once. */
-function leave(probe: { destroy(): unknown }): void {
+function destroy(probe: { destroy(): unknown }): void {
   probe.destroy();
 }

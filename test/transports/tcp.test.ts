@@ -47,10 +47,10 @@ vi.mock('node:net', async (importActual) => {
 const capabilities = { reset: true, resources: { listener: 'TCPServerWrap', connection: 'TCPSocketWrap' } };
 
 describe.each(['127.0.0.1', '::1'])('tcp() at a free port of %s', (address) => {
-  testTransport({ create: () => twoAt(address), capabilities });
+  testTransport({ create: () => pairAt(address), capabilities });
 });
 
-describe('endpoint', () => {
+describe('tcp().endpoint', () => {
   test.each([
     [{}, 'tcp://127.0.0.1:1337'],
     [{ address: undefined, port: undefined }, 'tcp://127.0.0.1:1337'],
@@ -59,7 +59,7 @@ describe('endpoint', () => {
     [{ address: '::1', port: 21_337 }, 'tcp://[::1]:21337'],
     [{ address: '::ffff:127.0.0.1', port: 0 }, 'tcp://[::ffff:127.0.0.1]:0'],
     [{ address: 'localhost', port: 21_337 }, 'tcp://localhost:21337'],
-  ])('is, for %o, %s', (given, endpoint) => {
+  ])('equals, for %o, %s', (given, endpoint) => {
     expect(tcp(given).endpoint).toBe(endpoint);
   });
 
@@ -85,7 +85,7 @@ describe('endpoint', () => {
   });
 });
 
-describe('listen', () => {
+describe('tcp().listen', () => {
   test('rejects for an address that is not of this machine, and names it', async () => {
     // From the range for documentation: no machine has it, and nothing is sent.
     const error = await rejection(tcp({ address: '192.0.2.1', port: 0 }).listen(unexpected, options()));
@@ -144,9 +144,9 @@ describe('listen', () => {
   });
 });
 
-describe('connect', () => {
+describe('tcp().connect', () => {
   test('resolves to undefined for a socket that connects to itself, and closes it', async () => {
-    const [transport] = await twoAt('127.0.0.1');
+    const [transport] = await pairAt('127.0.0.1');
     system.localPort = portOf(transport.endpoint);
     onTestFinished(() => void delete system.localPort);
     const connection = transport.connect({ signal: never() });
@@ -161,7 +161,7 @@ describe('connect', () => {
 
   test('rejects with its cause for any other error of the system', async () => {
     const { listener } = await listen(tcp({ port: 0 }));
-    const [transport] = await twoAt('127.0.0.1');
+    const [transport] = await pairAt('127.0.0.1');
     // Another socket has it.
     system.localPort = portOf(listener.endpoint);
     onTestFinished(() => void delete system.localPort);
@@ -182,7 +182,7 @@ describe('connect', () => {
 });
 
 /** Two transports to a port that was free a moment ago. */
-async function twoAt(address: string): Promise<readonly [Transport, Transport]> {
+async function pairAt(address: string): Promise<readonly [Transport, Transport]> {
   const { listener } = await listen(tcp({ address, port: 0 }));
   await listener.close();
   return [at(listener.endpoint), at(listener.endpoint)];

@@ -13,13 +13,13 @@ import { changes, listen, never, open, readAll } from '../helpers/transport-comp
 const TWENTY_DAYS = 20 * 24 * 3600;
 
 describe.skipIf(process.platform === 'win32')('UnixListener', () => {
-  it('keeps its file from looking old', async () => {
+  it('updates the times of its file when they are old', async () => {
     const path = freshPath();
     await listen(pipe({ path }));
     await waitUntilNew(path, makeOld(path));
   });
 
-  it('keeps its lock file from looking old on systems that have one', async () => {
+  it('updates the times of its lock file when they are old, on systems that have one', async () => {
     const path = freshPath();
     await listenWith(path, async () => () => {});
     writeFileSync(`${path}.lock`, '');
@@ -53,7 +53,7 @@ describe.skipIf(process.platform === 'win32')('UnixListener', () => {
     await accepted;
   });
 
-  it('keeps connections that were accepted and those in the queue of the removed socket', async () => {
+  it('keeps connections that were accepted, and those in the queue of the removed socket', async () => {
     const path = freshPath();
     const { nextAccepted } = await listen(pipe({ path }));
     const accepted = nextAccepted();
@@ -103,7 +103,7 @@ describe.skipIf(process.platform === 'win32')('UnixListener', () => {
     await listen(pipe({ path }));
   });
 
-  it('is lost when another process binds the path first', async () => {
+  it('reports the endpoint as lost when another process binds the path first', async () => {
     const path = freshPath();
     const { onLost, paused, finish } = await hostThatPauses(path);
     unlinkSync(path);
@@ -115,7 +115,7 @@ describe.skipIf(process.platform === 'win32')('UnixListener', () => {
     await open(pipe({ path }));
   });
 
-  it('is lost, with the reason as a warning, when the path cannot be bound again', async () => {
+  it('reports the endpoint as lost, with the reason as a warning, when the path cannot be bound again', async () => {
     const path = freshPath();
     const [onLost, onWarning] = [vi.fn<() => void>(), vi.fn<(warning: Error) => void>()];
     await listen(pipe({ path }), { onLost, onWarning });

@@ -35,7 +35,7 @@ host.on('args', ({ file }, client) => {
   expectTypeOf(client.reply({ opened: file })).toEqualTypeOf<boolean>();
   // @ts-expect-error opened is a string
   client.reply({ opened: 1 });
-  // @ts-expect-error a reply is not just anything
+  // @ts-expect-error a reply has a type
   client.reply('done');
   // @ts-expect-error a status is a number
   client.exit('1');
@@ -47,19 +47,19 @@ expectTypeOf<Receipt<Opened>['reply']>().toEqualTypeOf<Opened | undefined>();
 expectTypeOf<Receipt['exitCode']>().toEqualTypeOf<number | undefined>();
 expectTypeOf<MultipleSingletonsError['receipt']>().toEqualTypeOf<Receipt>();
 
-// Beside a schema, the codec alone gives R.
+// With a schema, the codec alone defines R.
 const repliesWithSchema = () =>
   Singleton.acquire({ codec: json<unknown, Opened>(), schema: z.array(z.string()), args: ['a'] });
 expectTypeOf<ReturnType<typeof repliesWithSchema>>().toEqualTypeOf<Promise<Singleton<string[], Opened>>>();
 
-// A host whose codec has no form for replies has none.
+// A host whose codec has no serializer for replies has none.
 declare const mute: Singleton<Job, never>;
 mute.on('args', (_, client) => {
   // @ts-expect-error nothing can be replied
   client.reply('done');
   client.exit(1);
 });
-// A host of any replies stands for each.
+// A host of any reply type is assignable to each.
 expectTypeOf(host).toExtend<Singleton<Job>>();
 
 // A serializer of its own for replies.

@@ -45,11 +45,11 @@ void Singleton.send({ codec: json<Job>() });
 new Singleton({ codec: json<Job>(), args: { file: 1 } });
 // @ts-expect-error args is not of the codec's type
 void Singleton.acquire({ codec: msgpack<Job>(), args: ['a'] });
-// @ts-expect-error args has a property that the codec's type has not
+// @ts-expect-error args has a property that is not in the type of the codec
 void Singleton.send({ codec: json<Job>(), args: { file: 'a', lines: 1 } });
-// @ts-expect-error args does not give T: the legacy codec carries strings
+// @ts-expect-error the type of args is not T: the legacy codec carries strings
 void Singleton.send({ args: { file: 'a' } });
-// @ts-expect-error without args the command line is sent, which is no T
+// @ts-expect-error without args the command line is sent, which is not a T
 void Singleton.send({ codec: json<Job | undefined>(), args: undefined });
 // @ts-expect-error the codec is missing
 new Singleton<Job>({ args });
@@ -78,7 +78,7 @@ lengthPrefixed({ ...serializer, load: () => {} });
 lengthPrefixed({ name: 'a', serialize: (a: string) => Buffer.from(a) });
 // @ts-expect-error bytes are a Uint8Array
 lengthPrefixed<string>({ name: 'a', serialize: (a) => a, deserialize: String });
-// @ts-expect-error what deserialize gives is not what serialize takes
+// @ts-expect-error deserialize returns another type than serialize accepts
 lengthPrefixed<string>({ name: 'a', serialize: (a) => Buffer.from(a), deserialize: (bytes) => bytes });
 // @ts-expect-error the name is missing
 lengthPrefixed<string>({ serialize: (a) => Buffer.from(a), deserialize: String });
@@ -108,7 +108,7 @@ expectTypeOf<ReturnType<typeof sendZod>>().toEqualTypeOf<Promise<Receipt>>();
 void Singleton.send({ codec: msgpack(), schema: valibot, args: { file: 'a', line: 1 } });
 void Singleton.send({ codec: msgpack(), schema: arktype, args: { file: 'a' } });
 
-// Listeners, observers and what waits are of the output.
+// Listeners, observers and queued launches have the output type.
 declare const parsed: Singleton<Parsed>;
 parsed.on('args', (given) => expectTypeOf(given).toEqualTypeOf<Parsed>());
 parsed.trace((given) => expectTypeOf(given.file).toEqualTypeOf<number>());
@@ -133,9 +133,9 @@ expectTypeOf<ReturnType<typeof acquireOwn>>().toEqualTypeOf<Promise<Singleton<st
 
 // @ts-expect-error args is the schema's output, not its input
 void Singleton.acquire({ codec, schema: zod, args: { file: 1, line: 1 } });
-// @ts-expect-error args is not what the schema takes
+// @ts-expect-error args is not the input of the schema
 void Singleton.send({ codec, schema: valibot, args: { line: 1 } });
-// @ts-expect-error args is not what the schema takes
+// @ts-expect-error args is not the input of the schema
 void Singleton.send({ codec, schema: arktype, args: { file: 'a', line: '1' } });
 // @ts-expect-error args is missing
 void Singleton.acquire({ codec, schema: zod });
@@ -152,7 +152,7 @@ const acquireVariable = () => Singleton.acquire(options);
 expectTypeOf<ReturnType<typeof acquireVariable>>().toEqualTypeOf<ReturnType<typeof acquireZod>>();
 expectTypeOf(new Singleton(options)).toEqualTypeOf<Awaited<ReturnType<typeof acquireZod>>>();
 const wrong = { codec: json(), schema: zod, args: 7 };
-// @ts-expect-error args is not what the schema takes
+// @ts-expect-error args is not the input of the schema
 void Singleton.send(wrong);
-// @ts-expect-error args is not what the schema takes
+// @ts-expect-error args is not the input of the schema
 void Singleton.acquire(wrong);

@@ -78,14 +78,14 @@ expectTypeOf<VerifyFailure['reason']>().toEqualTypeOf<
   'wrong-secret' | 'missing-secret' | 'unexpected-secret' | 'replayed-handshake'
 >();
 void once(app, 'args');
-// @ts-expect-error there is no such event
+// @ts-expect-error no such event
 app.on('error', () => {});
 // @ts-expect-error args are strings
 app.on('args', (args: readonly number[]) => args);
 // @ts-expect-error release has a reason of a fixed set
 app.emit('release', 'bored');
 
-// Observers: what is stored fits what is taken.
+// Observers: the stored arguments match the parameters.
 app.trace((args, prefix: string, level: number) => [args, prefix, level], '> ', 2).untrace(() => {});
 // @ts-expect-error the stored argument is missing
 app.trace((args, prefix: string) => [args, prefix]);
@@ -137,6 +137,6 @@ expectTypeOf<SingletonErrorCode>().toEqualTypeOf<`ERR_SINGLETON_${
 // @ts-expect-error no such code
 new SingletonError('ERR_OTHER', 'message');
 
-// Options are one type that hovers as what it is.
+// An editor shows the options as one type.
 const options: SingletonOptions = { port: 21337, timeout: 60_000 };
 void Singleton.acquire(options);

@@ -14,13 +14,13 @@ import { portOf } from '../../helpers/host.ts';
 const codec = json<readonly string[]>();
 const CLIENT_HELLO = encodeClientHello({ isSecured: false, codec: Buffer.from('json'), application: new Uint8Array() });
 const HELLO_BYTES = 12;
-/** A refusal whose reason is "not taken": the launch may be handed to the next host. */
+/** A refusal whose reason is "not taken": the launch may be delivered to the next host. */
 const NOT_TAKEN = '000000020305';
 
-describe('release()', () => {
-  it('sends a client in the middle of its launch, after a second, that it was not accepted', async () => {
+describe('Singleton.release', () => {
+  it('refuses a client in the middle of its launch after a second, so that it tries the next host', async () => {
     const app = await start();
-    const client = await greeted(app);
+    const client = await connectWithHello(app);
     client.write(Buffer.from('0000002a01000000', 'hex'));
 
     const released = app.release();
@@ -30,15 +30,15 @@ describe('release()', () => {
     await released;
   });
 
-  it('lets a launch that a slow schema delayed go to the next host', async () => {
+  it('leaves a launch that a slow schema delayed to the next host', async () => {
     const events = new EventEmitter();
-    const asked = once(events, 'asked');
+    const validating = once(events, 'validating');
     const slow: Schema<readonly string[]> = {
       '~standard': {
         version: 1,
         vendor: 'test',
         validate: () => {
-          events.emit('asked');
+          events.emit('validating');
           return new Promise(() => {});
         },
       },
@@ -48,7 +48,7 @@ describe('release()', () => {
     await app.acquire();
     const port = portOf(app);
     const second = Singleton.acquire({ port, codec, args: ['late'], strict: false });
-    await asked;
+    await validating;
 
     const released = app.release();
     const next = await Singleton.acquire({ port, codec, args: [], strict: false });
@@ -61,24 +61,26 @@ describe('release()', () => {
   });
 });
 
-it('maxConnections closes connections that have their result before one whose launch is incomplete', async () => {
-  const app = await start({ maxConnections: 4 });
-  const honest = await greeted(app);
-  const other = encodeClientHello({ isSecured: false, codec: Buffer.from('other'), application: new Uint8Array() });
-  const others: Socket[] = [];
-  for (let count = 0; count < 20; count += 1) {
-    const connection = await dial(app);
-    others.push(connection);
-    connection.write(other);
-    await readUpTo(connection, HELLO_BYTES);
-  }
+describe('maxConnections', () => {
+  it('closes connections that have their result before one whose launch is incomplete', async () => {
+    const app = await start({ maxConnections: 4 });
+    const honest = await connectWithHello(app);
+    const other = encodeClientHello({ isSecured: false, codec: Buffer.from('other'), application: new Uint8Array() });
+    const others: Socket[] = [];
+    for (let count = 0; count < 20; count += 1) {
+      const connection = await connect(app);
+      others.push(connection);
+      connection.write(other);
+      await readUpTo(connection, HELLO_BYTES);
+    }
 
-  await Promise.all(others.slice(0, -3).map(closed));
+    await Promise.all(others.slice(0, -3).map(closed));
 
-  expect(honest.closed).toBe(false);
-  honest.write(Buffer.from('0000000d01000000000000005b2261225d', 'hex'));
-  const [args] = await once(app, 'args');
-  expect(args).toEqual(['a']);
+    expect(honest.closed).toBe(false);
+    honest.write(Buffer.from('0000000d01000000000000005b2261225d', 'hex'));
+    const [args] = await once(app, 'args');
+    expect(args).toEqual(['a']);
+  });
 });
 
 async function start(options: SingletonOptions = {}): Promise<Singleton> {
@@ -87,7 +89,7 @@ async function start(options: SingletonOptions = {}): Promise<Singleton> {
   return app.acquire();
 }
 
-async function dial(app: Singleton): Promise<Socket> {
+async function connect(app: Singleton): Promise<Socket> {
   const socket = createConnection({ host: '127.0.0.1', port: portOf(app), allowHalfOpen: true });
   onTestFinished(() => void socket.destroy());
   socket.on('error', () => {}).on('end', () => socket.end());
@@ -100,31 +102,33 @@ async function closed(socket: Socket): Promise<void> {
 }
 
 /** A client that has the host's hello and has sent nothing of its launch. */
-async function greeted(app: Singleton): Promise<Socket> {
-  const socket = await dial(app);
+async function connectWithHello(app: Singleton): Promise<Socket> {
+  const socket = await connect(app);
   socket.write(CLIENT_HELLO);
   await readUpTo(socket, HELLO_BYTES);
   return socket;
 }
 
-it('keeps the output of an args listener open although a client listener has set the result', async () => {
-  const transport = memory().transport('app');
-  const app = await Singleton.acquire({ transport, codec: json<string, string>(), args: '' });
-  onTestFinished(() => app.release());
-  app.on('client', (client) => void client.exit(3));
-  app.on('args', async (_, client) => {
-    for (const line of ['a', 'b', 'c']) {
-      await turn();
-      client.stdout.write(line);
-    }
+describe('an args listener of a waiting launch', () => {
+  it('keeps stdout open until it settles although a client listener has set the result', async () => {
+    const transport = memory().transport('app');
+    const app = await Singleton.acquire({ transport, codec: json<string, string>(), args: '' });
+    onTestFinished(() => app.release());
+    app.on('client', (client) => void client.exit(3));
+    app.on('args', async (_, client) => {
+      for (const line of ['a', 'b', 'c']) {
+        await turn();
+        client.stdout.write(line);
+      }
+    });
+    const stdout = new PassThrough();
+    const { exitCode } = await Singleton.send({
+      transport,
+      codec: json<string, string>(),
+      args: 'x',
+      wait: true,
+      stdout,
+    });
+    expect([exitCode, await text(stdout.end())]).toEqual([3, 'abc']);
   });
-  const stdout = new PassThrough();
-  const { exitCode } = await Singleton.send({
-    transport,
-    codec: json<string, string>(),
-    args: 'x',
-    wait: true,
-    stdout,
-  });
-  expect([exitCode, await text(stdout.end())]).toEqual([3, 'abc']);
 });

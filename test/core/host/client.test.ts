@@ -48,7 +48,7 @@ describe('client.exit', () => {
     [3, null, 3],
     [null, 'SIGTERM', 143],
     [null, 'SIGKILL', 137],
-  ])('takes what a child process gives: %s and %s are status %i', async (code, signal, status) => {
+  ])('accepts the code and the signal of a child process: %s and %s mean status %i', async (code, signal, status) => {
     const { result, warnings } = await answered((client) => client.exit(code, signal));
     expect(result).toMatchObject({ exitCode: status });
     expect(warnings).toEqual([]);
@@ -81,7 +81,7 @@ describe('a client whose launch has ended without a result', () => {
     ['exit', (client) => client.exit(1)],
     ['stdout.write', (client) => client.stdout.write('late')],
     ['stderr.write', (client) => client.stderr.write('late')],
-  ])('warns once of %s, and does not wait', async (_, act) => {
+  ])('causes one warning for two calls of %s, and no longer waits', async (_, act) => {
     let late: AnyClient | undefined;
     const { result, warnings } = await answered((client) => void (late = client));
     expect(result).toMatchObject({ exitCode: 0 });
@@ -92,7 +92,7 @@ describe('a client whose launch has ended without a result', () => {
     expect(warnings).toMatchObject([failed]);
   });
 
-  it('does not warn after a result that a listener has set', async () => {
+  it('causes no warning after a result that a listener has set', async () => {
     let late: AnyClient | undefined;
     const { warnings } = await answered((client) => {
       late = client;

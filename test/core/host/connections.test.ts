@@ -42,7 +42,7 @@ async function listen(options: Options = {}, transport = new ScriptedTransport()
   return { server, host, transport, events, warnings };
 }
 
-/** Time, and then the two turns in which a host reads what came before its deadline. */
+/** Time, and then the two turns in which a host reads what arrived before its deadline. */
 async function pass(milliseconds: number): Promise<void> {
   await vi.advanceTimersByTimeAsync(milliseconds);
   for (let turns = 0; turns < 3; turns++) await turn();
@@ -91,7 +91,7 @@ describe('HostConnection', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it('is reset at receiveTimeout, however much it trickles', async () => {
+  it('resets a connection at receiveTimeout although bytes still trickle in', async () => {
     const { transport, events } = await listen({ receiveTimeout: 100 });
     const client = transport.connectClient();
     for (let i = 0; i < 99; i++) {
@@ -183,17 +183,20 @@ describe('HostConnection', () => {
   it.each([
     [true, [['warning', 'ERR_SINGLETON_CONNECTION_FAILED']]],
     [false, [['args', ['a'], undefined]]],
-  ])('drops a launch whose client has gone after its end (%s), else dispatches it', async (isPeerGone, expected) => {
-    const { transport, events } = await listen();
-    const client = Object.assign(transport.connectClient(), { isPeerGone: () => isPeerGone });
-    client.push('a\0');
-    client.push(null);
-    await turn();
-    expect(events).toEqual(expected);
-    expect(client.destroyed).toBe(true);
-  });
+  ])(
+    'drops a launch whose client has disconnected after its end (%s), else dispatches it',
+    async (isPeerGone, expected) => {
+      const { transport, events } = await listen();
+      const client = Object.assign(transport.connectClient(), { isPeerGone: () => isPeerGone });
+      client.push('a\0');
+      client.push(null);
+      await turn();
+      expect(events).toEqual(expected);
+      expect(client.destroyed).toBe(true);
+    },
+  );
 
-  it('warns of a foreign error of the protocol, with that error as the cause', async () => {
+  it('warns of an error that the protocol throws, with that error as the cause', async () => {
     const boom = new Error('boom');
     const protocol = { ...legacy().protocol, inbound: async () => () => raise(boom) };
     const { transport, warnings } = await listen({ codec: { name: 'broken', protocol } });
@@ -202,7 +205,7 @@ describe('HostConnection', () => {
     expect(warnings).toMatchObject([{ code: 'ERR_SINGLETON_CONNECTION_FAILED', cause: boom }]);
   });
 
-  it('does not keep the process alive by its deadline', async () => {
+  it('does not keep the process alive with its deadline', async () => {
     vi.useRealTimers();
     const { transport } = await listen();
     const before = process.getActiveResourcesInfo();
@@ -223,7 +226,7 @@ describe('HostConnection', () => {
   });
 });
 
-describe('HostConnection, while a schema has not settled', () => {
+describe('HostConnection, while a schema has not settled,', () => {
   const waiting: (() => void)[] = [];
   const schema: Schema<unknown, Strings> = {
     '~standard': {
@@ -237,7 +240,7 @@ describe('HostConnection, while a schema has not settled', () => {
   };
 
   /** A host whose only connection has ended. */
-  async function heldUp() {
+  async function connectDuringValidation() {
     const all = await listen({ schema, receiveTimeout: 100 });
     const client = all.transport.connectClient();
     client.push('a\0');
@@ -246,29 +249,29 @@ describe('HostConnection, while a schema has not settled', () => {
     return { ...all, client };
   }
 
-  async function goOn(): Promise<void> {
+  async function settleSchemas(): Promise<void> {
     for (const resolve of waiting.splice(0)) resolve();
     await turn();
   }
 
   it('warns once when the deadline has expired, and does not dispatch later', async () => {
-    const { events } = await heldUp();
+    const { events } = await connectDuringValidation();
     await pass(100);
-    await goOn();
+    await settleSchemas();
     expect(events).toEqual([['warning', 'ERR_SINGLETON_CONNECTION_FAILED']]);
   });
 
-  it('is reset by a release although it has ended, because an end would mean success', async () => {
-    const { host, events, client } = await heldUp();
+  it('resets a connection that has ended at a release, because an end would mean success', async () => {
+    const { host, events, client } = await connectDuringValidation();
     host.connections.rejectUnfinished();
-    await goOn();
+    await settleSchemas();
     expect(client.wasReset).toBe(true);
     expect(events).toEqual([['warning', 'ERR_SINGLETON_RELEASED']]);
   });
 });
 
 describe('maxConnections', () => {
-  it('makes the oldest connection that is not complete give way to the next', async () => {
+  it('resets the oldest incomplete connection for a new one', async () => {
     const { transport, events } = await listen({ maxConnections: 2 });
     const [first, second, third] = [transport.connectClient(), transport.connectClient(), transport.connectClient()];
     expect([first.wasReset, second.wasReset]).toEqual([true, false]);
@@ -284,7 +287,7 @@ describe('maxConnections', () => {
     ]);
   });
 
-  it('makes one that has sent nothing give way before one whose launch has begun', async () => {
+  it('resets one that has sent nothing before one whose launch has begun', async () => {
     const { transport } = await listen({ maxConnections: 2 });
     const begun = transport.connectClient();
     begun.push('a');
@@ -295,7 +298,7 @@ describe('maxConnections', () => {
     begun.destroy();
   });
 
-  it('does not touch a connection whose complete launch is being validated', async () => {
+  it('does not close a connection whose complete launch is being validated', async () => {
     const validate = (): Promise<never> => new Promise(() => {});
     const schema = { '~standard': { version: 1, vendor: 'test', validate } } as const;
     const { transport, events } = await listen({ schema, maxConnections: 1 });
@@ -309,7 +312,7 @@ describe('maxConnections', () => {
     proven.destroy();
   });
 
-  it('does not touch a connection whose launch is complete', async () => {
+  it('does not close a connection whose launch is complete', async () => {
     const { transport, events } = await listen({ maxConnections: 1 });
     const [complete] = [transport.connectClient()];
     complete.isStuck = true;

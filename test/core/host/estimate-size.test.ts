@@ -1,16 +1,18 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { estimateSize } from '../../../src/core/host/queue.ts';
 
-it('counts every value, the characters of strings and the bytes of binaries', () => {
-  expect(estimateSize(1, 1000)).toBe(16);
-  expect(estimateSize('abc', 1000)).toBe(19);
-  expect(estimateSize(new Uint8Array(100), 1000)).toBe(116);
-  expect(estimateSize({ a: [1, 'b'], c: null }, 1000)).toBe(5 * 16 + 1);
-});
+describe('estimateSize', () => {
+  it('counts every value, the characters of strings and the bytes of binaries', () => {
+    expect(estimateSize(1, 1000)).toBe(16);
+    expect(estimateSize('abc', 1000)).toBe(19);
+    expect(estimateSize(new Uint8Array(100), 1000)).toBe(116);
+    expect(estimateSize({ a: [1, 'b'], c: null }, 1000)).toBe(5 * 16 + 1);
+  });
 
-it('stops at its limit, also for a value with a cycle', () => {
-  const cycle: unknown[] = [];
-  cycle.push(cycle, cycle);
-  expect(estimateSize(cycle, 10_000)).toBeGreaterThan(10_000);
-  expect(estimateSize(cycle, 10_000)).toBeLessThan(10_100);
+  it('stops at its limit, also for a value with a cycle', () => {
+    const cycle: unknown[] = [];
+    cycle.push(cycle, cycle);
+    expect(estimateSize(cycle, 10_000)).toBeGreaterThan(10_000);
+    expect(estimateSize(cycle, 10_000)).toBeLessThan(10_100);
+  });
 });

@@ -56,13 +56,13 @@ describe('Dispatcher', () => {
 
   it('does not call a deleted observer, but the others', () => {
     const { observers, tell } = observe();
-    const [gone, stays] = [vi.fn<(args: string) => void>(), vi.fn<(args: string) => void>()];
-    observers.set(gone, []);
-    observers.set(stays, []);
-    observers.delete(gone);
+    const [deleted, kept] = [vi.fn<(args: string) => void>(), vi.fn<(args: string) => void>()];
+    observers.set(deleted, []);
+    observers.set(kept, []);
+    observers.delete(deleted);
     tell('a');
-    expect(gone).not.toHaveBeenCalled();
-    expect(stays).toHaveBeenCalledExactlyOnceWith('a');
+    expect(deleted).not.toHaveBeenCalled();
+    expect(kept).toHaveBeenCalledExactlyOnceWith('a');
   });
 
   it('warns of an observer that throws, with its error as the cause, and calls the next one', () => {
@@ -96,7 +96,7 @@ describe('Dispatcher', () => {
     expect(warnings).toEqual([]);
   });
 
-  it('does not call an observer that is added meanwhile, until the next launch', () => {
+  it('does not call an observer that is added during a launch until the next one', () => {
     const { observers, tell } = observe();
     const late = vi.fn<(args: string) => void>();
     observers.set(() => observers.set(late, []), []);

@@ -16,11 +16,11 @@ import { waitForClose, connect } from '../../helpers/host.ts';
 const LAUNCH = frames.encode(encodeLaunch({ args: Buffer.from('["a"]') }));
 const SECRET = 'open sesame, open sesame';
 
-function prefaceFor(isSecured: boolean): Uint8Array {
+function clientHelloFor(isSecured: boolean): Uint8Array {
   return encodeClientHello({ isSecured, codec: Buffer.from('json'), application: new Uint8Array() });
 }
 
-describe('a client whose schema is slow', () => {
+describe('a host whose schema is slow', () => {
   const waiting: (() => void)[] = [];
   const schema: Schema<unknown, unknown> = {
     '~standard': {
@@ -36,14 +36,14 @@ describe('a client whose schema is slow', () => {
   it.each([
     ['sends a second launch', LAUNCH],
     ['sends half a frame', LAUNCH.subarray(0, 3)],
-  ])('receives that it is malformed, and its launch is not run, when it %s', async (_, more) => {
+  ])('refuses a client as malformed, and does not run its launch, when it %s', async (_, more) => {
     const app = await new Singleton({ port: 0, codec: json(), schema, args: [] }).acquire();
     onTestFinished(() => app.release());
     const warned: Promise<SingletonError[]> = once(app, 'warning');
     const socket = await connect(app);
     const heard: Buffer[] = [];
     socket.on('data', (chunk) => heard.push(chunk));
-    socket.write(Buffer.concat([prefaceFor(false), LAUNCH]));
+    socket.write(Buffer.concat([clientHelloFor(false), LAUNCH]));
     while (waiting.length === 0) await turn();
     socket.write(more);
     while (Buffer.concat(heard).length < 18) await turn();
@@ -64,9 +64,11 @@ async function secured(): Promise<Singleton<unknown>> {
 }
 
 /** A connection on which the secret was proven, and what makes records for it. */
-async function greeted(app: Singleton<unknown>): Promise<{ readonly socket: Connection; readonly encrypt: Encrypt }> {
+async function connectVerified(
+  app: Singleton<unknown>,
+): Promise<{ readonly socket: Connection; readonly encrypt: Encrypt }> {
   const socket = (await connect(app)).pause();
-  const prologue = prefaceFor(true);
+  const prologue = clientHelloFor(true);
   const handshake = new Handshake({ role: 'initiator', psk: pskOf(Buffer.from(SECRET)), prologue });
   socket.write(Buffer.concat([prologue, handshake.write()]));
   await readHostHello(socket);
@@ -76,13 +78,13 @@ async function greeted(app: Singleton<unknown>): Promise<{ readonly socket: Conn
 }
 
 /** What a host reports of a client that proved the secret, and then sends these records. */
-async function sayOf(records: (encrypt: Encrypt) => readonly Uint8Array[]): Promise<unknown> {
+async function reportOf(records: (encrypt: Encrypt) => readonly Uint8Array[]): Promise<unknown> {
   const app = await secured();
   const reports = new Promise((resolve) => {
     app.on('warning', ({ code }) => resolve(code));
     app.on('verifyFailed', ({ reason }) => resolve(reason));
   });
-  const { socket, encrypt } = await greeted(app);
+  const { socket, encrypt } = await connectVerified(app);
   for (const record of records(encrypt)) socket.write(record);
   const what = await reports;
   expect(app).toMatchObject({ clients: 0, arguments: [] });
@@ -99,26 +101,26 @@ function flip(record: Buffer): Buffer {
   return record.fill((record.at(-1) ?? 0) ^ 1, record.length - 1);
 }
 
-describe('a record that was changed', () => {
-  it('is refused as a replayed handshake when it is the first', async () => {
-    expect(await sayOf((encrypt) => [flip(encrypt(LAUNCH))])).toBe('replayed-handshake');
+describe('a host that receives a changed record', () => {
+  it('reports the first record of a connection as a replayed handshake', async () => {
+    expect(await reportOf((encrypt) => [flip(encrypt(LAUNCH))])).toBe('replayed-handshake');
   });
 
-  it('is refused in the same way when it was made too short', async () => {
-    expect(await sayOf(() => [Buffer.of(0, 15)])).toBe('replayed-handshake');
+  it('reports a first record that is too short as a replayed handshake', async () => {
+    expect(await reportOf(() => [Buffer.of(0, 15)])).toBe('replayed-handshake');
   });
 
-  it('causes a warning when it follows a good one', async () => {
+  it('emits a warning for a record after a good one', async () => {
     const [first, second] = [LAUNCH.subarray(0, 5), LAUNCH.subarray(5)];
-    const records = await sayOf((encrypt) => [encrypt(first), flip(encrypt(second))]);
+    const records = await reportOf((encrypt) => [encrypt(first), flip(encrypt(second))]);
     expect(records).toBe('ERR_SINGLETON_VERIFICATION_FAILED');
   });
 });
 
-describe('a waiting client', () => {
+describe('a host with a waiting client', () => {
   const WAITING = frames.encode(encodeLaunch({ args: Buffer.from('["a"]'), wait: true }));
 
-  /** Its client at the host, whose listener stays at work, and its connection. */
+  /** Its client at the host, whose listener never settles, and its connection. */
   async function openSession() {
     const app = await secured();
     const reports: string[] = [];
@@ -126,12 +128,12 @@ describe('a waiting client', () => {
     const coming = new Promise<Client>((resolve) => {
       app.on('args', (_, client) => new Promise(() => resolve(client)));
     });
-    const { socket, encrypt } = await greeted(app);
+    const { socket, encrypt } = await connectVerified(app);
     socket.write(encrypt(WAITING));
     return { client: await coming, reports, socket, encrypt };
   }
 
-  it('has gone, with a warning, when it sends a changed record', async () => {
+  it('aborts its signal with a warning when it sends a changed record', async () => {
     const { client, reports, socket, encrypt } = await openSession();
     socket.write(flip(encrypt(Buffer.from('anything'))));
     await aborted(client.signal);
@@ -140,7 +142,7 @@ describe('a waiting client', () => {
     expect(reports).toEqual(['ERR_SINGLETON_VERIFICATION_FAILED']);
   });
 
-  it('has gone, and is reset a second later, when it ends its stream but not its connection', async () => {
+  it('aborts its signal, and resets it a second later, when it ends its stream but not its connection', async () => {
     const { client, reports, socket, encrypt } = await openSession();
     const closing = waitForClose(socket);
     socket.write(encrypt(new Uint8Array()));
@@ -149,7 +151,7 @@ describe('a waiting client', () => {
     expect(reports).toEqual([]);
   });
 
-  it('has gone, without a warning, when it breaks off in the middle of a frame', async () => {
+  it('aborts its signal without a warning when it breaks off in the middle of a frame', async () => {
     const { client, reports, socket, encrypt } = await openSession();
     socket.end(encrypt(Buffer.of(0, 0)));
     await aborted(client.signal);
@@ -158,10 +160,12 @@ describe('a waiting client', () => {
   });
 });
 
-it('a client that disconnects before its first byte causes a warning', async () => {
-  const app = await secured();
-  const warned: Promise<SingletonError[]> = once(app, 'warning');
-  const socket = await connect(app);
-  socket.resetAndDestroy?.();
-  expect(await warned).toMatchObject([{ code: 'ERR_SINGLETON_TRUNCATED_MESSAGE' }]);
+describe('a host with a secret', () => {
+  it('emits a warning for a client that disconnects before its first byte', async () => {
+    const app = await secured();
+    const warned: Promise<SingletonError[]> = once(app, 'warning');
+    const socket = await connect(app);
+    socket.resetAndDestroy?.();
+    expect(await warned).toMatchObject([{ code: 'ERR_SINGLETON_TRUNCATED_MESSAGE' }]);
+  });
 });

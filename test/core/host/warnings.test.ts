@@ -66,7 +66,7 @@ describe('RateLimit', () => {
     expect({ passed, summaries }).toEqual({ passed: 1000, summaries: [] });
   });
 
-  it('reports what was left out so far on end, once, and leaves no timer', () => {
+  it('reports what was left out so far on end(), once, and leaves no timer', () => {
     pass(103);
     limit.end();
     limit.end();
@@ -75,7 +75,7 @@ describe('RateLimit', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it('reports nothing on end if nothing was left out', () => {
+  it('reports nothing on end() if nothing was left out', () => {
     limit.end();
     pass(100);
     limit.end();
@@ -94,7 +94,7 @@ describe('RateLimit', () => {
   });
 });
 
-describe('warnings of a host', () => {
+describe('a host with many warnings', () => {
   let printed: string[] = [];
 
   beforeEach(() => {
@@ -105,7 +105,7 @@ describe('warnings of a host', () => {
     });
   });
 
-  it('are 100 and a summary for 1,000 bad connections, in events and in print; a launch is still served', async () => {
+  it('emits and prints 100 of 1,000 bad connections and a summary, and still serves a launch', async () => {
     const app = await startHost({ verbose: true });
     const warnings: SingletonError[] = [];
     app.on('warning', (warning) => warnings.push(warning));
@@ -126,7 +126,7 @@ describe('warnings of a host', () => {
     expect(printed.at(-1)).toContain('900 more warnings');
   });
 
-  it('are not emitted for failed verifications: each is an event, and about 100 are printed', async () => {
+  it('emits an event and no warning for each failed verification, and prints about 100', async () => {
     const app = await startHost({ verbose: true, secret: 'sesame' });
     const failures: VerifyFailure[] = [];
     const warnings: SingletonError[] = [];
@@ -142,7 +142,7 @@ describe('warnings of a host', () => {
     expect(printed).toHaveLength(101);
   });
 
-  it('are not printed, and have no summary of what was not printed, if not verbose', async () => {
+  it('prints no warning, and no summary of what was not printed, if not verbose', async () => {
     const app = await startHost({ secret: 'sesame' });
     const warnings: SingletonError[] = [];
     app.on('warning', (warning) => warnings.push(warning));
@@ -151,7 +151,7 @@ describe('warnings of a host', () => {
     expect({ printed, warnings }).toEqual({ printed: [], warnings: [] });
   });
 
-  it('set a timer in a flood, and none after the release', async () => {
+  it('sets a timer in a flood, and has none after the release', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     const app = await startHost({ verbose: true, secret: 'sesame' });
     await many(120, () => sendBytes(app, 'guess\0'));

@@ -15,7 +15,7 @@ const open: ProtocolOptions = { secret: undefined, maxMessageBytes: 65_536, name
 const guarded: ProtocolOptions = { ...open, secret: Buffer.from(SECRET) };
 
 describe('legacy().protocol.inbound', () => {
-  test('verifies a launch without a secret if none is set', async () => {
+  test('verifies a launch without a secret if the host has none', async () => {
     const { host, client } = await pair();
     client.end('a\0\0b\0');
     expect(await readLaunch(protocol, host, open)).toStrictEqual({
@@ -37,7 +37,7 @@ describe('legacy().protocol.inbound', () => {
   test.each([
     ['if a secret is set', guarded, `${SECRET}\0a\0`],
     ['if none is set', open, 'a\0'],
-    ['where there are none', guarded, `${SECRET}\0`],
+    ['if there are none', guarded, `${SECRET}\0`],
   ])('freezes the arguments %s', async (_, options, text) => {
     const { host, client } = await pair();
     client.end(text);
@@ -120,18 +120,21 @@ describe('legacy().protocol.outbound', () => {
   });
 });
 
-describe('delivering over legacy()', () => {
+describe('legacy().protocol.outbound, after it has sent the launch,', () => {
   test.each([
     ['without a secret', open, ['a', '', 'b']],
     ['after the secret', guarded, [SECRET, 'a', '', 'b']],
-  ])('sends the arguments %s and ends; is unconfirmed when the host reads all and ends', async (_, options, parts) => {
-    const { host, client } = await pair();
-    const receipt = protocol.outbound({ args: ['a', '', 'b'] }, options)(client);
-    expect(await readAll(host)).toStrictEqual(Buffer.from(encode(parts)));
-    host.end();
-    expect(await receipt).toStrictEqual({ receipt: { outcome: 'unconfirmed' } });
-    expect(client.destroyed).toBe(true);
-  });
+  ])(
+    'sends the arguments %s and an end, and resolves to unconfirmed when the host reads all and ends',
+    async (_, options, parts) => {
+      const { host, client } = await pair();
+      const receipt = protocol.outbound({ args: ['a', '', 'b'] }, options)(client);
+      expect(await readAll(host)).toStrictEqual(Buffer.from(encode(parts)));
+      host.end();
+      expect(await receipt).toStrictEqual({ receipt: { outcome: 'unconfirmed' } });
+      expect(client.destroyed).toBe(true);
+    },
+  );
 
   test('does not resolve before the host has ended', async () => {
     const { host, client } = await pair();
@@ -145,7 +148,7 @@ describe('delivering over legacy()', () => {
     expect(order).toStrictEqual(['host ends', 'receipt']);
   });
 
-  test('can be repeated on another connection', async () => {
+  test('delivers the same launch on another connection', async () => {
     const deliver = protocol.outbound({ args: ['a'] }, guarded);
     for (let round = 0; round < 2; round += 1) {
       const { host, client } = await pair();
@@ -157,7 +160,7 @@ describe('delivering over legacy()', () => {
     }
   });
 
-  test('fails and closes the connection when the other program answers', async () => {
+  test('rejects and closes the connection when the other program answers', async () => {
     const { host, client } = await pair();
     const receipt = protocol.outbound({ args: ['a'] }, guarded)(client);
     host.write('220 welcome\r\n');
@@ -165,7 +168,7 @@ describe('delivering over legacy()', () => {
     expect(client.destroyed).toBe(true);
   });
 
-  test('may be tried again when the host resets before the launch was sent', async () => {
+  test('resolves to undefined when the host resets before the launch was sent', async () => {
     const { host, client } = await pair();
     host.resetAndDestroy();
     expect(await protocol.outbound({ args: ['a'] }, guarded)(client)).toBeUndefined();
@@ -196,7 +199,7 @@ describe('delivering over legacy()', () => {
     expect(await receipt).toBeUndefined();
   });
 
-  test('fails with the cause when the host resets after 1025 bytes, since it may have read some', async () => {
+  test('rejects with the cause when the host resets after 1025 bytes, since it may have read some', async () => {
     const { host, client } = await pair();
     const args = ['x'.repeat(1024 - SECRET.length - 2)];
     expect(encode([SECRET, ...args])).toHaveLength(1025);

@@ -7,7 +7,7 @@ import { headLength, sniffForeignProtocol } from '../../../src/protocol/legacy/s
 import { codeOf } from '../../helpers/codec-compliance.ts';
 import { legacyFormat } from '../../helpers/legacy-format.ts';
 
-describe('the head of a stream', () => {
+describe('headLength', () => {
   test.each([
     ['ab\0cd', 3],
     ['ab\ncd', 3],
@@ -15,11 +15,11 @@ describe('the head of a stream', () => {
     ['ab\n\0', 3],
     ['\0', 1],
     ['\n', 1],
-  ])('ends at the first NUL or line feed of %j', (text, length) => {
+  ])('stops at the first NUL or line feed of %j', (text, length) => {
     expect(headLength(Buffer.from(text))).toBe(length);
   });
 
-  test.each(['', 'ab', 'ab\r'])('is not complete in %j', (text) => {
+  test.each(['', 'ab', 'ab\r'])('returns undefined for %j, which has no end', (text) => {
     expect(headLength(Buffer.from(text))).toBeUndefined();
   });
 });
@@ -79,20 +79,26 @@ describe('sniffForeignProtocol', () => {
   });
 });
 
-describe('the legacy decoder refuses, before the end of stream,', () => {
-  test('a TLS client of Node', async () => {
+describe('the legacy decoder', () => {
+  test('refuses a TLS client of Node before the end of stream', async () => {
     expect(await refusal((port) => connectTls({ host: '127.0.0.1', port }).on('error', () => {}))).toBe('TLS');
   });
 
-  test.each(['POST', 'M-SEARCH', 'PROPFIND'])('an HTTP %s with arguments in its body', async (method) => {
-    expect(await refusal((port) => post(port, method))).toBe('HTTP');
-  });
+  test.each(['POST', 'M-SEARCH', 'PROPFIND'])(
+    'refuses an HTTP %s with arguments in its body before the end of stream',
+    async (method) => {
+      expect(await refusal((port) => post(port, method))).toBe('HTTP');
+    },
+  );
 
-  test.each(['post', 'patch', 'X1', 'x.y!'])('a page that fetches by the method "%s"', async (method) => {
-    const init = { method, body: '\0--evil-flag\0' };
-    const visit = (port: number): void => void fetch(`http://127.0.0.1:${port}`, init).catch(() => {});
-    expect(await refusal(visit)).toBe('HTTP');
-  });
+  test.each(['post', 'patch', 'X1', 'x.y!'])(
+    'refuses a page that fetches by the method "%s" before the end of stream',
+    async (method) => {
+      const init = { method, body: '\0--evil-flag\0' };
+      const fetchPage = (port: number): void => void fetch(`http://127.0.0.1:${port}`, init).catch(() => {});
+      expect(await refusal(fetchPage)).toBe('HTTP');
+    },
+  );
 });
 
 function post(port: number, method: string): void {
@@ -102,7 +108,7 @@ function post(port: number, method: string): void {
     .end('\0--evil-flag\0');
 }
 
-/** Lets a client connect, and gives what its first bytes are taken for. */
+/** Lets a client connect, and returns the protocol that is recognized by its first bytes. */
 async function refusal(connect: (port: number) => unknown): Promise<string | undefined> {
   const server = createServer().listen(0, '127.0.0.1');
   onTestFinished(() => void server.close());

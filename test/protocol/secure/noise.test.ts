@@ -4,7 +4,7 @@ import { Handshake, type NoiseSession } from '../../../src/protocol/secure/noise
 import fixture from '../../fixtures/noise-nnpsk0.json' with { type: 'json' };
 
 const psk = new Uint8Array(32).fill(7);
-const prologue = Buffer.from('preface');
+const prologue = Buffer.from('prologue');
 const PROTOCOL_NAME = 'Noise_NNpsk0_25519_AESGCM_SHA256';
 
 /** Public keys that agree on zero with any other (RFC 7748 §6.1; the list is libsodium's). */
@@ -18,14 +18,14 @@ const LOW_ORDER = [
   'eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
 ];
 
-describe.each(fixture.vectors)('the published vector of $protocol_name', (vector) => {
+describe.each(fixture.vectors)('a handshake with the published vector of $protocol_name', (vector) => {
   const { initiator, responder } = sides({
     initiator: [vector.init_psks[0], vector.init_prologue, vector.init_ephemeral],
     responder: [vector.resp_psks[0], vector.resp_prologue, vector.resp_ephemeral],
   });
   const [first, second, ...transport] = vector.messages;
 
-  test('is reproduced in both handshake messages, the handshake hash and every transport message', () => {
+  test('reproduces both messages, the handshake hash and every transport message', () => {
     expect(vector.protocol_name).toBe(PROTOCOL_NAME);
     expect(hex(initiator.write(bytes(first?.payload)))).toBe(first?.ciphertext);
     expect(hex(responder.tryRead(bytes(first?.ciphertext)))).toBe(first?.payload);
@@ -45,7 +45,7 @@ describe.each(fixture.vectors)('the published vector of $protocol_name', (vector
 describe('a handshake', () => {
   test.each([
     ['another psk', { psk: new Uint8Array(32).fill(8), prologue }],
-    ['another prologue', { psk, prologue: Buffer.from('prefacE') }],
+    ['another prologue', { psk, prologue: Buffer.from('prologuE') }],
     ['an empty prologue', { psk, prologue: new Uint8Array(0) }],
   ])('fails at the first message if the responder has %s', (_, other) => {
     const message = new Handshake({ role: 'initiator', psk, prologue }).write();
@@ -107,8 +107,8 @@ describe('CipherState.decrypt', () => {
   });
 
   test.each([
-    ['comes before its turn', [1]],
-    ['comes after one was left out', [0, 2]],
+    ['arrives before its turn', [1]],
+    ['arrives after one was omitted', [0, 2]],
   ])('refuses a message that %s', (_, order) => {
     const [{ send }, other] = split();
     const messages = texts.map((text) => Buffer.concat(send.encrypt(Buffer.from(text))));
@@ -117,7 +117,7 @@ describe('CipherState.decrypt', () => {
     expect(read.slice(0, -1)).not.toContain(undefined);
   });
 
-  test('refuses a message that comes back to its sender', () => {
+  test('refuses a message that is reflected to its sender', () => {
     const [session] = split();
     expect(tryOpen(session, Buffer.concat(session.send.encrypt(psk)))).toBeUndefined();
   });

@@ -19,7 +19,7 @@ import {
 const MARKER = 'marker-7d41';
 
 describe('a pair of SecureStreams', () => {
-  test('deliver what is written in order, both ways', async () => {
+  test('deliver all writes in order, both ways', async () => {
     const { left, right } = secureStreamPair();
     const received = [readAll(left), readAll(right)];
     for (const text of ['a', '', 'b', MARKER]) left.write(text);
@@ -28,7 +28,7 @@ describe('a pair of SecureStreams', () => {
     expect((await Promise.all(received)).map(String)).toStrictEqual(['answer', `ab${MARKER}!`]);
   });
 
-  test('show nothing of the plaintext on the wire, and no record twice', async () => {
+  test('show no plaintext on the wire, and no record twice', async () => {
     const { left, right, seen } = secureStreamPair();
     const received = readAll(right);
     for (let round = 0; round < 3; round += 1) left.write(MARKER);
@@ -67,7 +67,7 @@ describe('a pair of SecureStreams', () => {
     expect([first.errored, second.errored]).toStrictEqual([null, null]);
   });
 
-  test('buffer a bounded number of bytes while no one reads, and deliver all of them later', async () => {
+  test('buffer a bounded number of bytes while the receiver does not read, and deliver all of them later', async () => {
     const { left, right } = secureStreamPair();
     right.read(0);
     let sent = 0;
@@ -97,7 +97,7 @@ describe('a pair of SecureStreams', () => {
   });
 });
 
-describe('a SecureStream fails', () => {
+describe('a SecureStream', () => {
   test.each([
     ['without a byte', 0],
     ['in a length', 1],
@@ -105,26 +105,26 @@ describe('a SecureStream fails', () => {
     ['in a record', 20],
     ['in a tag', 28],
     ['between records', 29],
-  ])('when the connection ends %s', async (_, kept) => {
+  ])('fails when the connection ends %s', async (_, kept) => {
     const { channel, wire, peer } = secureStreamWithRawPeer();
     wire.end(record(peer, MARKER).subarray(0, kept));
     await expectFailure(channel, 'ERR_SINGLETON_TRUNCATED_MESSAGE', kept === 29 ? MARKER : '');
   });
 
-  test('when the connection is closed before the end', async () => {
+  test('fails when the connection is closed before the end', async () => {
     const { channel, connection } = secureStreamWithRawPeer();
     connection.destroy();
     await expectFailure(channel, 'ERR_SINGLETON_TRUNCATED_MESSAGE');
   });
 
-  test('with the error of the connection', async () => {
+  test('fails with the error of the connection', async () => {
     const { channel, connection } = secureStreamWithRawPeer();
     const reason = new Error('reset');
     connection.destroy(reason);
     expect((await outcomeOf(channel)).error).toBe(reason);
   });
 
-  test('when the connection is closed after its end, before all was written', async () => {
+  test('fails when the connection is closed after its end, before all was written', async () => {
     const { channel, connection, wire, peer } = secureStreamWithRawPeer();
     channel.resume();
     wire.write(record(peer, ''));
@@ -138,10 +138,10 @@ describe('a SecureStream fails', () => {
     ['replayed', ([one = MISSING, two = MISSING]) => [one, two, one], `${MARKER}two`],
     ['repeated', ([one = MISSING]) => [one, one], MARKER],
     ['sent before its turn', ([one = MISSING, two = MISSING]) => [two, one], ''],
-    ['left out', ([one = MISSING, , three = MISSING]) => [one, three], MARKER],
+    ['omitted', ([one = MISSING, , three = MISSING]) => [one, three], MARKER],
     ['reflected', (_, own) => [record(own, MARKER)], ''],
     ['made without the key', () => [Buffer.concat([Buffer.of(0, 27), Buffer.from(MARKER), Buffer.alloc(16)])], ''],
-  ])('when a record was %s', async (_, send, delivered) => {
+  ])('fails when a record was %s', async (_, send, delivered) => {
     const { channel, wire, peer, own } = secureStreamWithRawPeer();
     const records = [MARKER, 'two', 'three', ''].map((text) => record(peer, text));
     for (const bytes of send(records, own)) wire.write(bytes);
@@ -149,7 +149,7 @@ describe('a SecureStream fails', () => {
     expect(await readAll(wire)).toHaveLength(0);
   });
 
-  test('when its own records come back', async () => {
+  test('fails when its own records are reflected', async () => {
     const { channel, wire } = secureStreamWithRawPeer();
     wire.pipe(wire);
     channel.write(MARKER);
@@ -157,7 +157,7 @@ describe('a SecureStream fails', () => {
   });
 
   test.each(Array.from({ length: 16 }, (_, length) => length))(
-    'when a record announces %i bytes, too few for a tag, before one of them has arrived',
+    'fails when a record announces %i bytes, too few for a tag, before one of them has arrived',
     async (length) => {
       const { channel, wire } = secureStreamWithRawPeer();
       wire.write(Buffer.of(0, length));
@@ -165,14 +165,14 @@ describe('a SecureStream fails', () => {
     },
   );
 
-  test('when its connection was closed before it was created', async () => {
+  test('fails when its connection was closed before it was created', async () => {
     const connection = new PassThrough().destroy();
     await once(connection, 'close');
     const channel = new SecureStream(connection, sessions()[0]);
     await expectFailure(channel, 'ERR_SINGLETON_CONNECTION_FAILED');
   });
 
-  test.each([0, 1, 15])('when bytes arrive after the end, %i turns later', async (turns) => {
+  test.each([0, 1, 15])('fails when bytes arrive after the end, %i turns later', async (turns) => {
     const { channel, wire, peer } = secureStreamWithRawPeer();
     const outcome = expectFailure(channel, 'ERR_SINGLETON_MALFORMED_MESSAGE');
     wire.write(record(peer, ''));
@@ -237,7 +237,7 @@ describe('SecureStream.destroy', () => {
 
 const MISSING = Buffer.alloc(0);
 
-/** It closes with a SingletonError of this code that shows nothing of what came, after it has delivered only this. */
+/** It closes with a SingletonError of this code without any byte that arrived, after it has delivered only this. */
 async function expectFailure(channel: Duplex, code: SingletonErrorCode, delivered = ''): Promise<void> {
   const { bytes, error } = await outcomeOf(channel);
   expect(error).toBeInstanceOf(SingletonError);

@@ -11,15 +11,15 @@ import { example, expectBytes } from '../helpers/wire-examples.ts';
 import { acquire, type HostOptions } from '../helpers/wire-host.ts';
 import {
   frame,
-  NOTHING,
+  EMPTY,
   clientHello,
   launchFrame,
   serve,
-  SecuredWire,
-  takeFrame,
-  type ByteSource,
+  SecureConnection,
+  readFrame,
+  type ByteReader,
   u32,
-  Wire,
+  RawConnection,
 } from '../helpers/wire.ts';
 
 const SECRET = 'an example, not to be used';
@@ -27,14 +27,14 @@ const ARGS = { file: 'a.txt', line: 3 };
 const DRAFT = Buffer.from('draft\n');
 const WAITS = 1;
 
-describe('session examples of docs/protocol.md', () => {
+describe('the session examples of docs/protocol.md', () => {
   test('have the bytes of the encoders', () => {
     const args = Buffer.from(JSON.stringify(ARGS));
     const launch = encodeLaunch({ args, cwd: '/home/ada', pid: 4242, wait: true });
     expectBytes('launch that waits', frames.encode(launch));
     expectBytes('window update', frames.encode(encodeWindowUpdate(262_144)));
     expectBytes('stdin', frames.encode({ kind: KIND.stdin, body: DRAFT }));
-    expectBytes('end of stdin', frames.encode({ kind: KIND.stdin, body: NOTHING }));
+    expectBytes('end of stdin', frames.encode({ kind: KIND.stdin, body: EMPTY }));
     expectBytes('stdout', frames.encode({ kind: KIND.stdout, body: Buffer.from('saved\n') }));
     expectBytes('stderr', frames.encode({ kind: KIND.stderr, body: Buffer.from('line 3 is new\n') }));
     expectBytes('reply', frames.encode({ kind: KIND.reply, body: Buffer.from('{"bytes":6}') }));
@@ -42,7 +42,7 @@ describe('session examples of docs/protocol.md', () => {
   });
 });
 
-describe('Singleton as host of a session', () => {
+describe('a Singleton as host of a session', () => {
   test('answers the session example with its bytes', async () => {
     const app = await acquire({});
     app.on('args', async (_, client) => {
@@ -51,26 +51,26 @@ describe('Singleton as host of a session', () => {
       client.stderr.write('line 3 is new\n');
       client.reply({ bytes: bytes.length });
     });
-    const wire = await Wire.to(app);
-    const { kind, body } = await wire.launch(example('launch that waits'));
+    const connection = await RawConnection.open(app);
+    const { kind, body } = await connection.launch(example('launch that waits'));
     expect([kind, body[0], body.readUInt32BE(1)]).toEqual([2, 1, 1]);
-    await expectNext(wire, 'window update');
-    wire.write(Buffer.concat([example('stdin'), example('end of stdin')]));
-    for (const name of ['stdout', 'stderr', 'reply']) await expectNext(wire, name);
-    wire.end();
-    expect(await wire.readToEnd()).toHaveLength(0);
+    await expectNext(connection, 'window update');
+    connection.write(Buffer.concat([example('stdin'), example('end of stdin')]));
+    for (const name of ['stdout', 'stderr', 'reply']) await expectNext(connection, name);
+    connection.end();
+    expect(await connection.readToEnd()).toHaveLength(0);
   });
 
   test('sends the exit example without a window update when the listener does not read stdin', async () => {
-    const { wire } = await openSession((client) => client.exit(3));
-    await expectNext(wire, 'exit');
-    wire.end();
-    expect(await wire.readToEnd()).toHaveLength(0);
+    const { connection } = await openSession((client) => client.exit(3));
+    await expectNext(connection, 'exit');
+    connection.end();
+    expect(await connection.readToEnd()).toHaveLength(0);
   });
 
   test('sends output in frames of 65,536 bytes, whatever maxMessageBytes is, none empty, and all before the result', async () => {
     const output = Buffer.alloc(64 * 65_536 + 1, 'output');
-    const { wire } = await openSession(
+    const { connection } = await openSession(
       (client) => {
         client.stdout.write(output);
         client.stdout.write('');
@@ -79,10 +79,10 @@ describe('Singleton as host of a session', () => {
       { maxMessageBytes: 100 },
     );
     for (let at = 0; at < output.length; at += 65_536) {
-      const { kind, body } = await takeFrame(wire);
+      const { kind, body } = await readFrame(connection);
       expect([kind, body.equals(output.subarray(at, at + 65_536))]).toEqual([6, true]);
     }
-    expect(await takeFrame(wire)).toEqual({ kind: 5, body: Buffer.of(0) });
+    expect(await readFrame(connection)).toEqual({ kind: 5, body: Buffer.of(0) });
   });
 
   test.each([
@@ -91,20 +91,20 @@ describe('Singleton as host of a session', () => {
   ])(
     'sends refusal 6 instead of a reply that is longer than its maxMessageBytes (%i characters)',
     async (size, result) => {
-      const { wire } = await openSession((client) => client.reply('x'.repeat(size)), { maxMessageBytes: 100 });
-      expect(await takeFrame(wire)).toEqual(result);
+      const { connection } = await openSession((client) => client.reply('x'.repeat(size)), { maxMessageBytes: 100 });
+      expect(await readFrame(connection)).toEqual(result);
     },
   );
 
   test('grants 262,144 bytes of credit, and more when half of them have arrived', async () => {
-    const { wire } = await openSession(async (client) => client.reply((await buffer(client.stdin)).length));
-    await expectNext(wire, 'window update');
-    wire.write(Buffer.concat([frame(8, Buffer.alloc(65_535)), frame(8, Buffer.alloc(65_536))]));
-    wire.write(frame(8, Buffer.of(1)));
-    expect(await takeFrame(wire)).toEqual({ kind: 9, body: u32(131_072) });
-    wire.write(Buffer.concat([stdin(262_144), frame(8, NOTHING)]));
-    let answer = await takeFrame(wire);
-    for (; answer.kind === 9; answer = await takeFrame(wire)) {
+    const { connection } = await openSession(async (client) => client.reply((await buffer(client.stdin)).length));
+    await expectNext(connection, 'window update');
+    connection.write(Buffer.concat([frame(8, Buffer.alloc(65_535)), frame(8, Buffer.alloc(65_536))]));
+    connection.write(frame(8, Buffer.of(1)));
+    expect(await readFrame(connection)).toEqual({ kind: 9, body: u32(131_072) });
+    connection.write(Buffer.concat([stdin(262_144), frame(8, EMPTY)]));
+    let answer = await readFrame(connection);
+    for (; answer.kind === 9; answer = await readFrame(connection)) {
       expect(answer.body.readUInt32BE()).toBeGreaterThanOrEqual(131_072);
       expect(answer.body.readUInt32BE()).toBeLessThanOrEqual(262_144);
     }
@@ -114,76 +114,82 @@ describe('Singleton as host of a session', () => {
   test.each([
     ['a byte of stdin without credit', false, frame(8, Buffer.of(1))],
     ['a byte more than the credit', true, stdin(262_145)],
-    ['stdin after its end', true, Buffer.concat([frame(8, NOTHING), frame(8, Buffer.of(1))])],
-    ['a second end of stdin', true, Buffer.concat([frame(8, NOTHING), frame(8, NOTHING)])],
+    ['stdin after its end', true, Buffer.concat([frame(8, EMPTY), frame(8, Buffer.of(1))])],
+    ['a second end of stdin', true, Buffer.concat([frame(8, EMPTY), frame(8, EMPTY)])],
     ['another launch', true, launchFrame('1', WAITS)],
     ['a reply', true, frame(4, Buffer.from('1'))],
     ['a window update', true, frame(9, u32(1))],
-    ['kind 0', false, frame(0, NOTHING)],
-    ['kind 10', false, frame(10, NOTHING)],
+    ['kind 0', false, frame(0, EMPTY)],
+    ['kind 10', false, frame(10, EMPTY)],
     ['a length of 0', false, u32(0)],
     ['a length of 65,538', true, u32(65_538)],
   ])('refuses %s with reason 3, and sends nothing more', async (_, hasCredit, bytes) => {
-    const { wire, client, warnings } = await openSession((one) => {
+    const { connection, client, warnings } = await openSession((one) => {
       if (hasCredit) one.stdin.read(0);
       return work;
     });
-    if (hasCredit) await expectNext(wire, 'window update');
-    wire.write(bytes);
-    expect(await takeFrame(wire)).toEqual({ kind: 3, body: Buffer.of(3) });
+    if (hasCredit) await expectNext(connection, 'window update');
+    connection.write(bytes);
+    expect(await readFrame(connection)).toEqual({ kind: 3, body: Buffer.of(3) });
     expect([client.signal.aborted, client.exit(0), warnings.length]).toEqual([true, false, 1]);
-    wire.end(frame(8, Buffer.of(1)));
-    expect(await wire.readToEnd()).toHaveLength(0);
-    expect(wire.isReset).toBe(false);
+    connection.end(frame(8, Buffer.of(1)));
+    expect(await connection.readToEnd()).toHaveLength(0);
+    expect(connection.isReset).toBe(false);
   });
 
   test('accepts 262,144 bytes within the credit', async () => {
-    const { wire, client } = await openSession((one) => {
+    const { connection, client } = await openSession((one) => {
       one.stdin.read(0);
       return work;
     });
-    await expectNext(wire, 'window update');
-    wire.write(Buffer.concat([stdin(262_144), frame(8, NOTHING)]));
+    await expectNext(connection, 'window update');
+    connection.write(Buffer.concat([stdin(262_144), frame(8, EMPTY)]));
     expect(await buffer(client.stdin)).toHaveLength(262_144);
     expect(client.exit(0)).toBe(true);
   });
 
   test.each([
-    ['ends', (wire: Wire) => wire.end()],
-    ['ends in the middle of a frame', (wire: Wire) => wire.end(frame(8, Buffer.of(1)).subarray(0, -1))],
-    ['resets', (wire: Wire) => wire.reset()],
+    ['ends', (connection: RawConnection) => connection.end()],
+    [
+      'ends in the middle of a frame',
+      (connection: RawConnection) => connection.end(frame(8, Buffer.of(1)).subarray(0, -1)),
+    ],
+    ['resets', (connection: RawConnection) => connection.reset()],
   ])('aborts the signal when the client %s before the result, and sends none', async (_, disconnect) => {
-    const { wire, client, warnings } = await openSession();
-    disconnect(wire);
+    const { connection, client, warnings } = await openSession();
+    disconnect(connection);
     await aborted(client);
     expect([client.stdout.destroyed, client.exit(0), warnings]).toEqual([true, false, []]);
-    expect(await wire.readToEnd()).toHaveLength(0);
+    expect(await connection.readToEnd()).toHaveLength(0);
   });
 
-  test.each<[string, (channel: SecuredWire, wire: Wire) => void]>([
+  test.each<[string, (channel: SecureConnection, connection: RawConnection) => void]>([
     ['an end record', (channel) => channel.end()],
-    ['a FIN without an end record', (_, wire) => wire.end()],
-    ['a record that does not decrypt', (_, wire) => wire.write(Buffer.concat([Buffer.of(0, 16), Buffer.alloc(16)]))],
-    ['a record that is too short', (_, wire) => wire.write(Buffer.of(0, 15))],
-  ])('closes without an answer when it receives %s with a secret before the result', async (_, disconnect) => {
+    ['a FIN without an end record', (_, connection) => connection.end()],
+    [
+      'a record that does not decrypt',
+      (_, connection) => connection.write(Buffer.concat([Buffer.of(0, 16), Buffer.alloc(16)])),
+    ],
+    ['a record that is too short', (_, connection) => connection.write(Buffer.of(0, 15))],
+  ])('closes without a result when it receives %s with a secret before the result', async (_, disconnect) => {
     const { app, firstClient } = await startHostWith(() => work, { secret: SECRET });
-    const wire = await Wire.to(app);
-    const channel = await SecuredWire.open(wire, clientHello({ flags: 1 }), SECRET);
+    const connection = await RawConnection.open(app);
+    const channel = await SecureConnection.open(connection, clientHello({ flags: 1 }), SECRET);
     channel.write(launchFrame('1', WAITS));
-    expect(await takeFrame(channel)).toMatchObject({ kind: 2 });
-    disconnect(channel, wire);
+    expect(await readFrame(channel)).toMatchObject({ kind: 2 });
+    disconnect(channel, connection);
     await aborted(await firstClient);
-    expect(await wire.readToEnd()).toHaveLength(0);
+    expect(await connection.readToEnd()).toHaveLength(0);
   });
 
   test('does not dispatch a pending launch after its client has disconnected', async () => {
     const app = await acquire({});
     const counted = new Promise<Client>((resolve) => app.once('client', resolve));
-    const wire = await Wire.to(app);
-    await wire.launch(launchFrame('"gone"', WAITS));
-    wire.end();
+    const connection = await RawConnection.open(app);
+    await connection.launch(launchFrame('"gone"', WAITS));
+    connection.end();
     await aborted(await counted);
-    await (await Wire.to(app)).deliver(launchFrame('"there"'));
+    await (await RawConnection.open(app)).deliver(launchFrame('"there"'));
     const [args] = await once(app, 'args');
     expect(args).toBe('there');
   });
@@ -191,14 +197,17 @@ describe('Singleton as host of a session', () => {
   test('sends refusal 4 and no result when too many launches are pending', async () => {
     const app = await acquire({ maxPending: 1 });
     app.on('client', (client) => client.exit(5));
-    await (await Wire.to(app)).deliver(launchFrame('1'));
-    expect(await (await Wire.to(app)).deliver(launchFrame('1', WAITS))).toEqual({ kind: 3, body: Buffer.of(4) });
+    await (await RawConnection.open(app)).deliver(launchFrame('1'));
+    expect(await (await RawConnection.open(app)).deliver(launchFrame('1', WAITS))).toEqual({
+      kind: 3,
+      body: Buffer.of(4),
+    });
   });
 
   test('refuses stdin with reason 3 when it arrives before the receipt', async () => {
     const app = await acquire({});
-    const launch = Buffer.concat([launchFrame('1', WAITS), frame(8, NOTHING)]);
-    expect(await (await Wire.to(app)).deliver(launch)).toEqual({ kind: 3, body: Buffer.of(3) });
+    const launch = Buffer.concat([launchFrame('1', WAITS), frame(8, EMPTY)]);
+    expect(await (await RawConnection.open(app)).deliver(launch)).toEqual({ kind: 3, body: Buffer.of(3) });
     expect(app.clients).toBe(0);
   });
 
@@ -206,85 +215,85 @@ describe('Singleton as host of a session', () => {
     const app = await acquire({ maxClients: 1, releaseThreshold: 3 });
     app.on('args', () => {});
     for (const outcome of [1, 2, 3]) {
-      const wire = await Wire.to(app);
-      expect((await wire.launch(launchFrame('1', WAITS))).body[0]).toBe(outcome);
-      expect(await takeFrame(wire)).toEqual({ kind: 5, body: Buffer.of(0) });
-      wire.end();
-      expect(await wire.readToEnd()).toHaveLength(0);
+      const connection = await RawConnection.open(app);
+      expect((await connection.launch(launchFrame('1', WAITS))).body[0]).toBe(outcome);
+      expect(await readFrame(connection)).toEqual({ kind: 5, body: Buffer.of(0) });
+      connection.end();
+      expect(await connection.readToEnd()).toHaveLength(0);
     }
   });
 
   test('sends refusal 6 after all output when a listener has failed', async () => {
     const { app, firstClient } = await startHostWith((client) => client.stdout.write('written'));
     app.trace(() => Promise.reject(new Error('boom')));
-    const wire = await Wire.to(app);
-    await wire.launch(launchFrame('1', WAITS));
-    expect(await takeFrame(wire)).toEqual({ kind: 6, body: Buffer.from('written') });
-    expect(await takeFrame(wire)).toEqual({ kind: 3, body: Buffer.of(6) });
+    const connection = await RawConnection.open(app);
+    await connection.launch(launchFrame('1', WAITS));
+    expect(await readFrame(connection)).toEqual({ kind: 6, body: Buffer.from('written') });
+    expect(await readFrame(connection)).toEqual({ kind: 3, body: Buffer.of(6) });
     expect((await firstClient).signal.aborted).toBe(false);
   });
 
   test('sends refusal 7 and closes after a release, and closes a client that has its result', async () => {
-    const { app, wire, client } = await openSession();
-    const answered = await Wire.to(app);
+    const { app, connection, client } = await openSession();
+    const answered = await RawConnection.open(app);
     app.removeAllListeners('args').on('args', (_, other) => other.exit(1));
     await answered.launch(launchFrame('1', WAITS));
-    expect(await takeFrame(answered)).toEqual({ kind: 5, body: Buffer.of(1) });
+    expect(await readFrame(answered)).toEqual({ kind: 5, body: Buffer.of(1) });
 
     void app.release();
     expect(await answered.readToEnd()).toHaveLength(0);
-    expect(await takeFrame(wire)).toEqual({ kind: 3, body: Buffer.of(7) });
+    expect(await readFrame(connection)).toEqual({ kind: 3, body: Buffer.of(7) });
     expect(client.signal.aborted).toBe(true);
     // The client does not end.
-    expect(await wire.readToEnd()).toHaveLength(0);
+    expect(await connection.readToEnd()).toHaveLength(0);
   });
 
   test.each([
     ['sends refusal 7', 'exits', 'process.exit()', frame(3, Buffer.of(7))],
-    ['sends nothing', 'is killed', "process.kill(process.pid, 'SIGKILL')", NOTHING],
+    ['sends nothing', 'is killed', "process.kill(process.pid, 'SIGKILL')", EMPTY],
   ])('%s when its process %s', async (_, __, end, expected) => {
     const program = run(process.execPath, ['--input-type=module', '-e', endingHost(end)]);
     const { endpoint } = await program.line('host');
-    const wire = await Wire.to({ endpoint: String(endpoint) });
-    expect(await wire.launch(launchFrame('1', WAITS))).toMatchObject({ kind: 2 });
-    expect(await wire.readToEnd()).toEqual(expected);
+    const connection = await RawConnection.open({ endpoint: String(endpoint) });
+    expect(await connection.launch(launchFrame('1', WAITS))).toMatchObject({ kind: 2 });
+    expect(await connection.readToEnd()).toEqual(expected);
   });
 
   test('resets a client that does not end after refusal 3', async () => {
-    const { wire } = await openSession();
-    wire.write(u32(0));
-    expect(await takeFrame(wire)).toEqual({ kind: 3, body: Buffer.of(3) });
-    expect(await wire.readToEnd()).toHaveLength(0);
-    expect(wire.isReset).toBe(true);
+    const { connection } = await openSession();
+    connection.write(u32(0));
+    expect(await readFrame(connection)).toEqual({ kind: 3, body: Buffer.of(3) });
+    expect(await connection.readToEnd()).toHaveLength(0);
+    expect(connection.isReset).toBe(true);
   });
 
   test('keeps a client that has its result longer than one that has only a receipt, and discards what it sends', async () => {
-    const { app, wire } = await openSession((client) => client.exit(3));
-    await expectNext(wire, 'exit');
-    const other = await Wire.to(app);
+    const { app, connection } = await openSession((client) => client.exit(3));
+    await expectNext(connection, 'exit');
+    const other = await RawConnection.open(app);
     await other.launch(launchFrame('1'));
     expect(await other.readToEnd()).toHaveLength(0);
     expect(other.isReset).toBe(true);
-    wire.write(u32(0));
-    wire.end(launchFrame('1'));
-    expect(await wire.readToEnd()).toHaveLength(0);
-    expect(wire.isReset).toBe(false);
+    connection.write(u32(0));
+    connection.end(launchFrame('1'));
+    expect(await connection.readToEnd()).toHaveLength(0);
+    expect(connection.isReset).toBe(false);
   });
 
   test('resets a new connection while all others wait at maxConnections, and closes one that has its result', async () => {
-    const { app, wire, client } = await openSession(() => work, { maxConnections: 1 });
-    const second = await Wire.to(app);
+    const { app, connection, client } = await openSession(() => work, { maxConnections: 1 });
+    const second = await RawConnection.open(app);
     expect(await second.readToEnd()).toHaveLength(0);
     expect(second.isReset).toBe(true);
     client.exit(4);
-    expect(await takeFrame(wire)).toEqual({ kind: 5, body: Buffer.of(4) });
-    const third = await Wire.to(app);
-    expect(await wire.readToEnd()).toHaveLength(0);
+    expect(await readFrame(connection)).toEqual({ kind: 5, body: Buffer.of(4) });
+    const third = await RawConnection.open(app);
+    expect(await connection.readToEnd()).toHaveLength(0);
     expect(await third.launch(launchFrame('1'))).toMatchObject({ kind: 2 });
   });
 });
 
-describe('client of a session, written from docs/protocol.md', () => {
+describe('a client of a session, written from docs/protocol.md,', () => {
   const input = Buffer.alloc(700_000, 'to and fro, ');
 
   function expectEcho([output, kind, body]: readonly [Buffer, number, Buffer]): void {
@@ -302,41 +311,43 @@ describe('client of a session, written from docs/protocol.md', () => {
       },
       { secret },
     );
-    const wire = await Wire.to(app);
+    const connection = await RawConnection.open(app);
     if (secret === undefined) {
-      expect(await wire.launch(launchFrame('1', WAITS))).toMatchObject({ kind: 2 });
-      expectEcho(await sendStdin(wire, input));
-      wire.end();
+      expect(await connection.launch(launchFrame('1', WAITS))).toMatchObject({ kind: 2 });
+      expectEcho(await sendStdin(connection, input));
+      connection.end();
     } else {
-      const channel = await SecuredWire.open(wire, clientHello({ flags: 1 }), secret);
+      const channel = await SecureConnection.open(connection, clientHello({ flags: 1 }), secret);
       channel.write(launchFrame('1', WAITS));
-      expect(await takeFrame(channel)).toMatchObject({ kind: 2 });
+      expect(await readFrame(channel)).toMatchObject({ kind: 2 });
       expectEcho(await sendStdin(channel, input));
       channel.end();
     }
     // The host sends no end record.
-    expect(await wire.readToEnd()).toHaveLength(0);
+    expect(await connection.readToEnd()).toHaveLength(0);
   });
 });
 
-describe('Singleton.send() with wait', () => {
+describe('Singleton.send(), with wait,', () => {
   test('sends the bytes of the session example, and closes first', async () => {
-    const launched = await sendTo(async (wire, launch) => {
+    const launched = await sendTo(async (connection, launch) => {
       const cwd = Buffer.from(process.cwd());
       const head = Buffer.concat([Buffer.of(WAITS), u32(process.pid), u32(cwd.length).subarray(2)]);
       expect(launch).toEqual({ kind: 1, body: Buffer.concat([head, cwd, Buffer.from(JSON.stringify(ARGS))]) });
-      wire.write(Buffer.concat([example('receipt'), example('window update')]));
-      await expectNext(wire, 'stdin');
-      await expectNext(wire, 'end of stdin');
-      wire.write(Buffer.concat([example('stdout'), example('stderr'), example('reply')]));
-      expect(await wire.readToEnd()).toHaveLength(0);
+      connection.write(Buffer.concat([example('receipt'), example('window update')]));
+      await expectNext(connection, 'stdin');
+      await expectNext(connection, 'end of stdin');
+      connection.write(Buffer.concat([example('stdout'), example('stderr'), example('reply')]));
+      expect(await connection.readToEnd()).toHaveLength(0);
     });
     expect(launched).toMatchObject({ outcome: 'delivered', client: 1, reply: { bytes: 6 }, exitCode: 0 });
     expect(launched).toMatchObject({ stdout: 'saved\n', stderr: 'line 3 is new\n' });
   });
 
   test('resolves to the exit status of the example', async () => {
-    const launched = await sendTo((wire) => wire.write(Buffer.concat([example('receipt'), example('exit')])));
+    const launched = await sendTo((connection) =>
+      connection.write(Buffer.concat([example('receipt'), example('exit')])),
+    );
     expect(launched).toMatchObject({ exitCode: 3 });
     expect(launched).not.toHaveProperty('reply');
   });
@@ -345,18 +356,18 @@ describe('Singleton.send() with wait', () => {
     const source = new PassThrough();
     source.write(DRAFT);
     const launched = await sendTo(
-      async (wire) => {
-        wire.write(Buffer.concat([example('receipt'), frame(9, u32(2))]));
-        expect(await takeFrame(wire)).toEqual({ kind: 8, body: DRAFT.subarray(0, 2) });
-        wire.write(Buffer.concat([frame(9, u32(1)), frame(9, u32(3))]));
-        expect(await takeFrame(wire)).toEqual({ kind: 8, body: DRAFT.subarray(2, 3) });
-        expect(await takeFrame(wire)).toEqual({ kind: 8, body: DRAFT.subarray(3) });
+      async (connection) => {
+        connection.write(Buffer.concat([example('receipt'), frame(9, u32(2))]));
+        expect(await readFrame(connection)).toEqual({ kind: 8, body: DRAFT.subarray(0, 2) });
+        connection.write(Buffer.concat([frame(9, u32(1)), frame(9, u32(3))]));
+        expect(await readFrame(connection)).toEqual({ kind: 8, body: DRAFT.subarray(2, 3) });
+        expect(await readFrame(connection)).toEqual({ kind: 8, body: DRAFT.subarray(3) });
         // The credit is used up, so the end waits for more credit, and uses none of it.
         source.end();
-        wire.write(frame(9, u32(1)));
-        expect(await takeFrame(wire)).toEqual({ kind: 8, body: NOTHING });
-        wire.write(example('exit'));
-        expect(await wire.readToEnd()).toHaveLength(0);
+        connection.write(frame(9, u32(1)));
+        expect(await readFrame(connection)).toEqual({ kind: 8, body: EMPTY });
+        connection.write(example('exit'));
+        expect(await connection.readToEnd()).toHaveLength(0);
       },
       { stdin: source },
     );
@@ -365,27 +376,27 @@ describe('Singleton.send() with wait', () => {
 
   test('sends at most 65,536 bytes of stdin in one frame', async () => {
     const launched = await sendTo(
-      async (wire) => {
-        wire.write(Buffer.concat([example('receipt'), example('window update')]));
-        expect((await takeFrame(wire)).body).toHaveLength(65_536);
-        expect((await takeFrame(wire)).body).toHaveLength(1);
-        wire.write(example('exit'));
+      async (connection) => {
+        connection.write(Buffer.concat([example('receipt'), example('window update')]));
+        expect((await readFrame(connection)).body).toHaveLength(65_536);
+        expect((await readFrame(connection)).body).toHaveLength(1);
+        connection.write(example('exit'));
       },
       { stdin: Readable.from([Buffer.alloc(65_537)]) },
     );
     expect(launched).toMatchObject({ exitCode: 3 });
   });
 
-  test('accepts a length of 65,537, or of its maxMessageBytes if that is more', async () => {
+  test('accepts a frame length of 65,537, or of its maxMessageBytes if that is more', async () => {
     const output = Buffer.alloc(65_536, 'x');
     const answer = Buffer.concat([example('receipt'), frame(6, output), example('exit')]);
-    const allowed = await sendTo((wire) => wire.write(answer), { maxMessageBytes: 200 });
+    const allowed = await sendTo((connection) => connection.write(answer), { maxMessageBytes: 200 });
     expect(allowed).toMatchObject({ exitCode: 3, stdout: output.toString() });
     const longer = Buffer.concat([example('receipt'), u32(65_538)]);
     const refused = await sendTo((wire) => wire.write(longer), { maxMessageBytes: 200 });
     expect(refused).toMatchObject(failedAs('MESSAGE_TOO_LARGE'));
     const reply = Buffer.concat([example('receipt'), frame(4, Buffer.from(`"${'x'.repeat(99_997)}"`))]);
-    const replied = await sendTo((wire) => wire.write(reply), { maxMessageBytes: 100_000 });
+    const replied = await sendTo((connection) => connection.write(reply), { maxMessageBytes: 100_000 });
     expect(replied).toMatchObject({ reply: 'x'.repeat(99_997) });
   });
 
@@ -397,24 +408,24 @@ describe('Singleton.send() with wait', () => {
   test.each([
     ['a launch', launchFrame('1')],
     ['a second receipt', example('receipt')],
-    ['stdin', frame(8, NOTHING)],
-    ['kind 0', frame(0, NOTHING)],
-    ['kind 10', frame(10, NOTHING)],
+    ['stdin', frame(8, EMPTY)],
+    ['kind 0', frame(0, EMPTY)],
+    ['kind 10', frame(10, EMPTY)],
     ['refusal 1', frame(3, Buffer.of(1))],
     ['refusal 2', frame(3, Buffer.of(2))],
     ['refusal 4', frame(3, Buffer.of(4))],
     ['refusal 5', frame(3, Buffer.of(5))],
     ['refusal 8', frame(3, Buffer.of(8))],
     ['a refusal of 2 bytes', frame(3, Buffer.of(7, 7))],
-    ['an exit of no byte', frame(5, NOTHING)],
+    ['an exit of no byte', frame(5, EMPTY)],
     ['an exit of 2 bytes', frame(5, Buffer.of(0, 0))],
     ['a window update of 3 bytes', frame(9, Buffer.alloc(3))],
     ['a reply that is not JSON', frame(4, Buffer.from('{'))],
     ['a length of 0', u32(0)],
   ])('rejects and closes when %s follows the receipt', async (_, bytes) => {
-    const launched = await sendTo(async (wire) => {
-      wire.write(Buffer.concat([example('receipt'), bytes]));
-      expect(await wire.readToEnd()).toHaveLength(0);
+    const launched = await sendTo(async (connection) => {
+      connection.write(Buffer.concat([example('receipt'), bytes]));
+      expect(await connection.readToEnd()).toHaveLength(0);
     });
     expect(launched).toMatchObject(failedAs('MALFORMED_MESSAGE'));
   });
@@ -423,9 +434,9 @@ describe('Singleton.send() with wait', () => {
     [6, 'LISTENER_FAILED'],
     [7, 'RELEASED'],
   ])('rejects with the code of refusal %i when it follows the receipt', async (reason, code) => {
-    const launched = await sendTo(async (wire) => {
-      wire.write(Buffer.concat([example('receipt'), example('stdout'), frame(3, Buffer.of(reason))]));
-      expect(await wire.readToEnd()).toHaveLength(0);
+    const launched = await sendTo(async (connection) => {
+      connection.write(Buffer.concat([example('receipt'), example('stdout'), frame(3, Buffer.of(reason))]));
+      expect(await connection.readToEnd()).toHaveLength(0);
     });
     expect(launched).toMatchObject({ code: `ERR_SINGLETON_${code}`, stdout: 'saved\n' });
     expect(String(launched.error)).toContain('sent no result');
@@ -441,15 +452,17 @@ describe('Singleton.send() with wait', () => {
   });
 
   test('rejects and does not retry when the host ends without a result', async () => {
-    const launched = await sendTo((wire) => wire.end(Buffer.concat([example('receipt'), example('stdout')])));
+    const launched = await sendTo((connection) =>
+      connection.end(Buffer.concat([example('receipt'), example('stdout')])),
+    );
     expect(launched).toMatchObject({ code: 'ERR_SINGLETON_CONNECTION_FAILED', stdout: 'saved\n' });
   });
 
-  test('closes when the time of wait expires', async () => {
+  test('closes the connection when the time of wait expires', async () => {
     const launched = await sendTo(
-      async (wire) => {
-        wire.write(example('receipt'));
-        expect(await wire.readToEnd()).toHaveLength(0);
+      async (connection) => {
+        connection.write(example('receipt'));
+        expect(await connection.readToEnd()).toHaveLength(0);
       },
       { wait: 50 },
     );
@@ -485,9 +498,9 @@ async function startHostWith(listener: (client: Client) => unknown, options: Hos
 /** A session, after the receipt, with a client that is written from the document. */
 async function openSession(listener: (client: Client) => unknown = () => work, options: HostOptions = {}) {
   const { app, warnings, firstClient } = await startHostWith(listener, options);
-  const wire = await Wire.to(app);
-  expect(await wire.launch(launchFrame('1', WAITS))).toMatchObject({ kind: 2 });
-  return { app, wire, warnings, client: await firstClient };
+  const connection = await RawConnection.open(app);
+  expect(await connection.launch(launchFrame('1', WAITS))).toMatchObject({ kind: 2 });
+  return { app, connection, warnings, client: await firstClient };
 }
 
 function stdin(size: number): Buffer {
@@ -501,29 +514,29 @@ async function aborted({ signal }: Client): Promise<void> {
   if (!signal.aborted) await once(signal, 'abort');
 }
 
-async function expectNext(wire: ByteSource, name: string): Promise<void> {
+async function expectNext(connection: ByteReader, name: string): Promise<void> {
   const expected = example(name);
-  expect((await wire.take(expected.length)).toString('hex')).toBe(expected.toString('hex'));
+  expect((await connection.read(expected.length)).toString('hex')).toBe(expected.toString('hex'));
 }
 
 /** Sends an input as its credit allows; resolves to the output, and to kind and body of the result. */
 async function sendStdin(
-  wire: ByteSource & { write(bytes: Buffer): void },
+  connection: ByteReader & { write(bytes: Buffer): void },
   input: Buffer,
 ): Promise<readonly [Buffer, number, Buffer]> {
   const output: Buffer[] = [];
   let [sent, credit, hasEnded] = [0, 0, false];
   for (;;) {
-    const { kind, body } = await takeFrame(wire);
+    const { kind, body } = await readFrame(connection);
     if (kind === 6) output.push(body);
     else if (kind !== 9) return [Buffer.concat(output), kind, body];
     else credit += body.readUInt32BE();
     while (sent < Math.min(credit, input.length)) {
       const part = input.subarray(sent, Math.min(sent + 65_536, credit));
-      wire.write(frame(8, part));
+      connection.write(frame(8, part));
       sent += part.length;
     }
-    if (sent === input.length && !hasEnded) wire.write(frame(8, NOTHING));
+    if (sent === input.length && !hasEnded) connection.write(frame(8, EMPTY));
     hasEnded = sent === input.length;
   }
 }
@@ -547,14 +560,14 @@ type Launched = Record<string, unknown>;
 
 /** One launch of this library, to a host that the test writes: its receipt or its error, and the output. */
 async function sendTo(
-  handler: (wire: Wire, launch: Awaited<ReturnType<typeof takeFrame>>) => unknown,
+  handler: (connection: RawConnection, launch: Awaited<ReturnType<typeof readFrame>>) => unknown,
   options: Partial<Pick<SendOptions, 'wait' | 'stdin' | 'maxMessageBytes'>> = {},
 ): Promise<Launched> {
   const { port, served } = await serve([
-    async (wire) => {
-      await wire.take(example('client hello').length);
-      wire.write(example('host hello'));
-      await handler(wire, await takeFrame(wire));
+    async (connection) => {
+      await connection.read(example('client hello').length);
+      connection.write(example('host hello'));
+      await handler(connection, await readFrame(connection));
     },
   ]);
   const [stdout, stderr] = [new PassThrough(), new PassThrough()];
