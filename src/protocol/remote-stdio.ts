@@ -126,7 +126,7 @@ export class RemoteOutput extends Writable {
   // `any`: the base class has overloads, and checks what it is given.
   override write(chunk: any, ...rest: any[]): boolean {
     if (this.writableEnded) this.#onLate();
-    return Reflect.apply(super.write, this, [chunk, ...rest]);
+    return super.write(chunk, ...rest);
   }
 
   override _write(chunk: Uint8Array, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {

@@ -21,7 +21,7 @@ export function listen(
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
     if (!isRef) socket.unref();
-    onSocket('port' in address ? Object.assign(socket, { isPeerGone }) : socket);
+    onSocket(withPeerCheck(socket, address));
   });
   const setRef = (value: boolean): void => {
     isRef = value;
@@ -50,11 +50,16 @@ export function listen(
   });
 }
 
+/** A socket of a path tells by a write. */
+function withPeerCheck(socket: Socket, address: object): Socket {
+  return 'port' in address ? Object.assign(socket, { isPeerGone }) : socket;
+}
+
 /**
  * After a reset by the peer, the system no longer knows the peer's address. Node caches `remoteAddress` on first access, so
  * this works only if nothing has read it before.
  */
-export function isPeerGone(this: Socket): boolean {
+function isPeerGone(this: Socket): boolean {
   return this.remoteAddress === undefined;
 }
 
@@ -82,7 +87,7 @@ export function connect(
     const unsubscribe = subscribe(options, () => void socket.destroy());
     const onConnect = (): void => {
       settle();
-      resolve(socket);
+      resolve(withPeerCheck(socket, address));
     };
     const onError = (error: NodeJS.ErrnoException): void => {
       settle();

@@ -2,7 +2,7 @@ import { isIP, type Server } from 'node:net';
 import { invalidOptionError } from '../interface/errors.ts';
 import { checkOptionNames, type OptionNames } from '../interface/option-names.ts';
 import { resetConnection, type Transport } from '../interface/transport.ts';
-import { connect, endpointUnavailableError, isPeerGone, listen, type ServerNaming } from './net.ts';
+import { connect, endpointUnavailableError, listen, type ServerNaming } from './net.ts';
 
 /** The address and port of a TCP endpoint. */
 export interface TcpOptions {
@@ -55,7 +55,7 @@ export function tcp(options: TcpOptions = {}): Transport {
       if (!socket || socket.destroyed) return socket;
       // A free port in the range for outgoing connections may connect to itself: then there is no host.
       const isSelf = socket.localPort === port && socket.localAddress === socket.remoteAddress;
-      if (!isSelf) return Object.assign(socket, { isPeerGone });
+      if (!isSelf) return socket;
       resetConnection(socket);
       return undefined;
     },

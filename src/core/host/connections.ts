@@ -84,9 +84,7 @@ export class ConnectionManager<T, R> implements ServedConnections {
     const drained = new Promise<void>((resolve) => this.#drained.push(resolve));
     let timer = setTimeout(() => {
       // What was answered and did not close in all that time is cut. The others are answered now, and have a moment to read it.
-      const isAnswerable = (one: HostConnection<T, R>): boolean =>
-        one.hasResponder && (one.isReading || one.state === 'open');
-      const answered = Array.from(this.#all).filter((one) => !isAnswerable(one));
+      const answered = Array.from(this.#all).filter(isAnswered);
       this.#endAll();
       for (const connection of answered) connection.destroy();
       timer = setTimeout(() => {
@@ -164,6 +162,10 @@ export class ConnectionManager<T, R> implements ServedConnections {
     this.isClosing = true;
     for (const connection of this.#all) connection.end(releasedError());
   };
+}
+
+function isAnswered<T, R>({ hasResponder, isReading, state }: HostConnection<T, R>): boolean {
+  return !hasResponder || !(isReading || state === 'open');
 }
 
 function tooManyConnectionsError(maxConnections: number, why: string): SingletonError {

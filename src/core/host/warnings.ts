@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { SingletonError } from '../../interface/errors.ts';
+import { messageOf, SingletonError } from '../../interface/errors.ts';
 import { clearTimeout, setTimeout } from '../../interface/timers.ts';
 import type { VerifyFailure } from '../events.ts';
 import { callSafely } from './call-safely.ts';
@@ -133,14 +133,14 @@ export class RateLimit {
 
 /** What `verbose` prints of a warning, one line on stderr. */
 function printWarning({ code, message, cause }: SingletonError): void {
-  const reason = show(cause, ({ message }) => String(message));
+  const reason = show(cause, messageOf);
   // The issues of a schema may quote the client.
   const isPrinted = cause !== undefined && code !== 'ERR_SINGLETON_INVALID_ARGS';
   print(isPrinted ? `${code}: ${message} Cause: ${reason}` : `${code}: ${message}`);
 }
 
 /** The cause as text. It may be anything, and throw when it is looked at. */
-function show(cause: unknown, textOf: (error: Error) => string): string {
+function show(cause: unknown, textOf: (error: unknown) => string): string {
   try {
     return cause instanceof Error ? textOf(cause) : inspect(cause);
   } catch {

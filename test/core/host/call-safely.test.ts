@@ -32,6 +32,7 @@ describe('callSafely', () => {
 
   it('reports a result whose "then" throws', () => {
     const onError = vi.fn<(cause: unknown) => void>();
+    // oxlint-disable-next-line unicorn/no-thenable -- what a listener may return
     const listener = (): unknown => Object.defineProperty({}, 'then', { get: raise(boom) });
     expect(callSafely(listener, {}, [], onError)).toBe(false);
     expect(onError).toHaveBeenCalledExactlyOnceWith(boom);

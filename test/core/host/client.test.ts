@@ -6,10 +6,8 @@ import { json } from '../../../src/codecs/json.ts';
 import { type Client, type Receipt, Singleton, type SingletonError } from '../../../src/index.ts';
 import { memory } from '../../../src/transports/memory.ts';
 
-type AnyClient = Client<unknown>;
-
 /** Sends one launch that waits to a host with this listener. */
-async function answered(listener: (client: AnyClient) => unknown, options: { readonly maxMessageBytes?: number } = {}) {
+async function answered(listener: (client: Client) => unknown, options: { readonly maxMessageBytes?: number } = {}) {
   const shared = { transport: memory().transport('app'), codec: json<string>(), args: 'x', ...options };
   const app = await Singleton.acquire(shared);
   onTestFinished(() => app.release());
@@ -76,13 +74,13 @@ describe('client.stdout', () => {
 });
 
 describe('a client whose launch has ended without a result', () => {
-  it.each<[string, (client: AnyClient) => unknown]>([
+  it.each<[string, (client: Client) => unknown]>([
     ['reply', (client) => client.reply('late')],
     ['exit', (client) => client.exit(1)],
     ['stdout.write', (client) => client.stdout.write('late')],
     ['stderr.write', (client) => client.stderr.write('late')],
   ])('causes one warning for two calls of %s, and no longer waits', async (_, act) => {
-    let late: AnyClient | undefined;
+    let late: Client | undefined;
     const { result, warnings } = await answered((client) => void (late = client));
     expect(result).toMatchObject({ exitCode: 0 });
     expect(warnings).toEqual([]);
@@ -93,7 +91,7 @@ describe('a client whose launch has ended without a result', () => {
   });
 
   it('causes no warning after a result that a listener has set', async () => {
-    let late: AnyClient | undefined;
+    let late: Client | undefined;
     const { warnings } = await answered((client) => {
       late = client;
       return client.reply('first');

@@ -299,8 +299,7 @@ describe('maxConnections', () => {
   });
 
   it('does not close a connection whose complete launch is being validated', async () => {
-    const validate = (): Promise<never> => new Promise(() => {});
-    const schema = { '~standard': { version: 1, vendor: 'test', validate } } as const;
+    const schema = { '~standard': { version: 1, vendor: 'test', validate: neverValidates } } as const;
     const { transport, events } = await listen({ schema, maxConnections: 1 });
     const proven = transport.connectClient();
     proven.push('a\0');
@@ -325,3 +324,7 @@ describe('maxConnections', () => {
     complete.destroy();
   });
 });
+
+function neverValidates(): Promise<never> {
+  return new Promise(() => {});
+}
