@@ -1,5 +1,5 @@
 import type { Codec } from '../interface/codec.ts';
-import { invalidOptionError, SingletonError } from '../interface/errors.ts';
+import { invalidOptionError, moduleNotLoadedError, SingletonError } from '../interface/errors.ts';
 import { outbound } from '../protocol/legacy/client.ts';
 import { sniffForeignProtocol } from '../protocol/legacy/sniff.ts';
 import { tryDecode } from '../protocol/utf8.ts';
@@ -16,7 +16,7 @@ export function legacy(): Codec<readonly string[], never> {
   return {
     name: 'legacy',
     protocol: {
-      inbound: async () => (await import('../protocol/legacy/host.ts')).readLaunch,
+      inbound: async () => (await import('../protocol/legacy/host.ts').catch(moduleNotLoadedError)).readLaunch,
       outbound,
     },
     check({ args, secret, name, wait, maxMessageBytes }) {

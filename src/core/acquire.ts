@@ -3,10 +3,15 @@ import { SingletonError } from '../interface/errors.ts';
 import type { Receipt } from '../interface/receipt.ts';
 import { Deadline, followSignal, LazyAbortController, now } from './deadline.ts';
 import type { ResolvedOptions } from './options.ts';
-import { attempt, noHostError, prepare, readResult, schemaTimeoutError, unresponsiveError } from './send.ts';
+import { attempt, noHostError, prepare, readResult, schemaTimeoutError, unresponsiveError } from './attempt.ts';
 
 /** Binds the endpoint; `false` if it is in use. */
 type Listen = (deadline: Deadline) => Promise<boolean>;
+
+/** The endpoint was bound. `mayHaveRun`: a host that ended may have dispatched the launch before. */
+export interface Bound {
+  readonly mayHaveRun: boolean;
+}
 
 /** Delivers to a host that is running, and waits for the result if the launch waits. */
 export async function send<T, R>(options: ResolvedOptions<T, R>): Promise<Receipt<R>> {
@@ -14,7 +19,7 @@ export async function send<T, R>(options: ResolvedOptions<T, R>): Promise<Receip
   const unfollow = followSignal(lifetime, options.signal);
   try {
     const delivery = await acquire(undefined, options, lifetime);
-    if (!delivery) throw noHostError(options);
+    if ('mayHaveRun' in delivery) throw noHostError(options);
     return await readResult(delivery, options, lifetime);
   } finally {
     unfollow();
@@ -22,15 +27,15 @@ export async function send<T, R>(options: ResolvedOptions<T, R>): Promise<Receip
 }
 
 /**
- * Host or client? Resolves to `undefined` if `listen` bound the endpoint, else to the delivery of the launch. If the endpoint
- * is in use but no host accepts the launch, it tries again until the deadline. Without `listen` it never becomes host, and
+ * Host or client? Resolves to `Bound` if `listen` bound the endpoint, else to the delivery of the launch. If the endpoint is in
+ * use but no host accepts the launch, it tries again until the deadline. Without `listen` it never becomes host, and
  * rejects as soon as no host is there.
  */
 export async function acquire<T, R>(
   listen: Listen | undefined,
   options: ResolvedOptions<T, R>,
   lifetime: LazyAbortController,
-): Promise<DeliveryResult<R> | undefined> {
+): Promise<DeliveryResult<R> | Bound> {
   let deliver: Deliver<R> | undefined;
   /** When the first connect to a host began that is not known to have failed; `-Infinity` once one succeeded. */
   let hostSeenAt = listen ? Infinity : -Infinity;
@@ -44,7 +49,7 @@ export async function acquire<T, R>(
   try {
     for (;;) {
       deadline.throwIfAborted();
-      if (await listen?.(deadline)) return undefined;
+      if (await listen?.(deadline)) return { mayHaveRun: false };
       if (listen && !options.client) return { receipt: { outcome: 'skipped' } };
       isPreparing = true;
       deliver ??= await prepare(options, deadline);
@@ -58,7 +63,7 @@ export async function acquire<T, R>(
         resets = result === 'no-host' ? 0 : resets + 1;
       } catch (error) {
         // Never resend. But if the host died, this process may become the host: its connections close before its endpoint is free.
-        if (listen && isConnectionFailed(error) && (await tryListen(listen, deadline))) return undefined;
+        if (listen && isConnectionFailed(error) && (await tryListen(listen, deadline))) return { mayHaveRun: true };
         throw error;
       }
       await deadline.backoff(resets);

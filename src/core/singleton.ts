@@ -1,5 +1,4 @@
-import type { DeliveryResult } from '../interface/codec.ts';
-import { MultipleSingletonsError, SingletonError } from '../interface/errors.ts';
+import type { SingletonError } from '../interface/errors.ts';
 import type { Receipt } from '../interface/receipt.ts';
 import { clearTimeout, setTimeout } from '../interface/timers.ts';
 import { acquire, send } from './acquire.ts';
@@ -18,7 +17,7 @@ import type {
 } from './options.ts';
 import { loadHost, warnWithoutHost } from './load-host.ts';
 import { resolveOptions } from './resolve-options.ts';
-import { waitForResult } from './send.ts';
+import { exitAfterDelivery } from './attempt.ts';
 import { Server } from './server.ts';
 import { Subscribers } from './subscribers.ts';
 
@@ -69,6 +68,7 @@ export class Singleton<T = readonly string[], R = unknown> extends LaunchEmitter
   readonly #lifetime = new LazyAbortController();
   /** Set once this process has been the host, also after the release. */
   #host: Host<T, R> | undefined;
+  #mayHaveRun = false;
   #timer: NodeJS.Timeout | undefined;
 
   /**
@@ -101,6 +101,11 @@ export class Singleton<T = readonly string[], R = unknown> extends LaunchEmitter
   /** The endpoint, such as `tcp://127.0.0.1:1337`. */
   get endpoint(): string {
     return this.#server.endpoint;
+  }
+
+  /** Whether a host that ended may have dispatched this process's own launch, before this process became the host. */
+  get mayHaveRun(): boolean {
+    return this.#mayHaveRun;
   }
 
   /** How many clients were counted: launches that were complete and verified. */
@@ -182,8 +187,9 @@ export class Singleton<T = readonly string[], R = unknown> extends LaunchEmitter
 
   async #acquire(): Promise<this> {
     try {
-      const delivery = await acquire((attempt) => this.#server.listen(attempt), this.#options, this.#lifetime);
-      if (delivery) return await this.#exit(delivery);
+      const acquired = await acquire((attempt) => this.#server.listen(attempt), this.#options, this.#lifetime);
+      if (!('mayHaveRun' in acquired)) return await exitAfterDelivery(acquired, this.#options, this.#lifetime);
+      this.#mayHaveRun = acquired.mayHaveRun;
       const host = await loadHost(this.#context, this.#lifetime);
       this.#lifetime.throwIfAborted();
       this.#server.assertBound();
@@ -202,14 +208,6 @@ export class Singleton<T = readonly string[], R = unknown> extends LaunchEmitter
     if (this.#options.optionWarning) process.nextTick(this.#warn, this.#options.optionWarning);
     this.#onListenersChange();
     return this;
-  }
-
-  /** The launch was delivered: this process is not the host. */
-  async #exit(delivery: DeliveryResult<R>): Promise<never> {
-    const receipt = await waitForResult(delivery, this.#options, this.#lifetime);
-    this.#lifetime.throwIfAborted();
-    if (this.#options.strict) process.exit(receipt.exitCode ?? 0);
-    throw new MultipleSingletonsError(this.endpoint, receipt);
   }
 
   readonly #warn = (warning: SingletonError): void => {

@@ -127,6 +127,14 @@ export function messageTooLargeError(maxMessageBytes: number, length?: number): 
   );
 }
 
+/** The same error, whose message now names the endpoint that it is about. */
+export function atEndpoint<Failure>(error: Failure, endpoint: string): Failure {
+  if (!(error instanceof SingletonError) || error.message.includes(endpoint)) return error;
+  const message = `${error.message} Endpoint: ${endpoint}.`;
+  const stack = error.stack?.replace(error.message, () => message);
+  return Object.assign(error, { message, stack });
+}
+
 /** For `.catch()` of an `import()` of this package's own files. */
 export function moduleNotLoadedError(cause: unknown): never {
   throw new SingletonError(

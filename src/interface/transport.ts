@@ -74,6 +74,9 @@ export interface Connection extends Duplex {
   resetAndDestroy?(): unknown;
 }
 
+/** Milliseconds of silence in a session after which the system asks whether the machine of the peer is still there. */
+export const KEEP_ALIVE_DELAY = 30_000;
+
 /** Resets and destroys a connection. If the transport has no reset, or our side is ending, the peer sees an end. */
 export function resetConnection(connection: Connection): void {
   try {

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { Deliver, Launch, RefusalCode, ProtocolOptions } from '../interface/codec.ts';
-import { SingletonError, type SingletonErrorCode } from '../interface/errors.ts';
+import { moduleNotLoadedError, SingletonError, type SingletonErrorCode } from '../interface/errors.ts';
 import type { Receipt } from '../interface/receipt.ts';
 import { runSession } from './client-session.ts';
 import { FrameReader, FrameWriter } from './frames.ts';
@@ -85,7 +85,7 @@ async function mayHaveRun<Value>(awaited: Promise<Value>): Promise<Value> {
 
 /** Loaded while the client connects. */
 function loadSecure(secret: Uint8Array | undefined): Promise<typeof import('./secure/handshake.ts')> | undefined {
-  const secure = secret && import('./secure/handshake.ts');
+  const secure = secret && import('./secure/handshake.ts').catch(moduleNotLoadedError);
   secure?.catch(() => {});
   return secure;
 }

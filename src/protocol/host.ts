@@ -10,7 +10,7 @@ import type {
   ProtocolOptions,
   VerifyFailureReason,
 } from '../interface/codec.ts';
-import { clientGoneError, SingletonError } from '../interface/errors.ts';
+import { clientGoneError, moduleNotLoadedError, SingletonError } from '../interface/errors.ts';
 import { twoTurns } from '../interface/timers.ts';
 import { resetConnection } from '../interface/transport.ts';
 import {
@@ -140,7 +140,7 @@ class LaunchReader<T, R> implements Responder {
       return connection;
     }
     const message = await readExactly(connection, HANDSHAKE_BYTES);
-    const { tryRespond } = await import('./secure/handshake.ts');
+    const { tryRespond } = await import('./secure/handshake.ts').catch(moduleNotLoadedError);
     const response = tryRespond({ secret, prologue: clientHello.bytes }, message);
     if (!response) return STATUS.verificationFailed;
     connection.write(Buffer.concat([encodeHostHello(STATUS.ok), response.message]));

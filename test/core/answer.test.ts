@@ -1,7 +1,8 @@
 import { once } from 'node:events';
+import { Socket } from 'node:net';
 import { PassThrough, Writable } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { Client } from '../../src/index.ts';
 import { aborted, startHostOn, launchWaiting, nextClient, wires } from '../helpers/answer.ts';
 import { uncaughtErrorsOf } from '../helpers/uncaught.ts';
@@ -296,3 +297,27 @@ function fakeChild(client: Client): void {
   output.end('x');
   client.stdout.once('finish', () => setImmediate(() => client.exit(3)));
 }
+
+describe('both sides of a session', () => {
+  it.each(wires)('ask by keep-alive whether the other machine is still there, over $name', async (wire) => {
+    const setKeepAlive = vi.spyOn(Socket.prototype, 'setKeepAlive');
+    onTestFinished(() => setKeepAlive.mockRestore());
+    const { app } = await startHostOn(wire);
+    app.on('args', () => {});
+    await launchWaiting(app, wire, { wait: false }).result;
+    expect(setKeepAlive).not.toHaveBeenCalled();
+    await launchWaiting(app, wire).result;
+    expect(setKeepAlive.mock.calls).toEqual([
+      [true, 30_000],
+      [true, 30_000],
+    ]);
+  });
+
+  it.each(wires)('name the endpoint in what they report, over $name', async (wire) => {
+    const { app, warnings } = await startHostOn(wire, { maxMessageBytes: 100 });
+    const error = await launchWaiting(app, wire, { args: ['x'.repeat(200)] }).result;
+    const named = { message: expect.stringContaining(app.endpoint), stack: expect.stringContaining(app.endpoint) };
+    expect(error).toMatchObject({ code: 'ERR_SINGLETON_MESSAGE_TOO_LARGE', ...named });
+    expect(warnings).toMatchObject([{ code: 'ERR_SINGLETON_MESSAGE_TOO_LARGE', ...named }]);
+  });
+});

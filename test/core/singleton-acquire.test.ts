@@ -1,5 +1,6 @@
-import { getEventListeners } from 'node:events';
-import { afterEach, describe, expect, it, type Mock, vi } from 'vitest';
+import { getEventListeners, once } from 'node:events';
+import { createServer } from 'node:net';
+import { afterEach, describe, expect, it, type Mock, onTestFinished, vi } from 'vitest';
 import { MultipleSingletonsError, Singleton, SingletonError } from '../../src/index.ts';
 import { recordEvents, portOf, startHost } from '../helpers/host.ts';
 import { at, ScriptedTransport } from '../helpers/scripted-transport.ts';
@@ -64,6 +65,25 @@ describe('acquire(), at a free endpoint,', () => {
 });
 
 describe('acquire(), at a taken endpoint,', () => {
+  it('says that its launch may have run if the host ended before it confirmed it', async () => {
+    const launches: unknown[] = [];
+    const dying = createServer((socket) => {
+      socket.once('data', (bytes) => {
+        launches.push(bytes);
+        dying.close();
+        socket.resetAndDestroy();
+      });
+    });
+    dying.listen(0, '127.0.0.1');
+    await once(dying, 'listening');
+    const port = Object(dying.address()).port;
+    // More than a Python host reads at once, so that it may have run with a part of it.
+    const app = await Singleton.acquire({ port, args: ['x'.repeat(2000)] });
+    onTestFinished(() => app.release());
+    expect([app.listening, app.mayHaveRun, launches.length]).toEqual([true, true, 1]);
+    expect((await startHost()).mayHaveRun).toBe(false);
+  });
+
   it('delivers the arguments and rejects with the receipt if strict is false', async () => {
     const host = await startHost();
     const { args } = recordEvents(host);

@@ -31,9 +31,10 @@ export function startAcquire(
   const unfollow = followSignal(lifetime, signal);
   const run = async (): Promise<Receipt | undefined> => {
     try {
-      const delivery = await acquire((attempt) => server.listen(attempt), resolved, lifetime);
-      if (!delivery) server.serve({ accept: () => {}, onDropped: () => {}, drain: async () => {} });
-      return delivery?.receipt;
+      const acquired = await acquire((attempt) => server.listen(attempt), resolved, lifetime);
+      if ('receipt' in acquired) return acquired.receipt;
+      server.serve({ accept: () => {}, onDropped: () => {}, drain: async () => {} });
+      return undefined;
     } finally {
       unfollow();
     }

@@ -1,6 +1,6 @@
 import type { LaunchHandler, LaunchResult, ReceiptData, Responder, Session } from '../../interface/codec.ts';
-import { clientGoneError, SingletonError } from '../../interface/errors.ts';
-import { type Connection, resetConnection } from '../../interface/transport.ts';
+import { atEndpoint, clientGoneError, SingletonError } from '../../interface/errors.ts';
+import { type Connection, KEEP_ALIVE_DELAY, resetConnection } from '../../interface/transport.ts';
 import { parseArgs } from '../schema.ts';
 import type { ConnectionManager } from './connections.ts';
 import type { Host } from './host.ts';
@@ -11,9 +11,6 @@ import type { Host } from './host.ts';
  * `draining`: its result was sent, and may take as long as the client's terminal is slow.
  */
 export type ConnectionState = 'reading' | 'verifying' | 'dispatching' | 'open' | 'closing' | 'draining' | 'closed';
-
-/** Milliseconds of silence after which the system asks whether the client's machine is still there. */
-const KEEP_ALIVE_DELAY = 30_000;
 
 /** One connection of a host, from its first byte to its last. It alone knows what was sent to its client. */
 export class HostConnection<T, R> implements LaunchHandler<T, R> {
@@ -143,7 +140,7 @@ export class HostConnection<T, R> implements LaunchHandler<T, R> {
   #end(error: unknown): void {
     this.#isSettled = true;
     const connection = this.#connection;
-    if (!connection.isProbe?.()) this.#host.warn(asSingletonError(error));
+    if (!connection.isProbe?.()) this.#host.warn(atEndpoint(asSingletonError(error), this.#host.endpoint));
     try {
       this.#answer();
     } catch {

@@ -47,6 +47,10 @@ export class Host<T, R> {
     this.#dispatcher = new Dispatcher(context, this.#warnings);
   }
 
+  get endpoint(): string {
+    return this.#context.server.endpoint;
+  }
+
   /** How many clients were counted. */
   get clients(): number {
     return this.#clients;

@@ -4,7 +4,7 @@ import { send } from '../../src/core/acquire.ts';
 import { Deadline, followSignal, LazyAbortController } from '../../src/core/deadline.ts';
 import type { DeliveryOptions, ResolvedOptions } from '../../src/core/options.ts';
 import { resolveOptions } from '../../src/core/resolve-options.ts';
-import { attempt, prepare } from '../../src/core/send.ts';
+import { attempt, prepare } from '../../src/core/attempt.ts';
 import { type SendOptions, Singleton } from '../../src/index.ts';
 import { SingletonError } from '../../src/interface/errors.ts';
 import { twoTurns } from '../../src/interface/timers.ts';

@@ -1,7 +1,7 @@
 import type { Deliver, DeliveryResult, Stdio } from '../interface/codec.ts';
-import { OutputError, SingletonError } from '../interface/errors.ts';
+import { atEndpoint, MultipleSingletonsError, OutputError, SingletonError } from '../interface/errors.ts';
 import type { Receipt } from '../interface/receipt.ts';
-import { resetConnection, type Transport } from '../interface/transport.ts';
+import { KEEP_ALIVE_DELAY, resetConnection, type Transport } from '../interface/transport.ts';
 import { Deadline, type LazyAbortController, raceAbort } from './deadline.ts';
 import type { ResolvedOptions } from './options.ts';
 import { checkArgs } from './schema.ts';
@@ -45,12 +45,14 @@ export async function attempt<R>(
   try {
     deadline.throwIfAborted();
     delivery = await deliver(connection);
+    // The host may work for long. If its machine loses its power or its network, not even an end arrives.
+    if (delivery?.runSession) connection.setKeepAlive?.(true, KEEP_ALIVE_DELAY);
     if (delivery) return delivery;
     deadline.throwIfAborted();
     return 'reset';
   } catch (error) {
     deadline.throwIfAborted();
-    throw error;
+    throw atEndpoint(error, transport.endpoint);
   } finally {
     removeListener();
     if (!delivery?.runSession && !connection.destroyed) resetConnection(connection);
@@ -60,16 +62,24 @@ export async function attempt<R>(
 /** The exit status of a program that SIGPIPE has ended: 128 and the number of the signal. */
 const SIGPIPE_STATUS = 141;
 
-/** As `readResult`. A strict launch whose output nobody reads any longer ends like any Unix program: Node ignores SIGPIPE. */
-export async function waitForResult<T, R>(
+/**
+ * Another process is the host and has the launch: ends this process with the result, or rejects if that is not `strict`.
+ * @throws MultipleSingletonsError
+ */
+export async function exitAfterDelivery<T, R>(
   delivery: DeliveryResult<R>,
   options: ResolvedOptions<T, R>,
   lifetime: LazyAbortController,
-): Promise<Receipt<R>> {
+): Promise<never> {
+  const { strict, transport } = options;
   try {
-    return await readResult(delivery, options, lifetime);
+    const receipt = await readResult(delivery, options, lifetime);
+    lifetime.throwIfAborted();
+    if (strict) process.exit(receipt.exitCode ?? 0);
+    throw new MultipleSingletonsError(transport.endpoint, receipt);
   } catch (error) {
-    if (options.strict && error instanceof OutputError && error.isClosedPipe) process.exit(SIGPIPE_STATUS);
+    // If nobody reads the output any longer, it ends like any Unix program: Node ignores SIGPIPE.
+    if (strict && error instanceof OutputError && error.isClosedPipe) process.exit(SIGPIPE_STATUS);
     throw error;
   }
 }
@@ -84,6 +94,8 @@ export async function readResult<T, R>(
   const deadline = new Deadline(options.wait, () => noResultError(options), lifetime);
   try {
     return await runSession(stdioOf(options), deadline.signal);
+  } catch (error) {
+    throw atEndpoint(error, options.transport.endpoint);
   } finally {
     deadline.clear();
   }
