@@ -2,8 +2,9 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { otherNode } from '../helpers/other-node.ts';
+import { messageOf } from '../../src/interface/errors.ts';
 import { fixture, type Program, run } from '../helpers/program.ts';
+import { fetchRuntime } from '../helpers/runtimes.ts';
 
 const COUNT = 12;
 const ROUNDS = 50;
@@ -13,14 +14,14 @@ describe('12 processes at a pipe whose host was killed', () => {
     await storm([process.execPath]);
   });
 
-  const MAJOR = process.versions.node.startsWith('24.') ? 20 : 24;
+  const OTHER = process.versions.node.startsWith('24.') ? 'Node 20' : 'Node 24';
 
-  test(`have one host and 11 deliveries also if some run on Node ${MAJOR}`, async (context) => {
-    const other = await otherNode(MAJOR);
-    if (other === undefined)
-      console.warn(`NOT TESTED: Node ${MAJOR} beside ${process.version}. The registry has not given it.`);
-    context.skip(other === undefined);
-    await storm([process.execPath, `${other}`]);
+  test(`have one host and 11 deliveries also if some run on ${OTHER}`, async (context) => {
+    const other = await fetchRuntime(OTHER).catch((error: unknown) => {
+      console.warn(`NOT TESTED: ${OTHER} beside ${process.version}. ${messageOf(error)}`);
+      return context.skip();
+    });
+    await storm([process.execPath, other.program]);
   });
 });
 
