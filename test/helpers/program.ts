@@ -50,10 +50,15 @@ export interface Endpoint {
   readonly secret?: string;
 }
 
-/** Starts a program; it ends with the test at the latest. */
-export function run(command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Program {
+/** Starts a program; it ends with the test at the latest. A test that runs beside others passes its own `onFinished`. */
+export function run(
+  command: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+  onFinished: typeof onTestFinished = onTestFinished,
+): Program {
   const program = new Program(spawn(command, args, { env: { ...inheritedEnv(), ...env } }));
-  onTestFinished(async () => void (await program.kill()));
+  onFinished(async () => void (await program.kill()));
   return program;
 }
 
@@ -87,6 +92,10 @@ export class Program {
       this.#exit = { code, signal };
       this.#changed();
     });
+  }
+
+  get stdout(): string {
+    return this.#stdout;
   }
 
   get stderr(): string {
