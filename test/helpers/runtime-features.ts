@@ -147,19 +147,16 @@ export const features: readonly Feature[] = [
       return { host: (await host.exited()).code, code: codeOfRejection(launch), status };
     },
     expected: { host: 1, code: 'ERR_SINGLETON_RELEASED', status: 1 },
-    differences: { 'Deno 2.9': { host: 1, code: 'ERR_SINGLETON_CONNECTION_FAILED', status: 1 } },
   },
   {
     name: 'an exception ends the host, half of a launch: port',
     observe: (trial) => endWithHalfOfALaunch(trial, 'crashAtQuit', 'port'),
     expected: { quit: SUCCESS, status: 1, received: '', end: 'ECONNRESET' },
-    differences: { 'Deno 2.9': { quit: SUCCESS, status: 1, received: '', end: 'end' } },
   },
   {
     name: 'an exception ends the host, half of a launch: pipe',
     observe: (trial) => endWithHalfOfALaunch(trial, 'crashAtQuit', 'pipe'),
     expected: { quit: SUCCESS, status: 1, received: '\0reset\r\n', end: 'end' },
-    differences: { 'Deno 2.9': { quit: SUCCESS, status: 1, received: '', end: 'end' } },
   },
   {
     name: 'host here, clients on Node 20',
