@@ -8,10 +8,18 @@ export const setTimeout: typeof timers.setTimeout = timers.setTimeout;
 export const clearTimeout: typeof timers.clearTimeout = timers.clearTimeout;
 export const setImmediate: typeof timers.setImmediate = timers.setImmediate;
 
+/** Resolves after so many turns of the event loop. */
+export function turns(count: number): Promise<void> {
+  return new Promise((resolve) => {
+    const wait = (left: number): void => void setImmediate(() => (left > 1 ? wait(left - 1) : resolve()));
+    wait(count);
+  });
+}
+
 /**
- * Resolves when everything that has arrived by now was read. That takes two turns of the event loop: in the first one,
- * "immediate" callbacks may run without a look at the connections.
+ * Resolves when everything that has arrived by now was read. That takes two turns: in the first one, "immediate" callbacks may
+ * run without a look at the connections.
  */
 export function twoTurns(): Promise<void> {
-  return new Promise((resolve) => void setImmediate(() => void setImmediate(resolve)));
+  return turns(2);
 }

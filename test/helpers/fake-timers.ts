@@ -1,13 +1,15 @@
 import * as timers from 'node:timers/promises';
 import { vi } from 'vitest';
 
+async function turns(count: number): Promise<void> {
+  for (let turn = 0; turn < count; turn += 1) await timers.setImmediate();
+}
+
 // The package takes its timers from Node, so that those of a test framework have no effect. Its own tests need them.
 vi.mock('../../src/interface/timers.ts', () => ({
   setTimeout: (callback: () => void, ms: number) => globalThis.setTimeout(callback, ms),
   clearTimeout: (timer: NodeJS.Timeout) => globalThis.clearTimeout(timer),
   setImmediate: (callback: () => void) => globalThis.setImmediate(callback),
-  twoTurns: async () => {
-    await timers.setImmediate();
-    await timers.setImmediate();
-  },
+  turns,
+  twoTurns: () => turns(2),
 }));
