@@ -7,16 +7,16 @@ export type Schema<Input = unknown, Output = Input> = StandardSchemaV1<Input, Ou
 /** Client: checks the arguments before anything is sent. @throws SingletonError `ERR_SINGLETON_INVALID_ARGS` */
 export async function checkArgs(schema: Schema, args: unknown): Promise<void> {
   const result = await validate(schema, args, 'The arguments could not be validated: the schema threw.');
-  if (result.issues)
+  if (result.issues !== undefined)
     throw invalidArgsError(`The schema does not allow the arguments: ${describe(result.issues)}.`, result);
 }
 
 /** Host: what the schema makes of a launch's arguments. @throws SingletonError `ERR_SINGLETON_INVALID_ARGS` */
 export async function parseArgs<T>(schema: Schema<unknown, T>, args: unknown): Promise<T> {
-  const result = await validate(schema, args, 'A launch was refused: the schema threw.');
-  if (!result.issues) return result.value;
+  const { issues, value } = await validate(schema, args, 'A launch was refused: the schema threw.');
+  if (issues === undefined) return value;
   // The issues may quote the client. They are in `cause.issues`, which is not printed with the error.
-  const cause = Object.defineProperty({}, 'issues', { value: result.issues });
+  const cause = Object.defineProperty({}, 'issues', { value: issues });
   throw invalidArgsError('A launch was refused: the schema does not allow its arguments.', cause);
 }
 
@@ -24,10 +24,12 @@ async function validate<T>(
   schema: Schema<unknown, T>,
   args: unknown,
   whenItThrows: string,
-): Promise<StandardSchemaV1.Result<T>> {
+): Promise<{ readonly issues: unknown; readonly value: T }> {
   try {
     const result = await schema['~standard'].validate(args);
-    if (typeof result === 'object' && result !== null) return result;
+    // `any`: a schema may return anything, and its getters may throw.
+    const { issues, value }: any = result;
+    if (typeof result === 'object' && result !== null) return { issues: issues || undefined, value };
   } catch (cause) {
     throw invalidArgsError(whenItThrows, cause);
   }

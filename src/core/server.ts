@@ -77,7 +77,7 @@ export class Server {
     }
     if (!this.#listener) {
       this.#resetBacklog();
-      if (this.#options.strict && ownEndpoints().has(this.#endpoint)) throw alreadyRunningError(this.#endpoint);
+      if (this.#options.strict && isOwn(this.#endpoint)) throw alreadyRunningError(this.#endpoint);
       return false;
     }
     this.#endpoint = this.#listener.endpoint;
@@ -179,6 +179,21 @@ function lostError(endpoint: string): SingletonError {
     `Another process removed ${endpoint} before this one was ready. No launch was dispatched: acquire again.`,
   );
 }
+
+/** Whether this process holds the endpoint, perhaps by another name: a wildcard address, or `localhost`. */
+function isOwn(endpoint: string): boolean {
+  const port = portOf(endpoint);
+  const isAlias = (own: string): boolean =>
+    port !== undefined && portOf(own) === port && [own, endpoint].some((one) => ANY_ADDRESS.test(one));
+  return Array.from(ownEndpoints()).some((own) => own === endpoint || isAlias(own));
+}
+
+function portOf(endpoint: string): string | undefined {
+  return /^tcp:.*:(\d+)$/.exec(endpoint)?.[1];
+}
+
+/** An address that may stand for several of this machine: a wildcard or a name. */
+const ANY_ADDRESS = /^tcp:\/\/(0\.0\.0\.0|\[::\]|[a-z])/i;
 
 /**
  * The endpoints that this process holds. They are kept at `process`, so that all copies of this package share them: there are

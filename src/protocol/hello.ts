@@ -68,8 +68,12 @@ function isLegacyLaunch(stream: Duplex, first: Uint8Array): boolean {
   const rest: unknown = stream.read();
   const bytes = rest instanceof Uint8Array ? Buffer.concat([first, rest]) : first;
   const head = bytes.subarray(0, headLength(bytes));
-  return bytes.includes(0) && isUtf8(head) && sniffForeignProtocol(head) === undefined;
+  // HTTP, TLS and SSH have a NUL or a line feed before that many bytes.
+  const isBeginning = bytes.includes(0) ? isUtf8(head) : bytes.length >= MAX_HEAD_BYTES;
+  return isBeginning && sniffForeignProtocol(head) === undefined;
 }
+
+const MAX_HEAD_BYTES = 16_384;
 
 /** Reads a part of the client hello or of the handshake message. @throws SingletonError if the stream ends first */
 export async function readExactly(stream: Duplex, size: number): Promise<Uint8Array> {

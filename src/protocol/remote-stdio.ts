@@ -56,7 +56,8 @@ export class RemoteStdin extends Readable {
     this.#isEndReceived = bytes.length === 0;
     if (this.destroyed) return;
     this.#buffer.append(bytes, WINDOW);
-    this.#pushBuffered();
+    // Later: what a listener of "data" throws is no mistake of the client.
+    process.nextTick(() => this.#pushBuffered());
   }
 
   override _read(): void {
@@ -77,7 +78,7 @@ export class RemoteStdin extends Readable {
   readonly #scheduleChange = (): void => process.nextTick(this.#onChange);
 
   #pushBuffered(): void {
-    if (!this.#isReadPending) return;
+    if (!this.#isReadPending || this.destroyed) return;
     if (this.#buffer.length > 0) {
       this.#isReadPending = false;
       this.push(this.#buffer.take());
@@ -127,6 +128,11 @@ export class RemoteOutput extends Writable {
   override write(chunk: any, ...rest: any[]): boolean {
     if (this.writableEnded) this.#onLate();
     return super.write(chunk, ...rest);
+  }
+
+  override end(...args: any[]): this {
+    if (this.writableEnded && args.length > 0) this.#onLate();
+    return super.end(...args);
   }
 
   override _write(chunk: Uint8Array, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {

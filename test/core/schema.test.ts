@@ -239,6 +239,10 @@ describe('a client whose signal was aborted before', () => {
 describe('a client whose schema or serializer misbehaves', () => {
   it.each([
     ['throws', schemaOf<number>(() => Promise.reject(new Error('boom')))],
+    [
+      'has a getter that throws',
+      schemaOf<number>(async () => Object.defineProperty({ value: 1 }, 'issues', { get: raise })),
+    ],
     ['returns no result', schemaOf<number>(async () => JSON.parse('null'))],
     ['returns issues that are not a list', schemaOf<number>(async () => JSON.parse('{ "issues": true }'))],
     ['returns an empty list of issues', schemaOf<number>(async () => JSON.parse('{ "issues": [] }'))],
@@ -303,4 +307,8 @@ async function listen(): Promise<{ readonly port: number; readonly connections: 
       return connections;
     },
   };
+}
+
+function raise(): never {
+  throw new Error('boom');
 }

@@ -12,10 +12,19 @@ afterEach(() => {
 const exited = new Error('exit');
 
 /** An exit ends the call, not the tests. */
+class HiddenSet extends Set<string> {
+  override [Symbol.iterator](): SetIterator<string> {
+    return new Set<string>().values();
+  }
+}
+
 /** Also hides which endpoints this process holds, as if the host were another one. */
 function spyOnExit(): Mock<typeof process.exit> {
   const shared: any = process;
-  vi.spyOn(shared[Symbol.for('socket-singleton.endpoints')] ?? new Set(), 'has').mockReturnValue(false);
+  const key = Symbol.for('socket-singleton.endpoints');
+  const endpoints: unknown = shared[key];
+  shared[key] = new HiddenSet();
+  onTestFinished(() => void (shared[key] = endpoints));
   return vi.spyOn(process, 'exit').mockImplementation(() => {
     throw exited;
   });
@@ -103,6 +112,17 @@ describe('acquire(), at a taken endpoint,', () => {
     await expect(Singleton.acquire({ port: portOf(host), args: ['a'] })).rejects.toBe(exited);
     expect(exit).toHaveBeenCalledExactlyOnceWith(0);
     expect(args).toEqual([['a']]);
+  });
+
+  it.each([
+    ['127.0.0.1', 'localhost'],
+    ['0.0.0.0', '127.0.0.1'],
+    ['127.0.0.1', '0.0.0.0'],
+  ])('rejects if strict is true and this process holds %s, for %s', async (held, address) => {
+    const host = await startHost({ address: held });
+    await expect(Singleton.acquire({ address, port: portOf(host), args: ['a'] })).rejects.toMatchObject({
+      code: 'ERR_SINGLETON_ALREADY_RUNNING',
+    });
   });
 
   it.each([{}, { client: false }])('rejects if strict is true and this process is the host (%j)', async (options) => {

@@ -320,15 +320,27 @@ describe('process.exit() in a listener', () => {
   ] as const)('resets a connection whose launch has begun (%j)', async (codec, bytes) => {
     const options = { port: await freePort() };
     const host = await startHost(options, { steps: ['exitAtQuit', 'acquire'], ...codec });
-    const socket = await connect(options.port);
-    const ended = new Promise<string>((resolve) => {
-      socket.once('end', () => resolve('end'));
-      socket.once('error', (error: NodeJS.ErrnoException) => resolve(String(error.code)));
+    const sockets = [await connect(options.port), await connect(options.port), await connect(options.port)];
+    const ends = sockets.map((socket) => {
+      const ended = new Promise<string>((resolve) => {
+        socket.once('end', () => resolve('end'));
+        socket.once('error', (error: NodeJS.ErrnoException) => resolve(String(error.code)));
+      });
+      socket.resume().write(bytes);
+      return ended;
     });
-    socket.resume().write(bytes);
     expect((await launch({ options, ...codec }, 'quit').exited()).code).toBe(0);
     expect((await host.exited()).code).toBe(0);
-    expect(await ended).toBe('ECONNRESET');
+    expect(await Promise.all(ends)).toEqual(Array(3).fill('ECONNRESET'));
+  });
+
+  test.each([{}, { codec: 'json' }] as const)('makes a launch host that it has not dispatched (%j)', async (codec) => {
+    const options = { port: await freePort() };
+    const host = await startHost(options, { steps: ['exitAtClient', 'acquire'], ...codec });
+    const next = launch({ options, ...codec }, 'a');
+    await next.line('host');
+    expect((await host.exited()).code).toBe(3);
+    expect(host.all('args')).toEqual([]);
   });
 });
 

@@ -14,12 +14,15 @@ export function callSafely(
   };
   try {
     const result: unknown = Reflect.apply(listener, target, args);
-    return isThenable(result) ? Promise.resolve(result).then(() => true, fail) : true;
+    if (!isThenable(result)) return true;
+    // Not `Promise.resolve`: it returns a promise as it is, with a `then` of its own if it has one.
+    return new Promise((resolve) => resolve(result)).then(() => true, fail);
   } catch (cause) {
     return fail(cause);
   }
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+  const canHaveThen = (typeof value === 'object' && value !== null) || typeof value === 'function';
+  return canHaveThen && 'then' in value && typeof value.then === 'function';
 }

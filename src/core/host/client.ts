@@ -74,8 +74,7 @@ export class HostClient<R> implements Client<R> {
     try {
       return set(session);
     } catch (error) {
-      session.fail();
-      this.#warnings.resultFailed(this, error);
+      if (session.fail()) this.#warnings.resultFailed(this, error);
       return false;
     }
   }
@@ -83,7 +82,7 @@ export class HostClient<R> implements Client<R> {
 
 /** As a shell has it: 128 and the number of the signal that ended a child process. */
 function exitStatus(code: unknown, signal: NodeJS.Signals | null | undefined): number {
-  if (code === null && signal) return 128 + constants.signals[signal];
+  if (code === null && signal && Object.hasOwn(constants.signals, signal)) return 128 + constants.signals[signal];
   if (typeof code === 'number' && Number.isInteger(code) && code >= 0 && code <= 255) return code;
   throw invalidOptionError('code', 'an integer from 0 to 255, or null and a signal', code);
 }

@@ -85,10 +85,15 @@ export class HostConnection<T, R> implements LaunchHandler<T, R> {
     if (!this.#isSettled) this.#end(error);
   }
 
-  /** Ends it now: a client whose launch was dispatched learns so, or has its session aborted; any other may try again. */
-  end(error: SingletonError): void {
+  /**
+   * Ends it now: a client whose launch was dispatched learns so, or has its session aborted; any other may try again. Without
+   * an error nothing is reported.
+   */
+  end(error?: SingletonError): void {
     if (!this.#isSettled) this.#end(error);
     else if (this.#state === 'dispatching' || this.#state === 'open') this.#answer();
+    // It was not dispatched yet, and an end would say that it was.
+    if (this.#state === 'dispatching' && !this.#receipt && !this.#responder) resetConnection(this.#connection);
   }
 
   destroy(): void {
@@ -136,11 +141,11 @@ export class HostConnection<T, R> implements LaunchHandler<T, R> {
     }
   }
 
-  /** Reports the error and lets the client try again, unless its launch was dispatched. */
+  /** Lets the client try again, unless its launch was dispatched. Reports the error last: a listener may do anything. */
   #end(error: unknown): void {
     this.#isSettled = true;
     const connection = this.#connection;
-    if (!connection.isProbe?.()) this.#host.warn(atEndpoint(asSingletonError(error), this.#host.endpoint));
+    const isReported = error !== undefined && !connection.isProbe?.();
     try {
       this.#answer();
     } catch {
@@ -149,6 +154,7 @@ export class HostConnection<T, R> implements LaunchHandler<T, R> {
     // If the client has ended, end too; otherwise reset, so that this side does not enter TIME_WAIT.
     if (!this.#responder && !(connection.readableEnded && !this.#manager.isClosing)) resetConnection(connection);
     this.#close('closing');
+    if (isReported) this.#host.warn(atEndpoint(asSingletonError(error), this.#host.endpoint));
   }
 
   #answer(): void {

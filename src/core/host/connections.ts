@@ -45,7 +45,7 @@ export class ConnectionManager<T, R> implements ServedConnections {
     }
     const accepted = new HostConnection(connection, this.#host, this);
     this.#all.add(accepted);
-    if (this.#all.size === 1) onExit(this.#endAll);
+    if (this.#all.size === 1) onExit(this.#onExit);
     // An absolute deadline: an idle timer would be reset by each byte of a client that trickles.
     this.#expire(accepted, this.#host.options.receiveTimeout);
     accepted.read();
@@ -64,10 +64,10 @@ export class ConnectionManager<T, R> implements ServedConnections {
     if (state === 'closing') this.#expire(connection, CLOSE_TIMEOUT);
     this.#openSessions += Number(state === 'open') - Number(before === 'open');
     // Registered last, so that the user's 'exit' handlers can still set a result.
-    if (connection.hasResponder && (state === 'dispatching' || state === 'open')) onExit(this.#endAll);
+    if (connection.hasResponder && (state === 'dispatching' || state === 'open')) onExit(this.#onExit);
     if (before === 'open' || state === 'open') this.#host.onListenersChange();
     if (this.#all.size > 0) return;
-    offExit(this.#endAll);
+    offExit(this.#onExit);
     this.#stopSweep();
     for (const resolve of this.#drained.splice(0)) resolve();
   }
@@ -85,7 +85,8 @@ export class ConnectionManager<T, R> implements ServedConnections {
     let timer = setTimeout(() => {
       // What was answered and did not close in all that time is cut. The others are answered now, and have a moment to read it.
       const answered = Array.from(this.#all).filter(isAnswered);
-      this.#endAll();
+      this.isClosing = true;
+      for (const connection of this.#all) connection.end(releasedError());
       for (const connection of answered) connection.destroy();
       timer = setTimeout(() => {
         for (const connection of this.#all) connection.destroy();
@@ -158,9 +159,10 @@ export class ConnectionManager<T, R> implements ServedConnections {
     return true;
   }
 
-  readonly #endAll = (): void => {
+  /** At the end of the process nothing is reported: a listener could end it before all clients have their answers. */
+  readonly #onExit = (): void => {
     this.isClosing = true;
-    for (const connection of this.#all) connection.end(releasedError());
+    for (const connection of this.#all) connection.end();
   };
 }
 

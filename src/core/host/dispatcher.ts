@@ -34,7 +34,7 @@ export class Dispatcher<T, R> {
 
   /** How many launches wait in the queue for a result while no listener is at work with them. */
   get waiting(): number {
-    return this.#queue.entries.filter(({ completion }) => completion?.pending === 0).length;
+    return this.#queue.entries.filter(({ client, completion }) => client.waiting && completion?.pending === 0).length;
   }
 
   get hasListeners(): boolean {

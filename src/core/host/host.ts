@@ -61,7 +61,7 @@ export class Host<T, R> {
     return this.#dispatcher.pending;
   }
 
-  /** One launch, complete and verified. `onCounted` is called before any listener. `false` if it had to be dropped. */
+  /** One launch, complete and verified. `onCounted` is called before it is dispatched. `false` if it had to be dropped. */
   onLaunch(
     { launch, bytes, session }: VerifiedLaunch<T, R>,
     remoteAddress: string | undefined,
@@ -70,7 +70,6 @@ export class Host<T, R> {
     const number = ++this.#clients;
     const client = new HostClient<R>(number, launch, remoteAddress, session, this.#warnings);
     const admission = admit(number, this.options);
-    onCounted({ outcome: OUTCOMES[admission], client: number, since: this.#context.server.since });
     const completion =
       session &&
       new Completion(
@@ -85,6 +84,8 @@ export class Host<T, R> {
     for (const listener of emitter.rawListeners('client'))
       results.push(callSafely(listener, emitter, [client], onError));
     completion?.add(results);
+    // Not before: if a listener of 'client' ends the process, the next host dispatches the launch.
+    onCounted({ outcome: OUTCOMES[admission], client: number, since: this.#context.server.since });
     if (admission === 'release') {
       this.#context.onThreshold();
       this.connections.rejectUnfinished();

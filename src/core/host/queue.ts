@@ -66,7 +66,7 @@ export function estimateSize(value: unknown, limit: number): number {
     weight += VALUE_BYTES;
     if (typeof next === 'string') weight += next.length;
     else if (ArrayBuffer.isView(next)) weight += next.byteLength;
-    else if (typeof next === 'object' && next !== null) rest.push(...valuesOf(next));
+    else if (typeof next === 'object' && next !== null) for (const inner of valuesOf(next)) rest.push(inner);
   }
   return weight;
 }

@@ -30,10 +30,18 @@ describe('callSafely', () => {
     expect(await callSafely(() => Promise.resolve('done'), {}, [], raise(boom))).toBe(true);
   });
 
+  it('waits for a promise with a "then" of its own, and for a function with one', async () => {
+    const promise = withThen(Promise.resolve(), { value: (resolve: () => void) => resolve() });
+    expect(await callSafely(() => promise, {}, [], raise(boom))).toBe(true);
+    const onError = vi.fn<(cause: unknown) => void>();
+    const rejecting = withThen(raise(boom), { value: (_: unknown, reject: (cause: Error) => void) => reject(boom) });
+    expect(await callSafely(() => rejecting, {}, [], onError)).toBe(false);
+    expect(onError).toHaveBeenCalledExactlyOnceWith(boom);
+  });
+
   it('reports a result whose "then" throws', () => {
     const onError = vi.fn<(cause: unknown) => void>();
-    // oxlint-disable-next-line unicorn/no-thenable -- what a listener may return
-    const listener = (): unknown => Object.defineProperty({}, 'then', { get: raise(boom) });
+    const listener = (): unknown => withThen({}, { get: raise(boom) });
     expect(callSafely(listener, {}, [], onError)).toBe(false);
     expect(onError).toHaveBeenCalledExactlyOnceWith(boom);
   });
@@ -43,4 +51,10 @@ function raise(error: Error): () => never {
   return () => {
     throw error;
   };
+}
+
+/** What a listener may return. */
+function withThen<Value extends object>(value: Value, then: PropertyDescriptor): Value {
+  // oxlint-disable-next-line unicorn/no-thenable -- that is what is tested
+  return Object.defineProperty(value, 'then', then);
 }

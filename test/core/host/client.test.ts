@@ -52,6 +52,14 @@ describe('client.exit', () => {
     expect(warnings).toEqual([]);
   });
 
+  it.each(['SIGFOO', 'toString'])('fails the launch for the signal %s, which there is not', async (signal) => {
+    // `any`: as from JavaScript.
+    const unknown: any = signal;
+    const { result, warnings } = await answered((client) => client.exit(null, unknown));
+    expect(result).toMatchObject(failed);
+    expect(warnings).toMatchObject([failed]);
+  });
+
   it.each([-1, 256, 1.5, NaN, 0xc000_0005, null])('fails the launch, warns and returns false for %s', async (code) => {
     const returned: boolean[] = [];
     const { result, warnings, app } = await answered((client) => returned.push(client.exit(code)));
@@ -79,6 +87,7 @@ describe('a client whose launch has ended without a result', () => {
     ['exit', (client) => client.exit(1)],
     ['stdout.write', (client) => client.stdout.write('late')],
     ['stderr.write', (client) => client.stderr.write('late')],
+    ['stdout.end', (client) => client.stdout.end('late')],
   ])('causes one warning for two calls of %s, and no longer waits', async (_, act) => {
     let late: Client | undefined;
     const { result, warnings } = await answered((client) => void (late = client));
