@@ -195,6 +195,7 @@ export class Singleton<T = readonly string[], R = unknown> extends LaunchEmitter
       this.#server.assertBound();
       this.#host = host;
       this.#enter('hosting');
+      host.start();
       this.#server.serve(host.connections);
       this.#lifetime.throwIfAborted();
     } catch (error) {

@@ -26,6 +26,7 @@ describe.skipIf(process.platform === 'win32')('a host that has used up its file 
       }
     }
 
+    await host.line('warning', ({ message }) => String(message).includes('has used up the files'));
     host.writeLine();
     await host.line('recovered');
     expect(await Singleton.send({ ...options, args: ['taken'] })).toEqual({ outcome: 'unconfirmed' });

@@ -10,6 +10,7 @@ import { HostClient } from './client.ts';
 import { Completion } from './completion.ts';
 import { ConnectionManager } from './connections.ts';
 import { Dispatcher } from './dispatcher.ts';
+import { watchFileLimit } from './file-limit.ts';
 import { Warnings } from './warnings.ts';
 
 type Events<T, R> = SingletonEvents<T, R>;
@@ -37,6 +38,7 @@ export class Host<T, R> {
   readonly #warnings: Warnings<T, R>;
   readonly #dispatcher: Dispatcher<T, R>;
   #clients = 0;
+  #stopWatch = (): void => {};
 
   constructor(context: HostContext<T, R>, readLaunch: ReadLaunch<T, R>) {
     this.options = context.options;
@@ -129,8 +131,15 @@ export class Host<T, R> {
     return isAtWork || this.#dispatcher.hasListeners || this.#context.emitter.listenerCount('client') > 0;
   }
 
+  /** The endpoint is bound: connections may arrive. */
+  start(): void {
+    const { maxConnections } = this.options;
+    this.#stopWatch = watchFileLimit({ endpoint: this.endpoint, maxConnections }, (warning) => this.warn(warning));
+  }
+
   /** No further launch arrives. */
   end(): void {
+    this.#stopWatch();
     this.#dispatcher.end();
     this.#warnings.end();
   }
