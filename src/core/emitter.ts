@@ -4,8 +4,7 @@ import type { Arrival, Observer, SingletonEvents } from './events.ts';
 import type { Subscribers } from './subscribers.ts';
 
 type Events<T, R> = SingletonEvents<T, R>;
-/** A literal union, so that an error of the compiler lists the names. */
-type Name = 'args' | 'client' | 'release' | 'timeout' | 'verifyFailed' | 'warning';
+type Name = keyof SingletonEvents<never>;
 
 /** Node declares less of this class than `typed-emitter` does, which has no code of its own. */
 const untyped: any = EventEmitter;
@@ -61,7 +60,11 @@ export class LaunchEmitter<T, R> extends TypedEmitter<SingletonEvents<T, R>> {
   override on(event: 'verifyFailed', listener: Events<T, R>['verifyFailed']): this;
   /** A connection failed, sent invalid bytes, or a listener failed. The host goes on. */
   override on(event: 'warning', listener: Events<T, R>['warning']): this;
-  override on<E extends Name>(event: E, listener: Events<T, R>[E]): this;
+  // Written out, so that an error of the compiler lists the names.
+  override on<E extends 'args' | 'client' | 'release' | 'timeout' | 'verifyFailed' | 'warning'>(
+    event: E,
+    listener: Events<T, R>[E],
+  ): this;
   override on<E extends Name>(event: E, listener: Events<T, R>[E]): this {
     return super.on(event, listener).#changed();
   }

@@ -150,6 +150,27 @@ export type SchemaOption<Input, Output, R = unknown> = {
   readonly codec: Codec<unknown, R>;
 };
 
+/**
+ * `SchemaOption` by the type of the schema. Without one `args` fits nothing, so that the compiler reports a wrong `args` there and
+ * not at the call: it does so if all overloads fail at the same place.
+ */
+type InferredSchemaOption<S, R> = {
+  readonly schema?: S;
+  readonly args: NoInfer<S extends Schema<infer Input, unknown> ? Input : never>;
+  readonly codec: Codec<unknown, R>;
+};
+
+/** `ValidatedOptions` by the type of the schema. */
+export type Validated<S extends MaybeSchema, R> = HostOptions<unknown, R> & InferredSchemaOption<S, R>;
+
+/** `ValidatedSendOptions` by the type of the schema. */
+export type ValidatedSend<S extends MaybeSchema, R> = DeliveryOptions<unknown, R> & InferredSchemaOption<S, R>;
+
+export type MaybeSchema = Schema | undefined;
+
+/** What the schema makes of the arguments. */
+export type OutputOf<S> = S extends Schema<unknown, infer Output> ? Output : never;
+
 /** Distinguishes options without a schema from those with one, which have types of their own. */
 export type NoSchema = {
   /** See `ValidatedOptions`. */

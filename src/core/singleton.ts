@@ -7,14 +7,7 @@ import { describe, inspectBy } from './describe.ts';
 import { LaunchEmitter } from './emitter.ts';
 import type { ReleaseReason } from './events.ts';
 import type { Host, HostContext } from './host/host.ts';
-import type {
-  AnyOptions,
-  ResolvedOptions,
-  SendOptions,
-  SingletonOptions,
-  ValidatedOptions,
-  ValidatedSendOptions,
-} from './options.ts';
+import type * as Options from './options.ts';
 import { loadHost, warnWithoutHost } from './load-host.ts';
 import { resolveOptions } from './resolve-options.ts';
 import { exitAfterDelivery } from './attempt.ts';
@@ -37,9 +30,13 @@ export class Singleton<T = readonly string[], R = unknown> extends LaunchEmitter
    * app.on('args', (args, client) => console.log(args, client.cwd));
    */
   static async acquire(): Promise<Singleton>;
-  static async acquire<T = readonly string[], R = unknown>(options: SingletonOptions<T, R>): Promise<Singleton<T, R>>;
-  static async acquire<Input, Output, R>(options: ValidatedOptions<Input, Output, R>): Promise<Singleton<Output, R>>;
-  static async acquire<T, R>(options: AnyOptions<T, R> = {}): Promise<Singleton<T, R>> {
+  static async acquire<T = readonly string[], R = unknown>(
+    options: Options.SingletonOptions<T, R>,
+  ): Promise<Singleton<T, R>>;
+  static async acquire<S extends Options.MaybeSchema = undefined, R = unknown>(
+    options: Options.Validated<S, R>,
+  ): Promise<Singleton<Options.OutputOf<S>, R>>;
+  static async acquire<T, R>(options: Options.AnyOptions<T, R> = {}): Promise<Singleton<T, R>> {
     // `any`: these overloads have checked what those of the constructor ask for.
     const checked: any = options;
     return new Singleton<T, R>(checked).acquire();
@@ -52,16 +49,18 @@ export class Singleton<T = readonly string[], R = unknown> extends LaunchEmitter
    * const { outcome } = await Singleton.send({ port: 21337, args: ['open', 'a.txt'] });
    */
   static async send(): Promise<Receipt>;
-  static async send<T = readonly string[], R = unknown>(options: SendOptions<T, R>): Promise<Receipt<R>>;
-  static async send<Input, R>(options: ValidatedSendOptions<Input, R>): Promise<Receipt<R>>;
-  static async send<T, R>(options?: AnyOptions<T, R>): Promise<Receipt<R>> {
+  static async send<T = readonly string[], R = unknown>(options: Options.SendOptions<T, R>): Promise<Receipt<R>>;
+  static async send<S extends Options.MaybeSchema = undefined, R = unknown>(
+    options: Options.ValidatedSend<S, R>,
+  ): Promise<Receipt<R>>;
+  static async send<T, R>(options?: Options.AnyOptions<T, R>): Promise<Receipt<R>> {
     return send(resolveOptions(options));
   }
 
   #state: State = 'idle';
   #acquired: Promise<this> = Promise.resolve(this);
   #released: Promise<void> = Promise.resolve();
-  readonly #options: ResolvedOptions<T, R>;
+  readonly #options: Options.ResolvedOptions<T, R>;
   readonly #server: Server;
   readonly #context: HostContext<T, R>;
   /** Aborts when this Singleton is released, for good. */
@@ -75,10 +74,10 @@ export class Singleton<T = readonly string[], R = unknown> extends LaunchEmitter
    * Checks the options and touches nothing else. With a `schema`, only `acquire` and `send` check the type of `args`.
    * @throws SingletonError `ERR_SINGLETON_INVALID_OPTION`
    */
-  constructor(options: SingletonOptions<T, R>);
-  constructor(options: ValidatedOptions<unknown, T, R>);
-  constructor(...none: readonly string[] extends T ? [] : [options: SingletonOptions<T, R>]);
-  constructor(options?: AnyOptions<T, R>) {
+  constructor(options: Options.SingletonOptions<T, R>);
+  constructor(options: Options.ValidatedOptions<unknown, T, R>);
+  constructor(...none: readonly string[] extends T ? [] : [options: Options.SingletonOptions<T, R>]);
+  constructor(options?: Options.AnyOptions<T, R>) {
     const subscribers = new Subscribers<T, R>(() => this.#onListenersChange());
     super(subscribers);
     this.#options = resolveOptions(options);

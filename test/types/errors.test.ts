@@ -1,0 +1,52 @@
+import { fileURLToPath } from 'node:url';
+import ts from 'typescript';
+import { describe, expect, it } from 'vitest';
+import { programOf } from '../helpers/type-program.ts';
+
+/** The text at which the compiler reports an error, for each line. */
+function errorsOf(lines: readonly string[]): readonly string[] {
+  const path = fileURLToPath(new URL('wrong.ts', import.meta.url));
+  const imports = [
+    `import { Singleton } from '../../src/index.ts';`,
+    `import { json } from '../../src/codecs/json.ts';`,
+    `import { z } from 'zod';`,
+  ];
+  const source = [...imports, ...lines].join('\n');
+  const program = programOf(new Map([[path, source]]));
+  const file = program.getSourceFile(path);
+  return ts
+    .getPreEmitDiagnostics(program, file)
+    .map(({ start = 0, length = 0 }) => source.slice(start, start + length));
+}
+
+describe('the compiler', () => {
+  it('reports a wrong args at args', () => {
+    expect(
+      errorsOf([
+        `void Singleton.acquire({ port: 1, args: 5 });`,
+        `void Singleton.acquire({ codec: json<{ file: string }>(), args: 'x' });`,
+        `void Singleton.send({ codec: json<string>(), args: 5 });`,
+        `void Singleton.send({ codec: json<string[]>(), args: [5] });`,
+      ]),
+    ).toEqual(['args', 'args', 'args', expect.any(String)]);
+  });
+
+  it('accepts the arguments of a schema, and refuses others', () => {
+    expect(
+      errorsOf([
+        `void Singleton.acquire({ codec: json(), schema: z.string(), args: 'x' });`,
+        `void Singleton.send({ codec: json(), schema: z.string(), args: 5 });`,
+      ]),
+    ).toHaveLength(1);
+  });
+
+  it('lists the events for a name that is none', () => {
+    const path = fileURLToPath(new URL('wrong.ts', import.meta.url));
+    const source = `import { Singleton } from '../../src/index.ts';\nnew Singleton().on('arg', () => {});`;
+    const program = programOf(new Map([[path, source]]));
+    const messages = ts
+      .getPreEmitDiagnostics(program, program.getSourceFile(path))
+      .map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'));
+    expect(messages.join('')).toContain('"args" | "client" | "release" | "timeout" | "verifyFailed" | "warning"');
+  });
+});
