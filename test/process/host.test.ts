@@ -1,5 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { json } from '../../src/codecs/json.ts';
+import { type Receipt, Singleton } from '../../src/index.ts';
 import {
   connect,
   freePort,
@@ -363,4 +365,28 @@ describe('a host on Linux', () => {
       ]);
     },
   );
+});
+
+describe('a host without a listener of "args"', () => {
+  test('lives until its last session ends, also if an earlier launch was answered and is still queued', async () => {
+    const dist = new URL('../../dist/', import.meta.url).href;
+    const code = `
+      const { Singleton } = await import('${dist}index.js');
+      const { json } = await import('${dist}codecs/json.js');
+      const app = await Singleton.acquire({ port: 0, codec: json(), args: '' });
+      app.once('client', (first) => {
+        first.exit(2);
+        app.once('client', (second) => new Promise((resolve) => {
+          // Nothing but the session keeps the process alive.
+          setTimeout(() => resolve(second.exit(5)), 300).unref();
+        }));
+      });
+      console.log(JSON.stringify({ event: 'host', port: Number(new URL(app.endpoint).port) }));`;
+    const host = run(process.execPath, ['--input-type=module', '--eval', code]);
+    const { port } = await host.line('host');
+    const send = (): Promise<Receipt> => Singleton.send({ port: Number(port), codec: json(), args: 'x', wait: true });
+    expect(await send()).toMatchObject({ exitCode: 2 });
+    expect(await send()).toMatchObject({ exitCode: 5 });
+    expect(await host.exited()).toEqual({ code: 0, signal: null });
+  });
 });
