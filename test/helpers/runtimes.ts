@@ -81,7 +81,7 @@ async function install(spec: string, folder: string): Promise<void> {
     await execute(
       'npm',
       ['install', ...flags, '--fetch-retries=0', '--prefix', temporary, '--cache', join(temporary, '.npm'), spec],
-      { cwd: temporary, env: inheritedEnv(), timeout: DOWNLOAD_TIMEOUT },
+      { cwd: temporary, env: process.env, timeout: DOWNLOAD_TIMEOUT },
     ).catch((error: ExecFileException) => {
       const reason = error.killed
         ? `npm took more than ${DOWNLOAD_TIMEOUT} ms`
