@@ -78,7 +78,7 @@ export async function exitAfterDelivery<T, R>(
     if (strict) process.exit(receipt.exitCode ?? 0);
     throw new MultipleSingletonsError(transport.endpoint, receipt);
   } catch (error) {
-    // If nobody reads the output any longer, it ends like any Unix program: Node ignores SIGPIPE.
+    // The reader of the output has exited. End like any Unix program does then: Node itself ignores SIGPIPE.
     if (strict && error instanceof OutputError && error.isClosedPipe) process.exit(SIGPIPE_STATUS);
     throw error;
   }

@@ -119,7 +119,7 @@ export class Server {
     await this.#connections?.drain();
   }
 
-  /** Before `serve` nobody was served: the attempt fails, and another one may follow. */
+  /** Before `serve` no launch was dispatched: the attempt fails, and another one may follow. */
   #onListenerLost(): void {
     if (this.#connections) this.#onLost();
     else void this.close();

@@ -2,15 +2,15 @@ import type { SingletonError } from '../interface/errors.ts';
 import type { Receipt } from '../interface/receipt.ts';
 import { clearTimeout, setTimeout } from '../interface/timers.ts';
 import { acquire, send } from './acquire.ts';
+import { exitAfterDelivery } from './attempt.ts';
 import { LazyAbortController, releasedError } from './deadline.ts';
 import { describe, inspectBy } from './describe.ts';
 import { LaunchEmitter } from './emitter.ts';
 import type { ReleaseReason } from './events.ts';
 import type { Host, HostContext } from './host/host.ts';
-import type * as Options from './options.ts';
 import { loadHost, warnWithoutHost } from './load-host.ts';
+import type * as Options from './options.ts';
 import { resolveOptions } from './resolve-options.ts';
-import { exitAfterDelivery } from './attempt.ts';
 import { Server } from './server.ts';
 import { Subscribers } from './subscribers.ts';
 

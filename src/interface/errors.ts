@@ -95,7 +95,7 @@ export class OutputError extends SingletonError {
 
   /** Whether the reader of the output has gone, as after `| head`. */
   get isClosedPipe(): boolean {
-    return this.cause instanceof Error && 'code' in this.cause && this.cause.code === 'EPIPE';
+    return codeOf(this.cause) === 'EPIPE';
   }
 }
 

@@ -82,7 +82,7 @@ export function resetConnection(connection: Connection): void {
   try {
     if (!isShuttingDown(connection)) connection.resetAndDestroy?.();
   } catch {
-    // Node's sockets have the method on pipes too, where it throws.
+    // Node's sockets have the method for pipes too, but it throws.
   }
   connection.destroy();
 }

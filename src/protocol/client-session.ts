@@ -96,7 +96,9 @@ function writeOutput(bytes: Uint8Array, output: Writable, signal: AbortSignal): 
     try {
       output.write(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), settle);
     } catch (error) {
-      settle(error instanceof Error ? error : new Error(String(error)));
+      // `any`: an error of another realm is no `Error` of this one.
+      const failure: any = Object(error).message === undefined ? new Error(String(error)) : error;
+      settle(failure);
     }
   });
 }

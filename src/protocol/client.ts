@@ -178,7 +178,7 @@ async function readAnswer(reader: FrameReader): Promise<Receipt<never> | Singlet
 /** If the system rejects a write, the host has no complete launch, and so has dispatched none. Its refusal may be lost then. */
 function ignoreWriteError(error: unknown): undefined {
   const cause = error instanceof SingletonError ? error.cause : undefined;
-  if (!(cause instanceof Error && 'syscall' in cause && cause.syscall === 'write')) throw error;
+  if (Object(cause).syscall !== 'write') throw error;
 }
 
 const REASONS: Readonly<Partial<Record<RefusalCode, string>>> = {

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import { tryBytes } from '../interface/bytes.ts';
 import { SingletonError } from '../interface/errors.ts';
 import { MAX_RAW_BYTES } from './messages.ts';
 
@@ -69,7 +70,10 @@ export class StdinSender {
   };
 
   readonly #onData = (chunk: unknown): void => {
-    if (typeof chunk !== 'string' && !(chunk instanceof Uint8Array)) {
+    // A stream with an encoding emits its bytes as text.
+    const bytes =
+      typeof chunk === 'string' ? Buffer.from(chunk, this.#source?.readableEncoding ?? 'utf8') : tryBytes(chunk);
+    if (!bytes) {
       return this.#stop(`Expected stdin to emit bytes or strings, got a value of type ${typeof chunk}`);
     }
     // We paused the source, so another reader has resumed it. A stream cannot pause for one of two readers.
@@ -78,9 +82,7 @@ export class StdinSender {
       this.#unsent = EMPTY;
       return this.#stop(OTHER_READER);
     }
-    // A stream with an encoding emits its bytes as text.
-    this.#unsent =
-      typeof chunk === 'string' ? Buffer.from(chunk, this.#source?.readableEncoding ?? 'utf8') : Buffer.from(chunk);
+    this.#unsent = bytes.slice();
     if (this.#source) this.#flow(this.#source);
     return undefined;
   };

@@ -116,7 +116,7 @@ class MemoryEndpoint {
     return {
       endpoint: this.name,
       close: async () => this.#close(host),
-      // No other process can connect, so keeping this one alive would serve nobody.
+      // No other process can connect, so there is no reason to keep this one alive.
       ref() {},
       unref() {},
     };

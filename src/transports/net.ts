@@ -50,7 +50,7 @@ export function listen(
   });
 }
 
-/** A socket of a path tells by a write. */
+/** A Unix socket has a check of its own, by a write. */
 function withPeerCheck(socket: Socket, address: object): Socket {
   return 'port' in address ? Object.assign(socket, { isPeerGone }) : socket;
 }

@@ -17,8 +17,8 @@ export type PipeOptions =
     }
   | {
       /**
-       * An absolute path of at most 88 bytes of UTF-8, in a directory that belongs to you and to which nobody else may
-       * write. On Windows `\\.\pipe\` followed by a name.
+       * An absolute path of at most 88 bytes of UTF-8, in a directory that belongs to you and to which no other user
+       * may write. On Windows `\\.\pipe\` followed by a name.
        */
       readonly path: string;
       readonly name?: undefined;

@@ -14,7 +14,7 @@ export interface Directory {
 }
 
 /**
- * Checks that nobody else can get at a socket in the directory; never repairs it. With `create`, creates a missing
+ * Checks that no other user can reach a socket in the directory; never repairs it. With `create`, creates a missing
  * directory that is ours. Returns `false` if it is missing and `create` is `false`.
  * @throws SingletonError `ERR_SINGLETON_ENDPOINT_UNAVAILABLE` if it is unsafe, or missing and not ours to create
  */

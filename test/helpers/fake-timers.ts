@@ -9,8 +9,8 @@ async function turns(count: number): Promise<void> {
 vi.mock('../../src/interface/timers.ts', () => ({
   setTimeout: (callback: () => void, ms: number) => globalThis.setTimeout(callback, ms),
   clearTimeout: (timer: NodeJS.Timeout) => globalThis.clearTimeout(timer),
-  // A host looks from time to time whether it can open files. No test waits for that.
-  setInterval: process.getBuiltinModule('node:timers').setInterval,
+  setInterval: (callback: () => void, ms: number) => globalThis.setInterval(callback, ms),
+  clearInterval: (timer: NodeJS.Timeout) => globalThis.clearInterval(timer),
   setImmediate: (callback: () => void) => globalThis.setImmediate(callback),
   turns,
   twoTurns: () => turns(2),

@@ -4,7 +4,6 @@ import { createConnection, type NetConnectOpts, type Socket } from 'node:net';
 import type { AppConfig } from '../fixtures/app.js';
 import { connectionsAtPath, unreadConnectionsAtPort } from './linux-sockets.ts';
 import { type Exit, freePort, type Program, waitUntil } from './program.ts';
-import type { RuntimeName } from './runtimes.ts';
 import type { Trial } from './trial.ts';
 
 /** What a user of a runtime relies on. */
@@ -14,8 +13,6 @@ export interface Feature {
   readonly observe: (trial: Trial, node20: Trial) => Promise<unknown>;
   /** What is seen if it works. */
   readonly expected: unknown;
-  /** What is seen on runtimes where it does not work. docs/runtimes.md has the causes. */
-  readonly differences?: Readonly<Partial<Record<RuntimeName, unknown>>>;
 }
 
 const ARGS = ['two words', '', 'ü 🚀', '-v'];

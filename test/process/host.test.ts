@@ -376,17 +376,22 @@ describe('a host without a listener of "args"', () => {
       const app = await Singleton.acquire({ port: 0, codec: json(), args: '' });
       app.once('client', (first) => {
         first.exit(2);
-        app.once('client', (second) => new Promise((resolve) => {
-          // Nothing but the session keeps the process alive.
-          setTimeout(() => resolve(second.exit(5)), 300).unref();
-        }));
+        app.once('client', (second) => {
+          // A listener of a signal does not keep the process alive: only the session does.
+          const signaled = new Promise((resolve) => process.once('SIGUSR2', () => resolve(second.exit(5))));
+          console.log(JSON.stringify({ event: 'second' }));
+          return signaled;
+        });
       });
       console.log(JSON.stringify({ event: 'host', port: Number(new URL(app.endpoint).port) }));`;
     const host = run(process.execPath, ['--input-type=module', '--eval', code]);
     const { port } = await host.line('host');
     const send = (): Promise<Receipt> => Singleton.send({ port: Number(port), codec: json(), args: 'x', wait: true });
     expect(await send()).toMatchObject({ exitCode: 2 });
-    expect(await send()).toMatchObject({ exitCode: 5 });
+    const second = send();
+    await host.line('second');
+    host.signal('SIGUSR2');
+    expect(await second).toMatchObject({ exitCode: 5 });
     expect(await host.exited()).toEqual({ code: 0, signal: null });
   });
 });

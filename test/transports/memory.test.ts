@@ -186,7 +186,7 @@ function closed(connection: Connection): Promise<unknown> {
   return new Promise((resolve) => connection.once('close', resolve));
 }
 
-/** As many turns of the event loop as anything here could take. */
+/** More turns of the event loop than any of these tests needs. */
 async function turns(): Promise<void> {
   for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
 }

@@ -38,7 +38,7 @@ export class HostClient<R> implements Client<R> {
     return this.#session !== undefined && !this.#session.isSettled;
   }
 
-  /** Whether a client that waited has disconnected, or was told that the host has no more time. */
+  /** Whether a client that waited has disconnected, or its session was aborted. */
   get hasGone(): boolean {
     return this.#session?.signal.aborted ?? false;
   }

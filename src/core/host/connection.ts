@@ -7,8 +7,7 @@ import type { Host } from './host.ts';
 
 /**
  * `verifying`: its schema is at work. `open`: its session has begun. `closing`: it was answered or reset, and closes within a
- * second.
- * `draining`: its result was sent, and may take as long as the client's terminal is slow.
+ * second. `draining`: its result was sent, and may take as long as the client's terminal is slow.
  */
 export type ConnectionState = 'reading' | 'verifying' | 'dispatching' | 'open' | 'closing' | 'draining' | 'closed';
 

@@ -1,7 +1,7 @@
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { devNull } from 'node:os';
 import { codeOf, SingletonError } from '../../interface/errors.ts';
-import { clearTimeout, setInterval } from '../../interface/timers.ts';
+import { clearInterval, setInterval } from '../../interface/timers.ts';
 
 /** Files that a small program has open beside its connections. */
 const OTHER_FILES = 32;
@@ -21,10 +21,10 @@ export function watchFileLimit(
   if (limit < maxConnections + OTHER_FILES) process.nextTick(warn, lowLimitWarning(limit, maxConnections));
   const timer = setInterval(() => {
     if (canOpen()) return;
-    clearTimeout(timer);
+    clearInterval(timer);
     warn(usedUpWarning(endpoint));
   }, INTERVAL).unref();
-  return () => clearTimeout(timer);
+  return () => clearInterval(timer);
 }
 
 function canOpen(): boolean {
@@ -36,7 +36,7 @@ function canOpen(): boolean {
   }
 }
 
-/** Only Linux tells it without a child process. */
+/** Without a child process it can be read on Linux only. */
 function limitOfProcess(): number {
   try {
     return Number(/^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1'))?.[1] ?? Infinity);

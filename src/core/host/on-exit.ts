@@ -4,7 +4,7 @@ function run(): void {
   for (const callback of callbacks) callback();
 }
 
-/** Deno emits no 'exit' after an exception that nobody catches, but this event before it ends. */
+/** Deno emits no 'exit' after an uncaught exception, but this event before it ends. */
 const DENO_EVENT = 'deno' in process.versions ? 'uncaughtExceptionMonitor' : undefined;
 
 function onUncaughtException(): void {

@@ -29,20 +29,18 @@ export class Warnings<T, R> {
 
   /** A listener threw or rejected. That fails the launch that it was called for, and nothing else. */
   listenerFailed(event: string, cause: unknown, client?: HostClient<R>): void {
-    // The streams and the signal of a client that has gone make listeners reject. Only who asks for warnings hears of it.
+    // The streams and the signal of a client that has disconnected make listeners reject: that needs no print.
     const isExpected = client?.hasGone ?? false;
     const message = isExpected
       ? `A listener of "${event}" rejected after its client had disconnected.`
       : `A listener of "${event}" threw or rejected${nameOf(client)}. The host goes on.`;
-    const warning = new SingletonError('ERR_SINGLETON_LISTENER_FAILED', message, { cause });
-    this.#emitted.pass(() => this.#emit(warning, !isExpected));
+    this.#reportFailure(message, { cause }, !isExpected);
   }
 
   /** A reply or an exit status could not be sent. Its launch has failed. */
   resultFailed(client: HostClient<R>, cause: unknown): void {
     const message = `The result of a listener could not be sent${nameOf(client)}. The launch failed, and the host goes on.`;
-    const warning = new SingletonError('ERR_SINGLETON_LISTENER_FAILED', message, { cause });
-    this.#emitted.pass(() => this.#emit(warning, true));
+    this.#reportFailure(message, { cause });
   }
 
   /** A listener wrote or replied after the launch had ended because all listeners had settled. */
@@ -50,7 +48,7 @@ export class Warnings<T, R> {
     const message =
       `A reply, exit or write came too late${nameOf(client)}: the launch had ended with status 0, because its listeners had ` +
       'returned. Return a promise that settles when the work is done.';
-    this.#emitted.pass(() => this.#emit(new SingletonError('ERR_SINGLETON_LISTENER_FAILED', message), true));
+    this.#reportFailure(message);
   }
 
   /** Reports what was left out so far. */
@@ -59,7 +57,12 @@ export class Warnings<T, R> {
     this.#printed.end();
   }
 
-  /** `mustShow`: if nobody listens, the process prints it as a warning of its own. */
+  #reportFailure(message: string, options?: ErrorOptions, mustShow = true): void {
+    const warning = new SingletonError('ERR_SINGLETON_LISTENER_FAILED', message, options);
+    this.#emitted.pass(() => this.#emit(warning, mustShow));
+  }
+
+  /** `mustShow`: without a listener of "warning", Node prints it as a warning of the process. */
   #emit(warning: SingletonError, mustShow = false): void {
     const { options, emitter } = this.#context;
     const listeners = emitter.rawListeners('warning');
