@@ -16,7 +16,7 @@ const CHUNKS = [
   { name: 'secure', test: /src\/protocol\/secure\// },
   { name: 'host', test: /src\/(core\/host)/ },
   { name: 'legacy-host', test: /src\/protocol\/legacy\/(host|decoder)/ },
-  { name: 'protocol-host', test: /src\/protocol\/(host|remote-stdio)/ },
+  { name: 'protocol-host', test: /src\/protocol\/(host|session\/(host-session|remote-stdio))/ },
   { name: 'msgpack-decode', test: /src\/codecs\/msgpack-decode/ },
   {
     name: 'core',

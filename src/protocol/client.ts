@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { Deliver, Launch, RefusalCode, ProtocolOptions } from '../interface/codec.ts';
 import { moduleNotLoadedError, SingletonError, type SingletonErrorCode } from '../interface/errors.ts';
 import type { Receipt } from '../interface/receipt.ts';
-import { runSession } from './client-session.ts';
+import { runSession } from './session/client-session.ts';
 import { FrameReader, FrameWriter } from './frames.ts';
 import { encodeClientHello, HANDSHAKE_BYTES, type HostHello, readHostHello, STATUS, VERSION } from './hello.ts';
 import { decodeReceipt, decodeRefusal, encodeLaunch, KIND, malformedError, MAX_RAW_BYTES } from './messages.ts';

@@ -23,7 +23,7 @@ import {
   readExactly,
   rejectionError,
 } from './hello.ts';
-import { HostSession } from './host-session.ts';
+import { HostSession } from './session/host-session.ts';
 import {
   decodeLaunch,
   encodeReceipt,

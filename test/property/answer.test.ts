@@ -6,8 +6,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { json } from '../../src/codecs/json.ts';
 import { msgpack } from '../../src/codecs/msgpack.ts';
 import { type Client, type SendOptions, Singleton } from '../../src/index.ts';
-import { RemoteStdin } from '../../src/protocol/remote-stdio.ts';
-import { StdinSender } from '../../src/protocol/stdin-sender.ts';
+import { RemoteStdin } from '../../src/protocol/session/remote-stdio.ts';
+import { StdinSender } from '../../src/protocol/session/stdin-sender.ts';
 import { sessionSteps, inputChunks, inputCredits, type Step } from './arbitraries.ts';
 
 const wires: readonly { readonly name: string; readonly shared: SendOptions }[] = [

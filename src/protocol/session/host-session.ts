@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
-import type { Decoder, Session, ProtocolOptions } from '../interface/codec.ts';
-import { SingletonError } from '../interface/errors.ts';
-import { FrameWriter } from './frames.ts';
+import type { Decoder, Session, ProtocolOptions } from '../../interface/codec.ts';
+import { SingletonError } from '../../interface/errors.ts';
+import { FrameWriter } from '../frames.ts';
 import {
   encodeExit,
   encodeWindowUpdate,
@@ -10,9 +10,9 @@ import {
   KIND,
   malformedError,
   MAX_RAW_BYTES,
-} from './messages.ts';
+} from '../messages.ts';
 import { RemoteStdin, RemoteOutput } from './remote-stdio.ts';
-import { type WireFormat, requireSize, serialize } from './serializer.ts';
+import { type WireFormat, requireSize, serialize } from '../serializer.ts';
 
 const EMPTY = new Uint8Array(0);
 

@@ -1,8 +1,8 @@
 import { PassThrough, Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
-import { RemoteStdin } from '../../src/protocol/remote-stdio.ts';
-import { StdinSender } from '../../src/protocol/stdin-sender.ts';
+import { RemoteStdin } from '../../../src/protocol/session/remote-stdio.ts';
+import { StdinSender } from '../../../src/protocol/session/stdin-sender.ts';
 
 const nothing = (): void => {};
 

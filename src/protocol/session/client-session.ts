@@ -1,10 +1,10 @@
 import type { Writable } from 'node:stream';
-import type { RefusalCode, Stdio } from '../interface/codec.ts';
-import { OutputError, SingletonError } from '../interface/errors.ts';
-import type { Receipt } from '../interface/receipt.ts';
-import type { FrameReader } from './frames.ts';
-import { decodeExit, decodeWindowUpdate, decodeRefusal, KIND, malformedError } from './messages.ts';
-import { deserialize, type Serializer } from './serializer.ts';
+import type { RefusalCode, Stdio } from '../../interface/codec.ts';
+import { OutputError, SingletonError } from '../../interface/errors.ts';
+import type { Receipt } from '../../interface/receipt.ts';
+import type { FrameReader } from '../frames.ts';
+import { decodeExit, decodeWindowUpdate, decodeRefusal, KIND, malformedError } from '../messages.ts';
+import { deserialize, type Serializer } from '../serializer.ts';
 import { StdinSender } from './stdin-sender.ts';
 
 /** The client's side of a session. */

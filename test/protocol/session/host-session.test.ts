@@ -1,11 +1,11 @@
 import { type Duplex, PassThrough, Readable, type Writable } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Completion } from '../../src/core/host/completion.ts';
-import { frames } from '../../src/protocol/frames.ts';
-import { HostSession } from '../../src/protocol/host-session.ts';
-import { KIND } from '../../src/protocol/messages.ts';
-import { duplexPair } from '../helpers/duplex-pair.ts';
+import { Completion } from '../../../src/core/host/completion.ts';
+import { frames } from '../../../src/protocol/frames.ts';
+import { HostSession } from '../../../src/protocol/session/host-session.ts';
+import { KIND } from '../../../src/protocol/messages.ts';
+import { duplexPair } from '../../helpers/duplex-pair.ts';
 
 const options = { maxMessageBytes: 65_536, secret: undefined, name: '' };
 const text = {

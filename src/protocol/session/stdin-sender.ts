@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
-import { tryBytes } from '../interface/bytes.ts';
-import { SingletonError } from '../interface/errors.ts';
-import { MAX_RAW_BYTES } from './messages.ts';
+import { tryBytes } from '../../interface/bytes.ts';
+import { SingletonError } from '../../interface/errors.ts';
+import { MAX_RAW_BYTES } from '../messages.ts';
 
 const EMPTY = Buffer.alloc(0);
 const OTHER_READER =

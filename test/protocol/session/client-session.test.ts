@@ -1,10 +1,10 @@
 import { PassThrough, Readable, Writable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import { runSession } from '../../src/protocol/client-session.ts';
-import { FrameReader, frames } from '../../src/protocol/frames.ts';
-import { encodeExit, KIND } from '../../src/protocol/messages.ts';
-import { twoTurns } from '../../src/interface/timers.ts';
-import { duplexPair } from '../helpers/duplex-pair.ts';
+import { runSession } from '../../../src/protocol/session/client-session.ts';
+import { FrameReader, frames } from '../../../src/protocol/frames.ts';
+import { encodeExit, KIND } from '../../../src/protocol/messages.ts';
+import { twoTurns } from '../../../src/interface/timers.ts';
+import { duplexPair } from '../../helpers/duplex-pair.ts';
 
 const OUTPUT = frames.encode({ kind: KIND.stdout, body: Buffer.from('output') });
 const EXIT = frames.encode(encodeExit(0));
