@@ -45,9 +45,10 @@ export async function channel(internals, budget) {
  */
 function open({ initiate, tryRespond }, [client, host]) {
   const known = { secret: Buffer.alloc(32, 1), prologue: Buffer.alloc(16) };
+  const hostHello = Buffer.alloc(12);
   const initiation = initiate(known);
-  const response = tryRespond(known, initiation.message);
-  const left = response && initiation.tryFinish(client, response.message);
+  const response = tryRespond(known, initiation.message, hostHello);
+  const left = response && initiation.tryFinish(client, response.message, hostHello);
   if (!left) throw new Error('Expected a handshake of one secret to succeed.');
   return /** @type {const} */ ([left, response.open(host)]);
 }

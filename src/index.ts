@@ -1,6 +1,6 @@
 export { Singleton } from './core/singleton.ts';
 export { MultipleSingletonsError, SingletonError, type SingletonErrorCode } from './interface/errors.ts';
-export type { HostInfo, Outcome, Receipt } from './interface/receipt.ts';
+export type { HostInfo, HostStatus, Outcome, Receipt } from './interface/receipt.ts';
 export type { Arrival, Client, Observer, ReleaseReason, SingletonEvents, VerifyFailure } from './core/events.ts';
 export type {
   ArgsOption,
@@ -10,12 +10,15 @@ export type {
   SchemaOption,
   SendOptions,
   SingletonOptions,
+  StatusOptions,
   ValidatedOptions,
   ValidatedSendOptions,
-} from './core/options.ts';
-export type { Schema } from './core/schema.ts';
-export { generateSecret } from './core/secret.ts';
+} from './core/options/options.ts';
+export type { CodecList, CodecListSend, CodecUnion } from './core/options/codec-list.ts';
+export type { Schema } from './core/options/schema.ts';
+export { generateSecret } from './core/options/secret.ts';
 export { legacy } from './codecs/legacy.ts';
-export type { Codec, VerifyFailureReason } from './interface/codec.ts';
+export type { Codec } from './interface/codec.ts';
+export type { VerifyFailureReason } from './interface/protocol.ts';
 export { tcp, type TcpOptions } from './transports/tcp.ts';
 export type { Connection, ConnectOptions, Listener, ListenOptions, Transport } from './interface/transport.ts';

@@ -1,6 +1,6 @@
-import type { Codec } from '../interface/codec.ts';
+import type { Codec, CodecOptions } from '../interface/codec.ts';
 import { invalidOptionError, moduleNotLoadedError, SingletonError } from '../interface/errors.ts';
-import { outbound } from '../protocol/legacy/client.ts';
+import { askStatus, outbound } from '../protocol/legacy/client.ts';
 import { sniffForeignProtocol } from '../protocol/legacy/sniff.ts';
 import { tryDecode } from '../protocol/utf8.ts';
 
@@ -18,17 +18,30 @@ export function legacy(): Codec<readonly string[], never> {
     protocol: {
       inbound: async () => (await import('../protocol/legacy/host.ts').catch(moduleNotLoadedError)).readLaunch,
       outbound,
+      status: () => askStatus,
     },
-    check({ args, secret, name, wait, maxMessageBytes }) {
-      if (!Array.isArray(args) || !Array.from(args).every((arg) => typeof arg === 'string')) {
-        throw invalidOptionError('args', 'an array of strings (the legacy codec has no other values)', args);
-      }
+    check(options) {
+      const { secret, name, maxMessageBytes, isFirst, allowReplace } = options;
       if (secret) checkSecret(secret, maxMessageBytes);
       if (name !== '') throw invalidOptionError('name', 'no name with the legacy codec, which cannot send it', name);
-      if (wait) throw invalidOptionError('wait', 'false with the legacy codec, with which a host cannot answer', wait);
+      if (allowReplace)
+        throw invalidOptionError('allowReplace', `false with the legacy codec, ${CANNOT_ASK}`, allowReplace);
+      if (isFirst) checkLaunch(options);
       return undefined;
     },
   };
+}
+
+const CANNOT_ASK = 'by which no launch can ask for it';
+
+/** Refuses what a launch cannot send. */
+function checkLaunch({ args, wait, replace, hasEnv }: CodecOptions): void {
+  if (!Array.isArray(args) || !Array.from(args).every((arg) => typeof arg === 'string'))
+    throw invalidOptionError('args', 'an array of strings (the legacy codec has no other values)', args);
+  if (wait) throw invalidOptionError('wait', 'false with the legacy codec, with which a host cannot answer', wait);
+  if (replace) throw invalidOptionError('replace', `false with the legacy codec, ${CANNOT_ASK}`, replace);
+  if (hasEnv)
+    throw invalidOptionError('forwardEnv', 'no names with the legacy codec, which sends no variables', hasEnv);
 }
 
 /** Refuses a secret with which no launch could be sent. */

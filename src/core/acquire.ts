@@ -1,9 +1,17 @@
-import type { Deliver, DeliveryResult } from '../interface/codec.ts';
+import type { Deliver, DeliveryResult } from '../interface/protocol.ts';
 import { SingletonError } from '../interface/errors.ts';
-import type { Receipt } from '../interface/receipt.ts';
+import type { HostStatus, Receipt } from '../interface/receipt.ts';
 import { Deadline, followSignal, LazyAbortController, now } from './deadline.ts';
-import type { ResolvedOptions } from './options.ts';
-import { attempt, noHostError, prepare, readResult, schemaTimeoutError, unresponsiveError } from './attempt.ts';
+import type { ResolvedOptions } from './options/resolved-options.ts';
+import {
+  attempt,
+  noHostError,
+  statusOf,
+  prepare,
+  readResult,
+  schemaTimeoutError,
+  unresponsiveError,
+} from './attempt.ts';
 
 /** Binds the endpoint; `false` if it is in use. */
 type Listen = (deadline: Deadline) => Promise<boolean>;
@@ -26,6 +34,26 @@ export async function send<T, R>(options: ResolvedOptions<T, R>): Promise<Receip
   }
 }
 
+/** Asks a host for its status. `undefined` if no host is listening. */
+export async function askStatus<T, R>(options: ResolvedOptions<T, R>): Promise<HostStatus | undefined> {
+  const { transport, codec, deliveryTimeout, signal } = options;
+  const lifetime = new LazyAbortController();
+  const unfollow = followSignal(lifetime, signal);
+  const deadline = new Deadline(deliveryTimeout, () => unresponsiveError(options), lifetime);
+  const ask = codec.protocol.status(options);
+  try {
+    for (let resets = 0; ; resets += 1) {
+      const status = await attempt(transport, ask, deadline);
+      if (typeof status === 'object') return statusOf(transport.endpoint, status);
+      if (status === 'no-host') return undefined;
+      await deadline.backoff(resets);
+    }
+  } finally {
+    deadline.clear();
+    unfollow();
+  }
+}
+
 /**
  * Host or client? Resolves to `Bound` if `listen` bound the endpoint, else to the delivery of the launch. If the endpoint is in
  * use but no host accepts the launch, it tries again until the deadline. Without `listen` it never becomes host, and
@@ -40,6 +68,8 @@ export async function acquire<T, R>(
   /** When the first connect to a host began that is not known to have failed; `-Infinity` once one succeeded. */
   let hostSeenAt = listen ? Infinity : -Infinity;
   let isPreparing = false;
+  /** Another launch may be about to replace the host: this one does not replace that one. */
+  let isBeaten = false;
   let resets = 0;
   const timeoutError = (): SingletonError => {
     if (isPreparing) return schemaTimeoutError(options);
@@ -52,12 +82,15 @@ export async function acquire<T, R>(
       if (await listen?.(deadline)) return { mayHaveRun: false };
       if (listen && !options.client) return { receipt: { outcome: 'skipped' } };
       isPreparing = true;
-      deliver ??= await prepare(options, deadline);
+      deliver ??= await prepare(options, deadline, () => !isBeaten);
       isPreparing = false;
       hostSeenAt = Math.min(hostSeenAt, now());
       try {
         const result = await attempt(options.transport, deliver, deadline, () => (hostSeenAt = -Infinity));
         if (typeof result === 'object') return result;
+        isBeaten = result !== 'replaced';
+        // The endpoint is free now. If this process waited, another one would bind it.
+        if (result === 'replaced') continue;
         if (result === 'no-host' && !listen) throw noHostError(options);
         if (result === 'no-host') hostSeenAt = Infinity;
         resets = result === 'no-host' ? 0 : resets + 1;

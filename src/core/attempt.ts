@@ -1,17 +1,75 @@
-import type { Deliver, DeliveryResult, Stdio } from '../interface/codec.ts';
-import { atEndpoint, MultipleSingletonsError, OutputError, SingletonError } from '../interface/errors.ts';
-import type { Receipt } from '../interface/receipt.ts';
-import { KEEP_ALIVE_DELAY, resetConnection, type Transport } from '../interface/transport.ts';
+import type { Deliver, DeliveryResult, OutboundOptions, StatusData } from '../interface/protocol.ts';
+import type { Stdio } from '../interface/session.ts';
+import {
+  atEndpoint,
+  invalidOptionError,
+  MultipleSingletonsError,
+  OutputError,
+  SingletonError,
+} from '../interface/errors.ts';
+import type { HostStatus, Receipt } from '../interface/receipt.ts';
+import { type Connection, KEEP_ALIVE_DELAY, resetConnection, type Transport } from '../interface/transport.ts';
 import { Deadline, type LazyAbortController, raceAbort } from './deadline.ts';
-import type { ResolvedOptions } from './options.ts';
-import { checkArgs } from './schema.ts';
+import type { ResolvedOptions } from './options/resolved-options.ts';
+import { checkArgs } from './options/schema.ts';
 
-/** Validates and encodes the launch, once for all attempts. @throws SingletonError if it is refused; nothing was sent */
-export async function prepare<T, R>(options: ResolvedOptions<T, R>, deadline: Deadline): Promise<Deliver<R>> {
-  const { codec, args, schema } = options;
+/**
+ * Validates and encodes the launch, once for all attempts. With `replace: true`, `mayReplace` decides for each host that is found.
+ * @throws SingletonError if it is refused; nothing was sent
+ */
+export async function prepare<T, R>(
+  options: ResolvedOptions<T, R>,
+  deadline: Deadline,
+  mayReplace: () => boolean,
+): Promise<Deliver<R>> {
+  const { codec, args, schema, version, wait } = options;
   if (schema) await raceAbort(checkArgs(schema, args), deadline);
-  const launch = { args, cwd: workingDirectory(), pid: process.pid, wait: options.wait > 0 };
-  return codec.protocol.outbound(launch, options);
+  const launch = {
+    args,
+    cwd: workingDirectory(),
+    pid: process.pid,
+    wait: wait > 0,
+    version,
+    env: forwardedEnv(options),
+  };
+  return codec.protocol.outbound(launch, { ...options, replace: replacer(options, mayReplace) });
+}
+
+/** Those of the named variables that are set, and that Node could decode: it replaces what is not UTF-8. */
+function forwardedEnv<T, R>({ forwardEnv }: ResolvedOptions<T, R>): Readonly<Record<string, string>> {
+  const variables = forwardEnv.map((name) => [name, process.env[name] ?? '\u{fffd}'] as const);
+  return Object.fromEntries(variables.filter(([, value]) => !value.includes('\u{fffd}')));
+}
+
+function replacer<T, R>(
+  { replace, transport }: ResolvedOptions<T, R>,
+  mayReplace: () => boolean,
+): OutboundOptions['replace'] {
+  if (typeof replace === 'boolean') return replace ? mayReplace : undefined;
+  return (data) => {
+    const decision: unknown = decide(replace, statusOf(transport.endpoint, data));
+    if (typeof decision === 'boolean') return decision;
+    throw invalidOptionError('replace', 'a function that returns a boolean', decision);
+  };
+}
+
+function decide(replace: (status: HostStatus) => boolean, status: HostStatus): boolean {
+  try {
+    return replace(status);
+  } catch (cause) {
+    const message = 'Option "replace": the function threw. Nothing was sent; the cause says why.';
+    throw new SingletonError('ERR_SINGLETON_INVALID_OPTION', message, { cause });
+  }
+}
+
+/** What a host says of itself, for the program. Members that it does not say are missing. */
+export function statusOf(endpoint: string, { since, version, ...rest }: Partial<StatusData>): HostStatus {
+  return {
+    endpoint,
+    ...rest,
+    ...(since !== undefined && { since: new Date(since) }),
+    ...(version !== undefined && { version }),
+  };
 }
 
 /** `undefined` if it was deleted, or if its name is not UTF-8: Node replaces what is not. */
@@ -25,15 +83,16 @@ function workingDirectory(): string | undefined {
 }
 
 /**
- * Connects and delivers the launch, up to its receipt. If another attempt is safe, resolves to why this one failed: `no-host`,
- * or a `reset` before the host took the launch. Rejects with the deadline's reason when that aborts.
+ * Connects, and talks to the host: delivers a launch up to its receipt, or asks for the status. If another attempt is safe,
+ * resolves to why this one failed: `no-host`, or a `reset` before the host took the launch. Rejects with the deadline's reason
+ * when that aborts.
  */
-export async function attempt<R>(
+export async function attempt<Answer>(
   transport: Transport,
-  deliver: Deliver<R>,
+  talk: (connection: Connection) => Promise<Answer | undefined>,
   deadline: Deadline,
-  onConnected: () => void,
-): Promise<DeliveryResult<R> | 'no-host' | 'reset'> {
+  onConnected: () => void = () => {},
+): Promise<Answer | 'no-host' | 'reset'> {
   deadline.throwIfAborted();
   const connection = await transport.connect(deadline.connectOptions());
   if (!connection) return 'no-host';
@@ -41,13 +100,14 @@ export async function attempt<R>(
   onConnected();
   connection.on('error', () => {});
   const removeListener = deadline.onAbort(() => resetConnection(connection));
-  let delivery: DeliveryResult<R> | undefined;
+  let hasSession = false;
   try {
     deadline.throwIfAborted();
-    delivery = await deliver(connection);
+    const answer = await talk(connection);
+    hasSession = Object(answer).runSession !== undefined;
     // The host may work for long. If its machine loses its power or its network, not even an end arrives.
-    if (delivery?.runSession) connection.setKeepAlive?.(true, KEEP_ALIVE_DELAY);
-    if (delivery) return delivery;
+    if (hasSession) connection.setKeepAlive?.(true, KEEP_ALIVE_DELAY);
+    if (answer !== undefined) return answer;
     deadline.throwIfAborted();
     return 'reset';
   } catch (error) {
@@ -55,7 +115,7 @@ export async function attempt<R>(
     throw atEndpoint(error, transport.endpoint);
   } finally {
     removeListener();
-    if (!delivery?.runSession && !connection.destroyed) resetConnection(connection);
+    if (!hasSession && !connection.destroyed) resetConnection(connection);
   }
 }
 

@@ -1,5 +1,5 @@
 import type { InspectOptions } from 'node:util';
-import type { ResolvedOptions } from './options.ts';
+import type { ResolvedOptions } from './options/resolved-options.ts';
 
 /** What a Singleton shows of its state. */
 interface State {
@@ -15,8 +15,16 @@ export function describe<T, R>(
   options: ResolvedOptions<T, R>,
   inspectOptions: InspectOptions = {},
 ): string {
-  const { transport: _, optionWarning: __, stdio: ___, schema: ____, codec, secret, ...rest } = options;
-  const shown = { endpoint, listening, clients, pending, codec: codec.name, secret: secret && '***', ...rest };
+  const { transport: _, optionWarning: __, stdio: ___, schema: ____, codec: _____, codecs, secret, ...rest } = options;
+  const shown = {
+    endpoint,
+    listening,
+    clients,
+    pending,
+    codec: codecs.map(({ name }) => name).join(', '),
+    secret: secret && '***',
+    ...rest,
+  };
   return `Singleton ${process.getBuiltinModule('node:util').inspect(shown, inspectOptions)}`;
 }
 

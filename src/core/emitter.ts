@@ -13,7 +13,7 @@ const untyped: any = EventEmitter;
 export const TypedEmitter: new <Events extends Typed.EventMap>() => Typed.default<Events> = untyped;
 
 /** Everything that listens to launches: the events, the observers of `trace`, and the iterators of `for await`. */
-export class LaunchEmitter<T, R> extends TypedEmitter<SingletonEvents<T, R>> {
+export abstract class LaunchEmitter<T, R> extends TypedEmitter<SingletonEvents<T, R>> {
   readonly #subscribers: Subscribers<T, R>;
 
   constructor(subscribers: Subscribers<T, R>) {
@@ -42,6 +42,19 @@ export class LaunchEmitter<T, R> extends TypedEmitter<SingletonEvents<T, R>> {
     return this.#subscribers.iterate();
   }
 
+  /** Frees the endpoint. */
+  abstract release(): Promise<void>;
+
+  /** `release()`, at the end of an `await using` block. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.release();
+  }
+
+  /** Frees the endpoint at the end of a `using` block, without waiting for launches on their way. */
+  [Symbol.dispose](): void {
+    void this.release();
+  }
+
   // The event 'newListener' comes before a listener is added: these report the change after it.
 
   /**
@@ -52,7 +65,7 @@ export class LaunchEmitter<T, R> extends TypedEmitter<SingletonEvents<T, R>> {
   override on(event: 'args', listener: Events<T, R>['args']): this;
   /** A client was counted. Emitted before its `args`. */
   override on(event: 'client', listener: Events<T, R>['client']): this;
-  /** The endpoint is free: `manual`, `timeout`, `threshold`, `aborted` or `lost`. Emitted once. */
+  /** The endpoint is free: `manual`, `timeout`, `threshold`, `aborted`, `replaced` or `lost`. Emitted once. */
   override on(event: 'release', listener: Events<T, R>['release']): this;
   /** The hold time (`timeout`) has expired. `release` follows. */
   override on(event: 'timeout', listener: Events<T, R>['timeout']): this;

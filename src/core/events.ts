@@ -1,5 +1,5 @@
 import type { Readable, Writable } from 'node:stream';
-import type { VerifyFailureReason } from '../interface/codec.ts';
+import type { VerifyFailureReason } from '../interface/protocol.ts';
 import type { SingletonError } from '../interface/errors.ts';
 
 /** The events of a host. There is no `error` event: a missing listener must not end the host. */
@@ -37,6 +37,12 @@ export interface Client<R = unknown> {
   readonly pid: number | undefined;
   /** The address of the client. */
   readonly remoteAddress: string | undefined;
+  /** The name of the client's codec: which one it is if the host accepts several. */
+  readonly codec: string;
+  /** The `version` of the client's program. */
+  readonly version: string | undefined;
+  /** The environment variables that the client has sent (`forwardEnv`), those that are set there. */
+  readonly env: Readonly<Record<string, string>>;
   /** Whether the client waits for a result (`wait`) and has none yet. If not, output and results are discarded. */
   readonly waiting: boolean;
   /** Aborts when a waiting client has disconnected, so that work for it can stop. */
@@ -83,9 +89,10 @@ export interface Arrival<T, R = unknown> {
  * - `timeout`: the hold time has expired.
  * - `threshold`: `releaseThreshold` was reached.
  * - `aborted`: the signal aborted.
+ * - `replaced`: a launch with `replace` becomes the host.
  * - `lost`: another process took the endpoint away, for example by replacing the socket file.
  */
-export type ReleaseReason = 'manual' | 'timeout' | 'threshold' | 'aborted' | 'lost';
+export type ReleaseReason = 'manual' | 'timeout' | 'threshold' | 'aborted' | 'replaced' | 'lost';
 
 /** A client that did not prove the secret. It holds no byte of what the client sent. */
 export interface VerifyFailure {

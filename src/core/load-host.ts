@@ -7,9 +7,9 @@ const MIN_LOAD_TIMEOUT = 1000;
 
 /** Loads and creates the host, whose code a client does not need. Rejects if it takes too long, or `lifetime` aborts. */
 export async function loadHost<T, R>(context: HostContext<T, R>, lifetime: LazyAbortController): Promise<Host<T, R>> {
-  const { codec, deliveryTimeout } = context.options;
+  const { codecs, deliveryTimeout } = context.options;
   const ms = Math.max(deliveryTimeout, MIN_LOAD_TIMEOUT);
-  const deadline = new Deadline(ms, () => loadTimeoutError(codec.name, ms), lifetime);
+  const deadline = new Deadline(ms, () => loadTimeoutError(codecs, ms), lifetime);
   try {
     const host = await raceAbort(createHost(context), deadline);
     deadline.throwIfAborted();
@@ -31,9 +31,9 @@ export function warnWithoutHost<T, R>(warning: SingletonError, context: HostCont
     .catch(() => {});
 }
 
-function loadTimeoutError(codec: string, ms: number): SingletonError {
+function loadTimeoutError(codecs: readonly { readonly name: string }[], ms: number): SingletonError {
   return new SingletonError(
     'ERR_SINGLETON_INVALID_OPTION',
-    `Option "codec": the codec "${codec}" did not load within ${ms} ms. The endpoint is free again.`,
+    `Option "codec": ${codecs.map(({ name }) => `"${name}"`).join(', ')} did not load within ${ms} ms. The endpoint is free again.`,
   );
 }

@@ -1,7 +1,7 @@
 import { SingletonError } from '../interface/errors.ts';
 import { type Connection, type Listener, resetConnection } from '../interface/transport.ts';
 import { type LazyAbortController, raceAbort } from './deadline.ts';
-import type { ResolvedOptions } from './options.ts';
+import type { ResolvedOptions } from './options/resolved-options.ts';
 
 export type ServerOptions = Pick<ResolvedOptions<never>, 'transport' | 'client' | 'strict' | 'maxConnections'>;
 
@@ -25,6 +25,7 @@ export class Server {
   #connections: ServedConnections | undefined;
   #listener: Listener | undefined;
   #since = 0;
+  #closed: Promise<void> = Promise.resolve();
   #isRef: boolean | undefined;
   #endpoint: string;
 
@@ -109,13 +110,19 @@ export class Server {
     else this.#listener?.unref();
   }
 
+  /** Resolves when the endpoint is free after `close`. */
+  get closed(): Promise<void> {
+    return this.#closed;
+  }
+
   /** Frees the endpoint at once. Resolves when the last connection has closed, after about 1.2 s at the latest. */
   async close(): Promise<void> {
     const listener = this.#listener;
     this.#listener = undefined;
     this.#resetBacklog();
     listener?.ref();
-    if (listener) await this.#closeListener(listener);
+    if (listener) this.#closed = this.#closeListener(listener);
+    await this.#closed;
     await this.#connections?.drain();
   }
 

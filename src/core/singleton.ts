@@ -1,7 +1,7 @@
 import type { SingletonError } from '../interface/errors.ts';
-import type { Receipt } from '../interface/receipt.ts';
+import type { HostStatus, Receipt } from '../interface/receipt.ts';
 import { clearTimeout, setTimeout } from '../interface/timers.ts';
-import { acquire, send } from './acquire.ts';
+import { acquire, askStatus, send } from './acquire.ts';
 import { exitAfterDelivery } from './attempt.ts';
 import { LazyAbortController, releasedError } from './deadline.ts';
 import { describe, inspectBy } from './describe.ts';
@@ -9,8 +9,8 @@ import { LaunchEmitter } from './emitter.ts';
 import type { ReleaseReason } from './events.ts';
 import type { Host, HostContext } from './host/host.ts';
 import { loadHost, warnWithoutHost } from './load-host.ts';
-import type * as Options from './options.ts';
-import { resolveOptions } from './resolve-options.ts';
+import type * as Options from './options/index.ts';
+import { resolveOptions } from './options/resolve-options.ts';
 import { Server } from './server.ts';
 import { Subscribers } from './subscribers.ts';
 
@@ -36,6 +36,7 @@ export class Singleton<T = readonly string[], R = unknown> extends LaunchEmitter
   static async acquire<S extends Options.MaybeSchema = undefined, R = unknown>(
     options: Options.Validated<S, R>,
   ): Promise<Singleton<Options.OutputOf<S>, R>>;
+  static async acquire<const C>(options: Options.CodecList<C>): Promise<Singleton<Options.Args<C>, Options.Reply<C>>>;
   static async acquire<T, R>(options: Options.AnyOptions<T, R> = {}): Promise<Singleton<T, R>> {
     // `any`: these overloads have checked what those of the constructor ask for.
     const checked: any = options;
@@ -53,8 +54,19 @@ export class Singleton<T = readonly string[], R = unknown> extends LaunchEmitter
   static async send<S extends Options.MaybeSchema = undefined, R = unknown>(
     options: Options.ValidatedSend<S, R>,
   ): Promise<Receipt<R>>;
+  static async send<const C>(options: Options.CodecListSend<C>): Promise<Receipt<Options.Reply<C>>>;
   static async send<T, R>(options?: Options.AnyOptions<T, R>): Promise<Receipt<R>> {
     return send(resolveOptions(options));
+  }
+
+  /**
+   * What a host says of itself; `undefined` if no host is listening. The host neither counts this nor emits an event for it.
+   * @throws SingletonError if the host does not answer in time, or is that of another program
+   * @example
+   * const { version, clients } = (await Singleton.status({ port: 21337, codec: json() })) ?? {};
+   */
+  static async status(options?: Options.StatusOptions): Promise<HostStatus | undefined> {
+    return askStatus(resolveOptions({ args: [], ...options }));
   }
 
   #state: State = 'idle';
@@ -76,6 +88,7 @@ export class Singleton<T = readonly string[], R = unknown> extends LaunchEmitter
    */
   constructor(options: Options.SingletonOptions<T, R>);
   constructor(options: Options.ValidatedOptions<unknown, T, R>);
+  constructor(options: Options.CodecUnion<T, R>);
   constructor(...none: readonly string[] extends T ? [] : [options: Options.SingletonOptions<T, R>]);
   constructor(options?: Options.AnyOptions<T, R>) {
     const subscribers = new Subscribers<T, R>(() => this.#onListenersChange());
@@ -87,8 +100,8 @@ export class Singleton<T = readonly string[], R = unknown> extends LaunchEmitter
       emitter: this,
       subscribers,
       server: this.#server,
-      isRef: undefined,
       onThreshold: () => void this.#release('threshold'),
+      onReplace: () => (void this.#release('replaced'), this.#server.closed),
     };
   }
 
@@ -154,16 +167,6 @@ export class Singleton<T = readonly string[], R = unknown> extends LaunchEmitter
     return this;
   }
 
-  /** `release()`, at the end of an `await using` block. */
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.release();
-  }
-
-  /** Frees the endpoint at the end of a `using` block, without waiting for launches on their way. */
-  [Symbol.dispose](): void {
-    void this.release();
-  }
-
   /** The state and every option; the secret is masked. `console.log` prints the same. */
   override toString(): string {
     return describe(this, this.#options);
@@ -180,7 +183,8 @@ export class Singleton<T = readonly string[], R = unknown> extends LaunchEmitter
     if (state === 'acquiring') signal?.addEventListener('abort', this.#abort, { once: true });
     else if (state !== 'hosting') signal?.removeEventListener('abort', this.#abort);
     if (state === 'idle') this.#context.subscribers.endIterators();
-    if (state === 'hosting' && timeout > 0) this.#timer = setTimeout(this.#onHoldTimeout, timeout).unref();
+    if (state === 'hosting' && timeout > 0)
+      this.#timer = setTimeout(() => void this.#release('timeout'), timeout).unref();
     else if (state === 'released') clearTimeout(this.#timer);
   }
 
@@ -228,7 +232,9 @@ export class Singleton<T = readonly string[], R = unknown> extends LaunchEmitter
   async #close(reason: ReleaseReason, wasHost: boolean): Promise<void> {
     const host = this.#host;
     this.#lifetime.abort(releasedError(this.endpoint, this.#options.signal));
-    await this.#server.close();
+    const closed = this.#server.close();
+    if (reason === 'timeout') host?.emit('timeout');
+    await closed;
     if (host) host.end();
     else this.#context.subscribers.end();
     if (wasHost) host?.emit('release', reason);
@@ -236,10 +242,6 @@ export class Singleton<T = readonly string[], R = unknown> extends LaunchEmitter
   }
 
   readonly #abort = (): void => void this.#release('aborted');
-  readonly #onHoldTimeout = (): void => {
-    void this.#release('timeout');
-    this.#host?.emit('timeout');
-  };
 
   #onListenersChange(): void {
     if (this.#host) this.#host.onListenersChange();

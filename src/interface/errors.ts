@@ -21,6 +21,7 @@ import type { Receipt } from './receipt.ts';
  * - `ERR_SINGLETON_LISTENER_FAILED`: a listener of the host threw, rejected, or gave a result that cannot be sent.
  * - `ERR_SINGLETON_CONNECTION_FAILED`: a connection failed or closed too early, or was not complete in time.
  * - `ERR_SINGLETON_BUSY`: a limit of the host was reached, such as `maxPending` or `maxConnections`.
+ * - `ERR_SINGLETON_REPLACE_REFUSED`: the launch asked to replace the host, which does not allow it (`allowReplace`).
  * - `ERR_SINGLETON_RELEASED`: the endpoint was released, or the launch was aborted by `release()` or `signal`.
  */
 export type SingletonErrorCode =
@@ -41,6 +42,7 @@ export type SingletonErrorCode =
   | 'ERR_SINGLETON_LISTENER_FAILED'
   | 'ERR_SINGLETON_CONNECTION_FAILED'
   | 'ERR_SINGLETON_BUSY'
+  | 'ERR_SINGLETON_REPLACE_REFUSED'
   | 'ERR_SINGLETON_RELEASED';
 
 /** The class of all errors that this library throws, rejects with or emits as a `warning`. Branch on `code`. */
@@ -124,6 +126,14 @@ export function messageTooLargeError(maxMessageBytes: number, length?: number): 
     'ERR_SINGLETON_MESSAGE_TOO_LARGE',
     `Expected a message of at most ${maxMessageBytes} bytes (maxMessageBytes), got ${length ?? 'more'}. ` +
       'Send a path to the data, or raise the limit on both sides.',
+  );
+}
+
+/** `ERR_SINGLETON_MALFORMED_MESSAGE`: the bytes of a peer are not what was expected. */
+export function malformedError(expected: string): SingletonError {
+  return new SingletonError(
+    'ERR_SINGLETON_MALFORMED_MESSAGE',
+    `Expected ${expected}. The peer may run another version.`,
   );
 }
 

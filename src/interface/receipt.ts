@@ -29,4 +29,20 @@ export interface HostInfo {
   readonly pid: number;
   /** When the host bound the endpoint. */
   readonly since: Date;
+  /** The `version` of the host's program. Missing if it has none. */
+  readonly version?: string;
+}
+
+/** What a host says of itself. Over `legacy()` only `endpoint` is known. */
+export interface HostStatus extends Partial<HostInfo> {
+  /** The endpoint that was asked. */
+  readonly endpoint: string;
+  /** How many clients were counted: launches that were complete and verified. */
+  readonly clients?: number;
+  /** How many launches wait for a listener. */
+  readonly pending?: number;
+  /** How many launches wait for their result (`wait`). */
+  readonly sessions?: number;
+  /** The names of the codecs that the host accepts. */
+  readonly codecs?: readonly string[];
 }

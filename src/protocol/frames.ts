@@ -1,12 +1,15 @@
 import type { Duplex, Writable } from 'node:stream';
 import type { DecodeLimits, Decoder, Format } from '../interface/codec.ts';
-import { messageTooLargeError, SingletonError } from '../interface/errors.ts';
+import { messageTooLargeError, SingletonError, malformedError } from '../interface/errors.ts';
 import { GrowingBuffer } from './growing-buffer.ts';
-import { type Frame, malformedError } from './messages.ts';
+import { type Frame } from './messages.ts';
 import { readSome } from './read.ts';
 
 const LENGTH_BYTES = 4;
 const EMPTY = new Uint8Array(0);
+
+/** Frames of this kind and above are skipped by a reader that does not know them, so that a later version can have more. */
+const FIRST_SKIPPED_KIND = 128;
 
 /**
  * Frames, whatever the serializer.
@@ -96,7 +99,7 @@ class FrameDecoder implements Decoder<Frame> {
       const bytes = this.#complete(piece);
       if (!bytes) break;
       if (this.#isReadingLength) this.#readLength(bytes);
-      else decoded.push(this.#readFrame(bytes));
+      else decoded.push(...this.#readFrame(bytes));
     }
     if (this.#error && decoded.length === 0) throw this.#error;
     return decoded;
@@ -121,11 +124,14 @@ class FrameDecoder implements Decoder<Frame> {
     return this.#buffer.length === this.#needed ? this.#buffer.take() : undefined;
   }
 
-  #readFrame(bytes: Uint8Array): Frame {
+  /** Nothing, if a reader may skip the frame. */
+  #readFrame(bytes: Uint8Array): readonly Frame[] {
+    const [kind = 0] = bytes;
     this.#isReadingLength = true;
     this.#needed = LENGTH_BYTES;
+    if (kind >= FIRST_SKIPPED_KIND) return [];
     // Not subarray(): the body of a Buffer would be a Buffer, and serializers would decode binary values to Buffers.
-    return { kind: bytes[0] ?? 0, body: new Uint8Array(bytes.buffer, bytes.byteOffset + 1, bytes.length - 1) };
+    return [{ kind, body: new Uint8Array(bytes.buffer, bytes.byteOffset + 1, bytes.length - 1) }];
   }
 
   #readLength(bytes: Uint8Array): void {

@@ -5,14 +5,21 @@ import { headLength, sniffForeignProtocol } from './legacy/sniff.ts';
 import { readUpTo } from './read.ts';
 
 /** As in PNG: the first byte starts neither UTF-8, HTTP, TLS nor SSH; the rest reveals a converted line ending. */
-const MAGIC = Uint8Array.of(0xf5, 0x53, 0x53, 0x4c, 0x0d, 0x0a, 0x1a, 0x0a);
+export const MAGIC: Uint8Array = Uint8Array.of(0xf5, 0x53, 0x53, 0x4c, 0x0d, 0x0a, 0x1a, 0x0a);
 
 export const VERSION = 1;
 
 const SECURED = 1;
+/** The client also speaks a later version, which a host has refused. It is for hosts that speak one too. */
+const FALLBACK = 2;
 
-/** The size of either Noise handshake message; both have an empty payload. */
-export const HANDSHAKE_BYTES = 48;
+/** The size of the first Noise handshake message, which has an empty payload. */
+export const INITIATION_BYTES = 48;
+
+export const HOST_HELLO_BYTES = 12;
+
+/** The size of the second one. Its payload is the host hello, so that nobody can change that on the way. */
+export const RESPONSE_BYTES: number = INITIATION_BYTES + HOST_HELLO_BYTES;
 
 /** The longest codec or application name, as UTF-8. */
 export const MAX_NAME_BYTES = 255;
@@ -20,7 +27,7 @@ export const MAX_NAME_BYTES = 255;
 /**
  * The first bytes that a client sends.
  *
- *     magic, 8 bytes | version u8 = 1 | flags u8 (bit 0: secured) | n u8 | m u8 | codec, n bytes | application, m bytes
+ *     magic, 8 bytes | version u8 = 1 | flags u8 (bit 0: secured, bit 1: fallback) | n u8 | m u8 | codec, n | application, m
  */
 export interface ClientHello {
   readonly isSecured: boolean;
@@ -35,14 +42,17 @@ export function encodeClientHello({ isSecured, codec, application }: ClientHello
 
 /**
  * Reads the client hello and also returns its bytes; or returns the status to reject the client with, if it has another
- * version or the legacy codec.
+ * version, an unknown flag or the legacy codec. `undefined` if the connection ends without a byte.
  * @throws SingletonError if the bytes are no client hello
  */
 export async function readClientHello(
   stream: Duplex,
-): Promise<(ClientHello & { readonly bytes: Uint8Array }) | typeof STATUS.version | typeof STATUS.codec> {
+): Promise<(ClientHello & { readonly bytes: Uint8Array }) | Status | undefined> {
   const first = await readUpTo(stream, 1);
-  if (first.length === 0) throw invalidHelloError('ERR_SINGLETON_TRUNCATED_MESSAGE', 'the client sent nothing');
+  if (first.length === 0) {
+    if (stream.readableEnded) return undefined;
+    throw invalidHelloError('ERR_SINGLETON_TRUNCATED_MESSAGE', 'the connection was closed before it');
+  }
   if (first[0] !== MAGIC[0] && isLegacyLaunch(stream, first)) return STATUS.codec;
   if (first[0] !== MAGIC[0])
     throw invalidHelloError('ERR_SINGLETON_MALFORMED_MESSAGE', 'the client speaks another protocol');
@@ -51,15 +61,17 @@ export async function readClientHello(
     throw invalidHelloError('ERR_SINGLETON_MALFORMED_MESSAGE', 'the client speaks another protocol');
   const version = await readExactly(stream, 1);
   if (version[0] !== VERSION) return STATUS.version;
-  const head = await readExactly(stream, 3);
-  const [flags = 0, codecLength = 0, applicationLength = 0] = head;
-  if ((flags & ~SECURED) !== 0) throw invalidHelloError('ERR_SINGLETON_MALFORMED_MESSAGE', 'an unknown flag is set');
+  const flags = await readExactly(stream, 1);
+  const [flag = 0] = flags;
+  if ((flag & ~(SECURED | FALLBACK)) !== 0) return STATUS.flag;
+  const lengths = await readExactly(stream, 2);
+  const [codecLength = 0, applicationLength = 0] = lengths;
   const names = await readExactly(stream, codecLength + applicationLength);
   return {
-    isSecured: flags === SECURED,
+    isSecured: (flag & SECURED) !== 0,
     codec: names.subarray(0, codecLength),
     application: names.subarray(codecLength),
-    bytes: Buffer.concat([magic, version, head, names]),
+    bytes: Buffer.concat([magic, version, flags, lengths, names]),
   };
 }
 
@@ -96,6 +108,7 @@ export const STATUS = {
   secretRequired: 4,
   secretNotExpected: 5,
   verificationFailed: 6,
+  flag: 7,
 } as const;
 
 export type Status = (typeof STATUS)[keyof typeof STATUS];
@@ -103,7 +116,9 @@ export type Status = (typeof STATUS)[keyof typeof STATUS];
 /**
  * The host's answer to a client hello.
  *
- *     magic, 8 bytes | version u8 = 1 | status u8 | 00 00
+ *     magic, 8 bytes | version u8 = 1 | status u8 | 00 | features u8
+ *
+ * A client ignores features that it does not know. There are none yet. The 00 is not 0 in a client hello that is echoed.
  */
 export function encodeHostHello(status: Status): Uint8Array {
   return Buffer.concat([MAGIC, Uint8Array.of(VERSION, status, 0, 0)]);
@@ -112,6 +127,7 @@ export function encodeHostHello(status: Status): Uint8Array {
 export interface HostHello {
   readonly version: number;
   readonly status: number;
+  readonly bytes: Uint8Array;
 }
 
 /**
@@ -122,12 +138,11 @@ export async function readHostHello(stream: Duplex): Promise<HostHello | undefin
   const first = await readUpTo(stream, 1);
   if (first.length === 0) return undefined;
   if (first[0] !== MAGIC[0]) throw foreignHostError();
-  const rest = await readUpTo(stream, MAGIC.length + 3);
-  if (rest.length < MAGIC.length + 3) return undefined;
-  const [version = 0, status = 0, ...zeros] = rest.subarray(MAGIC.length - 1);
-  const isMagic = Buffer.from(MAGIC.subarray(1)).equals(rest.subarray(0, MAGIC.length - 1));
-  if (!isMagic || zeros.some((zero) => zero !== 0)) throw foreignHostError();
-  return { version, status };
+  const bytes = Buffer.concat([first, await readUpTo(stream, HOST_HELLO_BYTES - 1)]);
+  if (bytes.length < HOST_HELLO_BYTES) return undefined;
+  const [version = 0, status = 0, zero] = bytes.subarray(MAGIC.length);
+  if (!bytes.subarray(0, MAGIC.length).equals(MAGIC) || zero !== 0) throw foreignHostError();
+  return { version, status, bytes };
 }
 
 function foreignHostError(): SingletonError {
@@ -145,9 +160,11 @@ export function rejectionError(status: Status): SingletonError {
       'Rejected a launch of another application (name). Give each application its own endpoint.',
     );
   }
-  const difference =
-    status === STATUS.codec
-      ? 'another codec. Use the same codec on both sides'
-      : 'another protocol version. Update the older program';
-  return new SingletonError('ERR_SINGLETON_UNSUPPORTED_VERSION', `Rejected a launch with ${difference}.`);
+  return new SingletonError('ERR_SINGLETON_UNSUPPORTED_VERSION', `Rejected a launch with ${DIFFERENCES[status]}.`);
 }
+
+const DIFFERENCES: Readonly<Partial<Record<Status, string>>> = {
+  [STATUS.version]: 'another protocol version. Update the older program',
+  [STATUS.codec]: 'another codec. Use the same codec on both sides',
+  [STATUS.flag]: 'an unknown flag. It has a later version of the protocol: update this program',
+};

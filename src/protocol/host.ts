@@ -1,53 +1,43 @@
 import type { Duplex } from 'node:stream';
+import type { Decoder } from '../interface/codec.ts';
 import type {
   Responder,
   ReceiptData,
-  Decoder,
-  Launch,
   LaunchHandler,
   LaunchResult,
   RefusalCode,
   ProtocolOptions,
   VerifyFailureReason,
-} from '../interface/codec.ts';
-import { clientGoneError, moduleNotLoadedError, SingletonError } from '../interface/errors.ts';
+} from '../interface/protocol.ts';
+import { clientGoneError, SingletonError, malformedError } from '../interface/errors.ts';
 import { twoTurns } from '../interface/timers.ts';
 import { resetConnection } from '../interface/transport.ts';
-import {
-  encodeHostHello,
-  HANDSHAKE_BYTES,
-  type ClientHello,
-  readClientHello,
-  type Status,
-  STATUS,
-  readExactly,
-  rejectionError,
-} from './hello.ts';
-import { HostSession } from './session/host-session.ts';
+import { frames } from './frames.ts';
+import { encodeHostHello, type Status, STATUS, rejectionError } from './hello.ts';
+import { acceptClient } from './host-handshake.ts';
 import {
   decodeLaunch,
   encodeReceipt,
   encodeRefusal,
+  encodeStatus,
   type Frame,
-  malformedError,
+  KIND,
   type PackedLaunch,
 } from './messages.ts';
 import { type WireFormat, deserialize } from './serializer.ts';
+import { HostSession } from './session/host-session.ts';
 
 /** The host's side of the structured protocol. An idle connection costs one object and two listeners. */
 export function readLaunch<T, R>(
-  wireFormat: WireFormat<T, R>,
+  wireFormats: readonly WireFormat<T, R>[],
   connection: Duplex,
   options: ProtocolOptions,
   handler: LaunchHandler<T, R>,
 ): Responder {
-  const reader = new LaunchReader(wireFormat, connection, options);
+  const reader = new LaunchReader(wireFormats, connection, options, handler);
   const begin = (): void => {
     connection.off('readable', begin).off('close', begin);
-    reader.read().then(
-      (result) => handler.onLaunch(result),
-      (error: unknown) => handler.onError(error),
-    );
+    void reader.run();
   };
   connection.on('readable', begin).on('close', begin);
   return reader;
@@ -55,9 +45,10 @@ export function readLaunch<T, R>(
 
 /** Reads a connection from its first byte to the receipt. */
 class LaunchReader<T, R> implements Responder {
-  readonly #wireFormat: WireFormat<T, R>;
+  readonly #wireFormats: readonly WireFormat<T, R>[];
   readonly #connection: Duplex;
   readonly #options: ProtocolOptions;
+  readonly #handler: LaunchHandler<T, R>;
   /** Carries the frames; set after the handshake. */
   #stream: Duplex | undefined;
   /** Only if the launch waits. */
@@ -65,28 +56,52 @@ class LaunchReader<T, R> implements Responder {
   #isSent = false;
   #error: SingletonError | undefined;
 
-  constructor(wireFormat: WireFormat<T, R>, connection: Duplex, options: ProtocolOptions) {
-    this.#wireFormat = wireFormat;
+  constructor(
+    wireFormats: readonly WireFormat<T, R>[],
+    connection: Duplex,
+    options: ProtocolOptions,
+    handler: LaunchHandler<T, R>,
+  ) {
+    this.#wireFormats = wireFormats;
     this.#connection = connection;
     this.#options = options;
+    this.#handler = handler;
   }
 
-  async read(): Promise<LaunchResult<T, R>> {
-    const stream = await this.#handshake();
-    if (typeof stream === 'number') {
+  async run(): Promise<void> {
+    const handler = this.#handler;
+    let request: LaunchResult<T, R> | 'replace' | 'end';
+    try {
+      request = await this.#read();
+    } catch (error) {
+      return handler.onError(error);
+    }
+    if (request === 'replace') handler.onReplace();
+    else if (request === 'end') handler.onError(undefined);
+    else handler.onLaunch(request);
+  }
+
+  /** "end" if the client sent nothing, or wanted no more than the status. */
+  async #read(): Promise<LaunchResult<T, R> | 'replace' | 'end'> {
+    const opened = await acceptClient(this.#wireFormats, this.#connection, this.#options);
+    if (!opened) return 'end';
+    if (typeof opened === 'number') {
       this.#isSent = true;
-      this.#connection.write(encodeHostHello(stream));
-      const reason = FAILURES[stream];
-      if (reason === undefined) throw rejectionError(stream);
+      this.#connection.write(encodeHostHello(opened));
+      const reason = FAILURES[opened];
+      if (reason === undefined) throw rejectionError(opened);
       return { verified: false, reason };
     }
+    const { stream, wireFormat } = opened;
     this.#stream = stream;
     try {
-      const received = await this.#readLaunchFrame(stream);
+      const received = await this.#readRequest(stream);
       if (!received) return { verified: false, reason: 'replayed-handshake' };
-      const launch = this.#unpack(received.launch);
-      if (launch.wait) this.#session = new HostSession(this.#wireFormat, stream, this.#options);
-      return { verified: true, launch, bytes: received.bytes, session: this.#session };
+      if (typeof received === 'string') return received;
+      const { args, ...rest } = received.launch;
+      const launch = { ...rest, args: deserialize(wireFormat.name, wireFormat.args, args) };
+      if (launch.wait) this.#session = new HostSession(wireFormat, stream, this.#options);
+      return { verified: true, codec: wireFormat.name, launch, bytes: received.bytes, session: this.#session };
     } catch (error) {
       this.#rejectInvalid(error);
       throw error;
@@ -103,9 +118,13 @@ class LaunchReader<T, R> implements Responder {
     this.#session?.open();
   }
 
-  reject(reason: RefusalCode): void {
-    this.#send(encodeRefusal(reason));
+  reject(reason: RefusalCode, text?: string): void {
+    this.#send(encodeRefusal(reason, text));
     this.#session?.clientGone();
+  }
+
+  replaced(): void {
+    this.#send({ kind: KIND.replaced, body: new Uint8Array(0) });
   }
 
   rejectRetryable(): void {
@@ -117,52 +136,31 @@ class LaunchReader<T, R> implements Responder {
   }
 
   #rejectInvalid(error: unknown): void {
-    const code = error instanceof SingletonError && error.code;
-    if (code === 'ERR_SINGLETON_MESSAGE_TOO_LARGE' || code === 'ERR_SINGLETON_MALFORMED_MESSAGE') this.reject(code);
+    if (!(error instanceof SingletonError)) return;
+    const { code, message } = error;
+    if (code === 'ERR_SINGLETON_MESSAGE_TOO_LARGE' || code === 'ERR_SINGLETON_MALFORMED_MESSAGE')
+      this.reject(code, message);
   }
 
   #send(frame: Frame): void {
     if (this.#isSent) return;
     this.#isSent = true;
-    if (this.#stream?.writable) this.#stream.write(this.#wireFormat.frames.encode(frame));
+    this.#write(frame);
   }
 
-  /** Resolves to the stream that carries the frames, or to the status to reject the client with. */
-  async #handshake(): Promise<Duplex | Status> {
-    const { secret } = this.#options;
-    const connection = this.#connection;
-    const clientHello = await readClientHello(connection);
-    if (typeof clientHello === 'number') return clientHello;
-    const status = this.#checkHello(clientHello);
-    if (status !== STATUS.ok) return status;
-    if (!secret) {
-      connection.write(encodeHostHello(STATUS.ok));
-      return connection;
-    }
-    const message = await readExactly(connection, HANDSHAKE_BYTES);
-    const { tryRespond } = await import('./secure/handshake.ts').catch(moduleNotLoadedError);
-    const response = tryRespond({ secret, prologue: clientHello.bytes }, message);
-    if (!response) return STATUS.verificationFailed;
-    connection.write(Buffer.concat([encodeHostHello(STATUS.ok), response.message]));
-    return response.open(connection);
-  }
-
-  #checkHello({ application, codec, isSecured }: ClientHello): Status {
-    const { name, secret } = this.#options;
-    if (!Buffer.from(name).equals(application)) return STATUS.application;
-    if (!Buffer.from(this.#wireFormat.name).equals(codec)) return STATUS.codec;
-    if (secret && !isSecured) return STATUS.secretRequired;
-    if (!secret && isSecured) return STATUS.secretNotExpected;
-    return STATUS.ok;
+  #write(frame: Frame): void {
+    if (this.#stream?.writable) this.#stream.write(frames.encode(frame));
   }
 
   /**
-   * The client may withdraw its launch, or break the protocol, until the tick in which the launch is dispatched.
-   * Resolves to `undefined` if the first record cannot be decrypted: the handshake did not prove the secret after all.
+   * Answers a request for the status, and resolves to what follows. The client may withdraw its launch, or break the protocol,
+   * until the tick in which the launch is dispatched. Resolves to `undefined` if the first record cannot be decrypted: the
+   * handshake did not prove the secret after all.
    */
-  #readLaunchFrame(stream: Duplex): Promise<ReceivedLaunch | undefined> {
-    const decoder = this.#wireFormat.frames.createDecoder(this.#options);
-    let launch: PackedLaunch | undefined;
+  #readRequest(stream: Duplex): Promise<ReceivedLaunch | 'replace' | 'end' | undefined> {
+    const decoder = frames.createDecoder(this.#options);
+    let request: PackedLaunch | 'replace' | undefined;
+    let hasStatus = false;
     let bytes = 0;
     return new Promise((resolve, reject) => {
       const fail = (error: unknown): void => {
@@ -175,22 +173,29 @@ class LaunchReader<T, R> implements Responder {
         if (this.#error !== undefined) return;
         bytes += chunk.length;
         try {
-          if (launch) throw malformedError(ONE_LAUNCH);
-          const [first, ...more] = decoder.push(chunk);
+          if (request) throw malformedError(ONE_LAUNCH);
+          const received = decoder.push(chunk);
+          if (!hasStatus && received[0]?.kind === KIND.statusRequest) {
+            received.shift();
+            hasStatus = true;
+            this.#write(encodeStatus(this.#handler.status()));
+          }
+          const [first, ...more] = received;
           if (!first) return undefined;
-          launch = decodeLaunch(first);
+          request = first.kind === KIND.replace ? 'replace' : decodeLaunch(first);
           if (more.length > 0 || !isAtFrameBoundary(decoder)) throw malformedError(ONE_LAUNCH);
         } catch (error) {
           return fail(error);
         }
-        const received = { launch, bytes };
+        const received = request === 'replace' ? request : { launch: request, bytes };
         // A host that was busy or suspended reads the end of a stream one turn after its last bytes.
         void twoTurns().then(() => resolve(received));
         return undefined;
       });
       const onEnd = (): void => {
         if (this.#isSent) this.#session?.clientGone();
-        else fail(launch ? clientGoneError() : truncatedError());
+        else if (hasStatus && !request && isAtFrameBoundary(decoder)) resolve('end');
+        else fail(request ? clientGoneError() : truncatedError());
       };
       stream.once('end', onEnd).once('close', onEnd);
       // The client may have disconnected while a module was loaded.
@@ -203,10 +208,6 @@ class LaunchReader<T, R> implements Responder {
         else fail(error);
       });
     });
-  }
-
-  #unpack({ args, ...rest }: PackedLaunch): Launch<T> {
-    return { ...rest, args: deserialize(this.#wireFormat.name, this.#wireFormat.args, args) };
   }
 }
 

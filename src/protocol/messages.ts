@@ -1,6 +1,9 @@
 import { isUtf8 } from 'node:buffer';
-import type { ReceiptData, ReceiptOutcome, Launch, RefusalCode } from '../interface/codec.ts';
-import { SingletonError } from '../interface/errors.ts';
+import type { StatusData } from '../interface/protocol.ts';
+import type { ReceiptData, ReceiptOutcome, Launch, RefusalCode } from '../interface/protocol.ts';
+import { malformedError } from '../interface/errors.ts';
+import { decodeFields, encodeFields, type Field, FIELD, textField, textsOf } from './fields.ts';
+import { decodeTerminals, encodeTerminals } from './terminal.ts';
 
 /** One message of the structured protocol, after the hellos. */
 export interface Frame {
@@ -18,6 +21,12 @@ export const KIND = {
   stderr: 7,
   stdin: 8,
   windowUpdate: 9,
+  statusRequest: 10,
+  status: 11,
+  replace: 12,
+  replaced: 13,
+  resize: 14,
+  signal: 15,
 } as const;
 
 /** The longest body of raw bytes (stdout, stderr, stdin); independent of `maxMessageBytes`. */
@@ -28,41 +37,73 @@ export type PackedLaunch = Launch<Uint8Array>;
 
 const WAITS = 1;
 const LAUNCH_HEAD = 7;
+const LENGTH_BYTES = 4;
 
 /**
- *     flags u8 (bit 0: waits) | pid u32 | n u16 | cwd, n bytes of UTF-8 | arguments, in the codec
+ *     flags u8 (bit 0: waits) | pid u32 | n u16 | cwd, n bytes of UTF-8 | f u32 | fields, f bytes | arguments, in the codec
  *     pid 0 or n 0: unknown
+ *
+ * @throws SingletonError `ERR_SINGLETON_UNENCODABLE` if the version or a variable is too long
  */
-export function encodeLaunch({ args, cwd = '', pid = 0, wait = false }: PackedLaunch): Frame {
-  const length = Buffer.byteLength(cwd);
+export function encodeLaunch({ args, cwd = '', pid = 0, wait = false, ...rest }: PackedLaunch): Frame {
+  const path = Buffer.from(cwd);
   // Longer than any path can be: sent as unknown.
-  const cwdLength = length > 0xffff ? 0 : length;
-  const body = Buffer.allocUnsafe(LAUNCH_HEAD + cwdLength + args.length);
-  body[0] = wait ? WAITS : 0;
-  body.writeUInt32BE(pid, 1);
-  body.writeUInt16BE(cwdLength, 5);
-  body.write(cwd, LAUNCH_HEAD, cwdLength);
-  body.set(args, LAUNCH_HEAD + cwdLength);
-  return { kind: KIND.launch, body };
+  const cwdLength = path.length > 0xffff ? 0 : path.length;
+  const fields = encodeFields(fieldsOf(rest));
+  const head = Buffer.alloc(LAUNCH_HEAD);
+  head.writeUInt8(wait ? WAITS : 0);
+  head.writeUInt32BE(pid, 1);
+  head.writeUInt16BE(cwdLength, 5);
+  const length = Buffer.alloc(LENGTH_BYTES);
+  length.writeUInt32BE(fields.length);
+  return { kind: KIND.launch, body: Buffer.concat([head, path.subarray(0, cwdLength), length, fields, args]) };
+}
+
+function fieldsOf({ version, env = {}, terminals = {} }: Omit<PackedLaunch, 'args'>): readonly Field[] {
+  return [
+    ...versionField(version),
+    ...encodeTerminals(terminals).map((value) => ({ key: FIELD.terminal, value })),
+    ...Object.entries(env).map(([name, value]) => textField(FIELD.env, `${name}=${value}`)),
+  ];
 }
 
 /** @throws SingletonError `ERR_SINGLETON_MALFORMED_MESSAGE` */
 export function decodeLaunch({ kind, body }: Frame): PackedLaunch {
   if (kind !== KIND.launch) throw malformedError(`a launch (kind ${KIND.launch}), got a frame of kind ${kind}`);
-  if (body.length < LAUNCH_HEAD) throw malformedError(`a launch of ${LAUNCH_HEAD} bytes or more, got ${body.length}`);
-  const head = new DataView(body.buffer, body.byteOffset, LAUNCH_HEAD);
-  const flags = head.getUint8(0);
+  const bytes = bufferOf(body);
+  const end = LAUNCH_HEAD + (bytes.length < LAUNCH_HEAD ? 0 : bytes.readUInt16BE(5));
+  const fieldsStart = end + LENGTH_BYTES;
+  if (bytes.length < fieldsStart) throw malformedError('a launch that is longer than its working directory');
+  const argsStart = fieldsStart + bytes.readUInt32BE(end);
+  if (bytes.length < argsStart) throw malformedError('a launch that is longer than its fields');
+  const flags = bytes.readUInt8();
   if ((flags & ~WAITS) !== 0) throw malformedError('a launch without unknown flags, but one is set');
-  const pid = head.getUint32(1) || undefined;
-  const end = LAUNCH_HEAD + head.getUint16(5);
-  const cwd = end > LAUNCH_HEAD ? decodePath(body, end) : undefined;
-  return { args: body.subarray(end), cwd, pid, wait: flags === WAITS };
+  const fields = decodeFields(body.subarray(fieldsStart, argsStart));
+  return {
+    args: body.subarray(argsStart),
+    cwd: end > LAUNCH_HEAD ? decodePath(bytes.subarray(LAUNCH_HEAD, end)) : undefined,
+    pid: bytes.readUInt32BE(1) || undefined,
+    wait: flags === WAITS,
+    version: versionOf(fields),
+    env: decodeEnv(textsOf(fields, FIELD.env)),
+    terminals: decodeTerminals(fields.filter(({ key }) => key === FIELD.terminal).map(({ value }) => value)),
+  };
 }
 
-function decodePath({ buffer, byteOffset, length }: Uint8Array, end: number): string {
-  const path = end <= length && Buffer.from(buffer, byteOffset + LAUNCH_HEAD, end - LAUNCH_HEAD);
-  if (path && isUtf8(path)) return path.toString();
-  throw malformedError('a working directory in UTF-8, but it is longer than the launch or not UTF-8');
+function decodePath(path: Buffer): string {
+  if (isUtf8(path)) return path.toString();
+  throw malformedError('a working directory in UTF-8');
+}
+
+/** An object without a prototype, so that a variable may have any name. */
+function decodeEnv(variables: readonly string[]): Readonly<Record<string, string>> {
+  const env: Record<string, string> = Object.create(null);
+  for (const variable of variables) {
+    const at = variable.indexOf('=');
+    if (at < 1) throw malformedError('an environment variable with a name and "="');
+    env[variable.slice(0, at)] = variable.slice(at + 1);
+  }
+  return env;
 }
 
 /** The receipt as it is sent. */
@@ -71,34 +112,30 @@ export interface PackedReceipt extends ReceiptData {
 }
 
 const OUTCOMES: Readonly<Record<ReceiptOutcome, number>> = { delivered: 1, throttled: 2, released: 3 };
-const RECEIPT_BYTES = 17;
+const RECEIPT_HEAD = 17;
 
 /**
- *     outcome u8 (1 delivered, 2 throttled, 3 released) | client u32 | pid of the host u32 | since f64, ms since 1970
+ *     outcome u8 (1 delivered, 2 throttled, 3 released) | client u32 | pid of the host u32 | since f64, ms since 1970 | fields
  */
-export function encodeReceipt({ outcome, client, pid, since }: PackedReceipt): Frame {
-  const body = Buffer.alloc(RECEIPT_BYTES);
-  body.writeUInt8(OUTCOMES[outcome], 0);
-  body.writeUInt32BE(client, 1);
-  body.writeUInt32BE(pid, 5);
-  body.writeDoubleBE(since, 9);
-  return { kind: KIND.receipt, body };
+export function encodeReceipt({ outcome, client, pid, since, version }: PackedReceipt): Frame {
+  const head = Buffer.alloc(RECEIPT_HEAD);
+  head.writeUInt8(OUTCOMES[outcome], 0);
+  head.writeUInt32BE(client, 1);
+  head.writeUInt32BE(pid, 5);
+  head.writeDoubleBE(since, 9);
+  return { kind: KIND.receipt, body: Buffer.concat([head, encodeFields(versionField(version))]) };
 }
-
-/** The range of a `Date`: milliseconds before and after 1970. */
-const MAX_TIME = 8.64e15;
 
 /** @throws SingletonError `ERR_SINGLETON_MALFORMED_MESSAGE` */
 export function decodeReceipt({ body }: Frame): PackedReceipt {
-  const bytes = Buffer.from(body.buffer, body.byteOffset, body.length);
+  const bytes = bufferOf(body);
   const outcome = keyOf(OUTCOMES, bytes[0]);
-  if (bytes.length !== RECEIPT_BYTES || !outcome)
-    throw malformedError('a receipt of 17 bytes with an outcome from 1 to 3');
-  const since = bytes.readDoubleBE(9);
-  if (!(Math.abs(since) <= MAX_TIME)) throw malformedError('a receipt with a valid time');
+  if (bytes.length < RECEIPT_HEAD || !outcome)
+    throw malformedError('a receipt of 17 bytes or more with an outcome from 1 to 3');
   const client = bytes.readUInt32BE(1);
   if (client === 0) throw malformedError('a receipt with a number of the client from 1');
-  return { outcome, client, pid: bytes.readUInt32BE(5), since };
+  const version = versionOf(decodeFields(body.subarray(RECEIPT_HEAD)));
+  return { outcome, client, pid: bytes.readUInt32BE(5), since: readTime(bytes, 9), version };
 }
 
 /** Why a launch was rejected: an error code, or `not-taken`, after which the client may deliver it again. */
@@ -112,56 +149,95 @@ const REFUSALS: Readonly<Record<Refusal, number>> = {
   'not-taken': 5,
   ERR_SINGLETON_LISTENER_FAILED: 6,
   ERR_SINGLETON_RELEASED: 7,
+  ERR_SINGLETON_REPLACE_REFUSED: 8,
 };
 
+/** The longest text that a refusal has. */
+const MAX_TEXT_BYTES = 255;
+
 /**
- *     reason u8 (1 invalid arguments, 2 too large, 3 malformed, 4 busy, 5 not taken; after the receipt, in a session:
- *                3 malformed, 6 a listener of the host failed, 7 the host was released)
+ *     reason u8 (1 invalid arguments, 2 too large, 3 malformed, 4 busy, 5 not taken, 8 replace refused; after the receipt, in
+ *                a session: 3 malformed, 6 a listener of the host failed, 7 the host was released) | fields
+ *
+ * `text` is for a log of the client.
  */
-export function encodeRefusal(refusal: Refusal): Frame {
-  return { kind: KIND.refusal, body: Uint8Array.of(REFUSALS[refusal]) };
+export function encodeRefusal(refusal: Refusal, text = ''): Frame {
+  const value = Buffer.from(text);
+  // Not in the middle of a character.
+  let end = Math.min(value.length, MAX_TEXT_BYTES);
+  while (end < value.length && isContinuation(value[end])) end -= 1;
+  const fields = end === 0 ? [] : [{ key: FIELD.message, value: value.subarray(0, end) }];
+  return {
+    kind: KIND.refusal,
+    body: Buffer.concat([Uint8Array.of(REFUSALS[refusal]), encodeFields(fields)]),
+  };
+}
+
+function isContinuation(byte = 0): boolean {
+  return (byte & 0xc0) === 0x80;
 }
 
 /** @throws SingletonError `ERR_SINGLETON_MALFORMED_MESSAGE` */
-export function decodeRefusal({ body }: Frame): Refusal {
+export function decodeRefusal({ body }: Frame): { readonly refusal: Refusal; readonly text: string | undefined } {
   const refusal = keyOf(REFUSALS, body[0]);
-  if (body.length !== 1 || !refusal) throw malformedError('a refusal of one byte from 1 to 7');
-  return refusal;
+  if (!refusal) throw malformedError('a refusal with a reason from 1 to 8');
+  return { refusal, text: textsOf(decodeFields(body.subarray(1)), FIELD.message).at(-1) };
 }
 
-/** Body: status u8. */
-export function encodeExit(code: number): Frame {
-  return { kind: KIND.exit, body: Uint8Array.of(code) };
-}
+const STATUS_HEAD = 24;
 
-/** @throws SingletonError `ERR_SINGLETON_MALFORMED_MESSAGE` */
-export function decodeExit({ body }: Frame): number {
-  const [code] = body;
-  if (body.length !== 1 || code === undefined) throw malformedError('a status of one byte');
-  return code;
-}
-
-/** Body: bytes u32, how many more bytes of stdin the client may send. */
-export function encodeWindowUpdate(bytes: number): Frame {
-  const body = Buffer.alloc(4);
-  body.writeUInt32BE(bytes);
-  return { kind: KIND.windowUpdate, body };
+/**
+ *     pid of the host u32 | since f64, ms since 1970 | clients u32 | pending u32 | sessions u32 | fields
+ */
+export function encodeStatus({ pid, since, clients, pending, sessions, version, codecs }: StatusData): Frame {
+  const head = Buffer.alloc(STATUS_HEAD);
+  head.writeUInt32BE(pid, 0);
+  head.writeDoubleBE(since, 4);
+  for (const [index, count] of [clients, pending, sessions].entries()) head.writeUInt32BE(count, 12 + 4 * index);
+  const fields = [...versionField(version), ...codecs.map((name) => textField(FIELD.codec, name))];
+  return { kind: KIND.status, body: Buffer.concat([head, encodeFields(fields)]) };
 }
 
 /** @throws SingletonError `ERR_SINGLETON_MALFORMED_MESSAGE` */
-export function decodeWindowUpdate({ body }: Frame): number {
-  if (body.length !== 4) throw malformedError('a window update of 4 bytes');
-  return Buffer.from(body.buffer, body.byteOffset, body.length).readUInt32BE();
+export function decodeStatus({ body }: Frame): StatusData {
+  const bytes = bufferOf(body);
+  if (bytes.length < STATUS_HEAD) throw malformedError(`a status of ${STATUS_HEAD} bytes or more`);
+  const [clients, pending, sessions] = [bytes.readUInt32BE(12), bytes.readUInt32BE(16), bytes.readUInt32BE(20)];
+  const fields = decodeFields(body.subarray(STATUS_HEAD));
+  return {
+    pid: bytes.readUInt32BE(0),
+    since: readTime(bytes, 4),
+    clients,
+    pending,
+    sessions,
+    version: versionOf(fields),
+    codecs: textsOf(fields, FIELD.codec),
+  };
+}
+
+function versionField(version: string | undefined): readonly Field[] {
+  return version === undefined ? [] : [textField(FIELD.version, version)];
+}
+
+function versionOf(fields: readonly Field[]): string | undefined {
+  return textsOf(fields, FIELD.version).at(-1);
+}
+
+/** The range of a `Date`: milliseconds before and after 1970. */
+const MAX_TIME = 8.64e15;
+
+function readTime(bytes: Buffer, at: number): number {
+  const time = bytes.readDoubleBE(at);
+  if (!(Math.abs(time) <= MAX_TIME)) throw malformedError('a valid time');
+  return time;
+}
+
+/** The same memory. */
+function bufferOf({ buffer, byteOffset, length }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, length);
 }
 
 function keyOf<Key extends string>(codes: Readonly<Record<Key, number>>, code: number | undefined): Key | undefined {
   for (const key in codes) if (codes[key] === code) return key;
   return undefined;
-}
-
-export function malformedError(expected: string): SingletonError {
-  return new SingletonError(
-    'ERR_SINGLETON_MALFORMED_MESSAGE',
-    `Expected ${expected}. The peer may run another version.`,
-  );
 }

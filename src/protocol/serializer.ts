@@ -1,7 +1,7 @@
 import { tryBytes } from '../interface/bytes.ts';
 import type { Format } from '../interface/codec.ts';
-import { messageTooLargeError, SingletonError } from '../interface/errors.ts';
-import { type Frame, malformedError } from './messages.ts';
+import { messageTooLargeError, SingletonError, malformedError } from '../interface/errors.ts';
+import { type Frame } from './messages.ts';
 
 /** How arguments, replies and frames become bytes. */
 export interface WireFormat<T, R> {

@@ -134,7 +134,8 @@ describe('legacyFormat.createDecoder', () => {
 
 describe('legacy().check', () => {
   const wire = legacy();
-  const none = { args: [], secret: undefined, name: '', wait: false, maxMessageBytes: MIB };
+  const noLaunch = { wait: false, replace: false, hasEnv: false, allowReplace: false };
+  const none = { args: [], secret: undefined, name: '', maxMessageBytes: MIB, isFirst: true, ...noLaunch };
 
   test.each([
     ['a string', 'a b'],

@@ -71,7 +71,7 @@ describe('lengthPrefixed() with a serializer of the user', () => {
   it('delivers a message of 0 bytes and one of 1 MiB minus the header of a launch', async () => {
     const codec = lengthPrefixed(text);
     const heard = await host(codec);
-    const long = 'x'.repeat(1_048_576 - 8 - Buffer.byteLength(process.cwd()));
+    const long = 'x'.repeat(1_048_576 - 12 - Buffer.byteLength(process.cwd()));
     for (const args of ['', long]) expect(await launch(heard, codec, args)).toMatchObject({ outcome: 'delivered' });
     expect(heard.app.arguments).toEqual(['', long]);
     expect(await launch(heard, codec, `${long}x`)).toMatchObject({ code: 'ERR_SINGLETON_MESSAGE_TOO_LARGE' });

@@ -76,7 +76,7 @@ describe('load() of a codec', () => {
       ...serializerOf('args'),
       reply: serializerOf('reply'),
     });
-    await codec.protocol.inbound();
+    await codec.protocol.inbound([codec]);
     expect(calls).toEqual(['args']);
   });
 
@@ -84,17 +84,18 @@ describe('load() of a codec', () => {
     const cause = new Error('boom');
     const failing = open(() => Promise.reject(cause));
     const error = { ...INVALID, cause, message: expect.stringContaining('"text"') };
-    await expect(failing.codec.protocol.inbound()).rejects.toMatchObject(error);
+    await expect(failing.codec.protocol.inbound([failing.codec])).rejects.toMatchObject(error);
     const typed = new SingletonError('ERR_SINGLETON_BUSY', 'boom');
-    await expect(open(() => Promise.reject(typed)).codec.protocol.inbound()).rejects.toBe(typed);
+    const { codec } = open(() => Promise.reject(typed));
+    await expect(codec.protocol.inbound([codec])).rejects.toBe(typed);
   });
 });
 
 describe('msgpack()', () => {
   it('loads its package once, for arguments and replies', async () => {
     const codec = msgpack();
-    expect(codec.protocol.inbound()).toBeInstanceOf(Promise);
-    await codec.protocol.inbound();
+    expect(codec.protocol.inbound([codec])).toBeInstanceOf(Promise);
+    await codec.protocol.inbound([codec]);
     expect(await deliver({ a: 1n }, codec)).toEqual({ a: 1n });
   });
 
@@ -115,7 +116,7 @@ describe('msgpack()', () => {
     const lacking = msgpack();
     expect(await deliver(['a'], lacking, raw)).toEqual(Uint8Array.of(0x91, 0xa1, 0x61));
     const error = { ...INVALID, cause: expect.any(Error), message: expect.stringMatching(/msgpackr.*Install it/) };
-    await expect(lacking.protocol.inbound()).rejects.toMatchObject(error);
+    await expect(lacking.protocol.inbound([lacking])).rejects.toMatchObject(error);
     await expect(deliver(['a'], lacking)).rejects.toMatchObject(error);
   });
 });

@@ -53,7 +53,7 @@ describe('acquire', () => {
     expect(transport.steps.filter((step) => step === 'listen')).toHaveLength(4);
     expect(transport.connections.map(({ received }) => received)).toEqual(['a\0b\0', 'a\0b\0', 'a\0b\0']);
     expect(prepare).toHaveBeenCalledExactlyOnceWith(
-      { args: ['a', 'b'], cwd: process.cwd(), pid: process.pid, wait: false },
+      { args: ['a', 'b'], cwd: process.cwd(), pid: process.pid, wait: false, version: undefined, env: {} },
       expect.anything(),
     );
   });

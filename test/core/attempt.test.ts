@@ -2,8 +2,9 @@ import { getEventListeners } from 'node:events';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { send } from '../../src/core/acquire.ts';
 import { Deadline, followSignal, LazyAbortController } from '../../src/core/deadline.ts';
-import type { DeliveryOptions, ResolvedOptions } from '../../src/core/options.ts';
-import { resolveOptions } from '../../src/core/resolve-options.ts';
+import type { DeliveryOptions } from '../../src/core/options/options.ts';
+import type { ResolvedOptions } from '../../src/core/options/resolved-options.ts';
+import { resolveOptions } from '../../src/core/options/resolve-options.ts';
 import { attempt, prepare } from '../../src/core/attempt.ts';
 import { type SendOptions, Singleton } from '../../src/index.ts';
 import { SingletonError } from '../../src/interface/errors.ts';
@@ -156,6 +157,8 @@ function deadlineOf(signal?: AbortSignal): Deadline {
   return new Deadline(Infinity, () => new SingletonError('ERR_SINGLETON_NO_HOST', 'Infinity has expired.'), lifetime);
 }
 
+const never = (): boolean => false;
+
 describe('attempt', () => {
   const deadline = deadlineOf();
 
@@ -164,7 +167,9 @@ describe('attempt', () => {
     ['reset', 'reset'],
   ] as const)('resolves for the answer "%s" to the reason "%s"', async (answer, why) => {
     const transport = endpoint(answer);
-    expect(await attempt(transport, await prepare(optionsFor(transport), deadline), deadline, () => {})).toBe(why);
+    expect(await attempt(transport, await prepare(optionsFor(transport), deadline, never), deadline, () => {})).toBe(
+      why,
+    );
   });
 
   it('closes a connection that the protocol left open', async () => {
@@ -233,7 +238,7 @@ describe('attempt', () => {
     });
     const delivery = attempt(
       transport,
-      await prepare(optionsFor(transport), deadline),
+      await prepare(optionsFor(transport), deadline, never),
       deadlineOf(controller.signal),
       () => {},
     );
@@ -245,7 +250,7 @@ describe('attempt', () => {
     const transport = endpoint('host');
     const controller = new AbortController();
     const own = deadlineOf(controller.signal);
-    await attempt(transport, await prepare(optionsFor(transport), own), own, () => {});
+    await attempt(transport, await prepare(optionsFor(transport), own, never), own, () => {});
     const [connection] = transport.connections;
     controller.abort();
     expect(connection?.wasReset).toBe(false);
@@ -256,10 +261,10 @@ describe('prepare', () => {
   it('passes the arguments, the directory and the process to the codec', async () => {
     const options = optionsFor(endpoint('host'));
     const spy = vi.spyOn(options.codec.protocol, 'outbound');
-    await prepare(options, deadlineOf());
+    await prepare(options, deadlineOf(), never);
     expect(spy).toHaveBeenCalledExactlyOnceWith(
-      { args: ['a'], cwd: process.cwd(), pid: process.pid, wait: false },
-      options,
+      { args: ['a'], cwd: process.cwd(), pid: process.pid, wait: false, version: undefined, env: {} },
+      { ...options, replace: undefined },
     );
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { resolveOptions } from '../../src/core/resolve-options.ts';
+import { resolveOptions } from '../../src/core/options/resolve-options.ts';
 import { tcp } from '../../src/index.ts';
 import { optionErrorMessage } from '../helpers/javascript-caller.ts';
 

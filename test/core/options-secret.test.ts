@@ -1,6 +1,6 @@
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
-import { resolveOptions } from '../../src/core/resolve-options.ts';
+import { resolveOptions } from '../../src/core/options/resolve-options.ts';
 import { legacy } from '../../src/index.ts';
 import { fromJavaScript, optionErrorMessage } from '../helpers/javascript-caller.ts';
 

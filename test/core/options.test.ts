@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import type { ResolvedOptions } from '../../src/core/options.ts';
-import { resolveOptions } from '../../src/core/resolve-options.ts';
+import type { ResolvedOptions } from '../../src/core/options/resolved-options.ts';
+import { resolveOptions } from '../../src/core/options/resolve-options.ts';
 import { legacy } from '../../src/index.ts';
 import { fromJavaScript, optionErrorMessage } from '../helpers/javascript-caller.ts';
 
@@ -89,6 +89,10 @@ describe('the option codec', () => {
       secret: new Uint8Array([0xc3, 0xa9]),
       name: '',
       wait: false,
+      replace: false,
+      hasEnv: false,
+      allowReplace: false,
+      isFirst: true,
       maxMessageBytes: 1_048_576,
     });
   });

@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { resolveOptions } from '../../src/core/resolve-options.ts';
+import { resolveOptions } from '../../src/core/options/resolve-options.ts';
 import { ScriptedTransport } from '../helpers/scripted-transport.ts';
 import { serve } from '../helpers/server.ts';
 

@@ -35,7 +35,8 @@ describe('a launch', () => {
     const { clients } = recordEvents(app);
     await launch(app, ['a']);
     await launch(app, []);
-    const rest = { cwd: undefined, pid: undefined, remoteAddress: '127.0.0.1' };
+    const unknown = { cwd: undefined, pid: undefined, version: undefined, env: {} };
+    const rest = { ...unknown, remoteAddress: '127.0.0.1', codec: 'legacy' };
     expect(clients.map((client) => ({ ...client }))).toEqual([
       { number: 1, ...rest },
       { number: 2, ...rest },

@@ -135,7 +135,7 @@ async function loading(close = async (): Promise<void> => {}) {
     connect: async () => undefined,
   };
   const { protocol, ...rest } = legacy();
-  const inbound = async (): ReturnType<typeof protocol.inbound> => codecLoaded.then(() => protocol.inbound());
+  const inbound: typeof protocol.inbound = (codecs) => codecLoaded.then(() => protocol.inbound(codecs));
   const app = new Singleton({ transport, codec: { ...rest, protocol: { ...protocol, inbound } } });
   const acquiring = app.acquire();
   acquiring.catch(() => {});
@@ -176,10 +176,10 @@ describe('Singleton, while the host is loaded,', () => {
       return connection;
     };
     const early: ScriptedConnection[] = [];
-    const inbound = async (): ReturnType<typeof protocol.inbound> => {
+    const inbound: typeof protocol.inbound = async (codecs) => {
       early.push(connectClient(), transport.connectClient().destroy(), connectClient());
       while (!early[1]?.closed) await turn();
-      return protocol.inbound();
+      return protocol.inbound(codecs);
     };
     const app = new Singleton({ transport, codec: { ...rest, protocol: { ...protocol, inbound } } });
     app.once('warning', () => void app.release());
@@ -192,9 +192,9 @@ describe('Singleton, while the host is loaded,', () => {
     const transport = new ScriptedTransport();
     const { protocol, ...rest } = legacy();
     let losses = 1;
-    const inbound = (): ReturnType<typeof protocol.inbound> => {
+    const inbound: typeof protocol.inbound = (codecs) => {
       if (losses-- > 0) transport.listening?.options.onLost();
-      return protocol.inbound();
+      return protocol.inbound(codecs);
     };
     const app = new Singleton({ transport, codec: { ...rest, protocol: { ...protocol, inbound } } });
     const { order } = recordEvents(app);

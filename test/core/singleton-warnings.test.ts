@@ -10,7 +10,6 @@ describe('a host', () => {
   it.each([
     ['is too large', 'x'.repeat(64), 'ERR_SINGLETON_MESSAGE_TOO_LARGE', 'reset'],
     ['is cut off', 'a\0b', 'ERR_SINGLETON_TRUNCATED_MESSAGE', 'end'],
-    ['is empty', '', 'ERR_SINGLETON_TRUNCATED_MESSAGE', 'end'],
     ['is not UTF-8', Uint8Array.of(0xc3, 0x28, 0), 'ERR_SINGLETON_MALFORMED_MESSAGE', 'end'],
     ['is HTTP', HTTP_POST, 'ERR_SINGLETON_MALFORMED_MESSAGE', 'reset'],
     ['is TLS', TLS_HELLO, 'ERR_SINGLETON_MALFORMED_MESSAGE', 'reset'],

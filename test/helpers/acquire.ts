@@ -1,7 +1,7 @@
 import { acquire } from '../../src/core/acquire.ts';
 import { followSignal, LazyAbortController } from '../../src/core/deadline.ts';
-import type { HostOptions } from '../../src/core/options.ts';
-import { resolveOptions } from '../../src/core/resolve-options.ts';
+import type { HostOptions } from '../../src/core/options/options.ts';
+import { resolveOptions } from '../../src/core/options/resolve-options.ts';
 import { Server } from '../../src/core/server.ts';
 import type { Receipt } from '../../src/interface/receipt.ts';
 import { type Script, ScriptedTransport } from './scripted-transport.ts';

@@ -1,5 +1,6 @@
 import { type Duplex, duplexPair } from 'node:stream';
-import type { Codec, LaunchResult, Protocol, ProtocolOptions } from '../../src/interface/codec.ts';
+import type { Codec } from '../../src/interface/codec.ts';
+import type { LaunchResult, Protocol, ProtocolOptions } from '../../src/interface/protocol.ts';
 
 /** The arguments that a host with codec `to` reads from a client with codec `from`, or the reason of its refusal. */
 export async function deliver<T>(
@@ -28,6 +29,12 @@ export async function readLaunch<T>(
   options: ProtocolOptions,
 ): Promise<LaunchResult<T>> {
   connection.on('error', () => {});
-  const receive = await protocol.inbound();
-  return new Promise((onLaunch, onError) => void receive(connection, options, { onLaunch, onError }));
+  const receive = await protocol.inbound([{ name: '', protocol }]);
+  return new Promise(
+    (onLaunch, onError) => void receive(connection, options, { onLaunch, onError, onReplace: refuse, status: refuse }),
+  );
+}
+
+function refuse(): never {
+  throw new Error('Expected a launch, got another request.');
 }

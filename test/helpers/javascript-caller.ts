@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import { resolveOptions } from '../../src/core/resolve-options.ts';
+import { resolveOptions } from '../../src/core/options/resolve-options.ts';
 import { SingletonError, type SingletonOptions } from '../../src/index.ts';
 
 /** What a JavaScript caller could pass: options that the types forbid. `any` is the boundary that this file is for. */

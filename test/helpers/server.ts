@@ -3,7 +3,7 @@ import { TypedEmitter } from '../../src/core/emitter.ts';
 import type { SingletonEvents } from '../../src/core/events.ts';
 import type { Host } from '../../src/core/host/host.ts';
 import { createHost } from '../../src/core/host/index.ts';
-import type { ResolvedOptions } from '../../src/core/options.ts';
+import type { ResolvedOptions } from '../../src/core/options/resolved-options.ts';
 import { Server } from '../../src/core/server.ts';
 import { Subscribers } from '../../src/core/subscribers.ts';
 
@@ -29,7 +29,14 @@ export async function serve<T>(
   );
   await server.listen(new LazyAbortController());
   const subscribers = new Subscribers<T, unknown>(() => {});
-  const host = await createHost({ options, emitter, subscribers, server, isRef: undefined, onThreshold: () => {} });
+  const host = await createHost({
+    options,
+    emitter,
+    subscribers,
+    server,
+    onThreshold: () => {},
+    onReplace: async () => {},
+  });
   server.serve(host.connections);
   return { server, host, emitter };
 }

@@ -6,6 +6,9 @@ import { SecureStream } from '../../src/protocol/secure/secure-stream.ts';
 import { duplexPair, outcomeOf, readAll, sessions } from '../helpers/duplex-pair.ts';
 import { chunkSizes, handshakes, plaintexts, shares } from './arbitraries.ts';
 
+/** Sent with the response. */
+const HELLO = Buffer.from('a host hello');
+
 describe('SecureStream', () => {
   test('delivers the same bytes from any chunks', async () => {
     await fc.assert(
@@ -67,9 +70,9 @@ describe('a handshake', () => {
     fc.assert(
       fc.property(handshakes(), (known) => {
         const initiation = initiate(known);
-        const response = tryRespond(known, initiation.message);
-        expect(initiation.tryFinish(connection(), initiation.message)).toBeUndefined();
-        expect(tryRespond(known, response?.message ?? Buffer.alloc(0))).toBeUndefined();
+        const response = tryRespond(known, initiation.message, HELLO);
+        expect(initiation.tryFinish(connection(), initiation.message, HELLO)).toBeUndefined();
+        expect(tryRespond(known, response?.message ?? Buffer.alloc(0), HELLO)).toBeUndefined();
         expect(response).toBeDefined();
       }),
       { numRuns: 20 },
@@ -80,10 +83,12 @@ describe('a handshake', () => {
     const known = { secret: Buffer.from('open sesame'), prologue: Buffer.from('client hello') };
     for (let end = 0; end < 48; end += 1) {
       const initiation = initiate(known);
-      const response = tryRespond(known, initiation.message);
-      expect(tryRespond(known, initiation.message.subarray(0, end))).toBeUndefined();
-      expect(response?.message).toHaveLength(48);
-      expect(initiation.tryFinish(connection(), (response?.message ?? known.secret).subarray(0, end))).toBeUndefined();
+      const response = tryRespond(known, initiation.message, HELLO);
+      expect(tryRespond(known, initiation.message.subarray(0, end), HELLO)).toBeUndefined();
+      expect(response?.message).toHaveLength(60);
+      expect(
+        initiation.tryFinish(connection(), (response?.message ?? known.secret).subarray(0, end), HELLO),
+      ).toBeUndefined();
     }
   });
 
@@ -94,13 +99,13 @@ describe('a handshake', () => {
         const { secret, prologue } = known;
         const initiation = initiate(known);
         const { message } = initiation;
-        const response = tryRespond(known, message);
-        expect(tryRespond({ secret, prologue: flipped(prologue, at(prologue)) }, message)).toBeUndefined();
-        expect(tryRespond({ secret: flipped(secret, at(secret)), prologue }, message)).toBeUndefined();
-        expect(tryRespond(known, flipped(message, at(message)))).toBeUndefined();
-        expect(response?.message).toHaveLength(48);
+        const response = tryRespond(known, message, HELLO);
+        expect(tryRespond({ secret, prologue: flipped(prologue, at(prologue)) }, message, HELLO)).toBeUndefined();
+        expect(tryRespond({ secret: flipped(secret, at(secret)), prologue }, message, HELLO)).toBeUndefined();
+        expect(tryRespond(known, flipped(message, at(message)), HELLO)).toBeUndefined();
+        expect(response?.message).toHaveLength(60);
         const answer = flipped(response?.message ?? message, at(message));
-        expect(initiation.tryFinish(connection(), answer)).toBeUndefined();
+        expect(initiation.tryFinish(connection(), answer, HELLO)).toBeUndefined();
       }),
       // The bit of a public key that X25519 itself ignores.
       { examples: [[{ secret: Buffer.from('s'), prologue: Buffer.from('p') }, 255 / 384]] },
@@ -114,10 +119,10 @@ async function handshakeOutcome(
   which?: 'replayed',
 ): ReturnType<typeof outcomeOf> {
   const initiation = initiate(known);
-  const first = tryRespond(known, initiation.message);
-  const second = which && tryRespond(known, initiation.message);
+  const first = tryRespond(known, initiation.message, HELLO);
+  const second = which && tryRespond(known, initiation.message, HELLO);
   const [wire, end] = duplexPair();
-  const client = initiation.tryFinish(end, first?.message ?? Buffer.alloc(0));
+  const client = initiation.tryFinish(end, first?.message ?? Buffer.alloc(0), HELLO);
   client?.on('error', () => {}).end('launch');
   const recorded = await readAll(wire);
   const [bare, host] = duplexPair();

@@ -91,7 +91,9 @@ function naive(bytes: readonly number[], limit: number): Outcome {
   if (length > limit) return { decoded: [], code: 'ERR_SINGLETON_MESSAGE_TOO_LARGE' };
   if (bytes.length < 4 + length) return { decoded: [], code: 'ERR_SINGLETON_TRUNCATED_MESSAGE' };
   const { decoded, code } = naive(rest.slice(length - 1), limit);
-  return { decoded: [{ kind, body: Uint8Array.from(rest.slice(0, length - 1)) }, ...decoded], code };
+  const frame = { kind, body: Uint8Array.from(rest.slice(0, length - 1)) };
+  // A reader skips those of a later version.
+  return { decoded: kind < 128 ? [frame, ...decoded] : decoded, code };
 }
 
 function thrown(call: () => unknown): readonly unknown[] {

@@ -11,8 +11,8 @@ const examples = [
   { name: 'a frame of one byte', message: { kind: 0, body: Uint8Array.of(0xff) }, bytes: hex('00000002 00 ff') },
   {
     name: 'a frame whose body looks like frames',
-    message: { kind: 255, body: Uint8Array.of(0, 0, 0, 1, 3, 0, 0, 0, 0) },
-    bytes: hex('0000000a ff 000000010300000000'),
+    message: { kind: 127, body: Uint8Array.of(0, 0, 0, 1, 3, 0, 0, 0, 0) },
+    bytes: hex('0000000a 7f 000000010300000000'),
   },
   {
     name: 'a frame whose length has two bytes',

@@ -48,9 +48,13 @@ describe('the client hello', () => {
   });
 
   test('fails as truncated when it breaks off at any byte', async () => {
-    for (const end of SECURED.keys()) {
+    for (let end = 1; end < SECURED.length; end += 1) {
       expect(await outcome(readClientHello, SECURED.subarray(0, end))).toBe('ERR_SINGLETON_TRUNCATED_MESSAGE');
     }
+  });
+
+  test('is missing when the connection ends without a byte', async () => {
+    expect(await outcome(readClientHello, Buffer.alloc(0))).toBeUndefined();
   });
 
   test('fails as truncated when the connection is closed in the middle', async () => {
@@ -68,7 +72,9 @@ describe('the client hello', () => {
       expect(bits).toStrictEqual(Array(8).fill('ERR_SINGLETON_MALFORMED_MESSAGE'));
     expect(outcomes[8]).toStrictEqual(Array(8).fill(STATUS.version));
     expect(outcomes[9]?.[0]).toMatchObject({ isSecured: false });
-    expect(outcomes[9]?.slice(1)).toStrictEqual(Array(7).fill('ERR_SINGLETON_MALFORMED_MESSAGE'));
+    // A client that also speaks a later version; and flags that no version has.
+    expect(outcomes[9]?.[1]).toMatchObject({ isSecured: true });
+    expect(outcomes[9]?.slice(2)).toStrictEqual(Array(6).fill(STATUS.flag));
     expect(outcomes[10]?.slice(3)).toStrictEqual(Array(5).fill('ERR_SINGLETON_TRUNCATED_MESSAGE'));
     expect(outcomes[10]?.[2]).toMatchObject({ codec: Buffer.alloc(0), application: Buffer.from('jsoned') });
     for (const bits of outcomes.slice(12)) for (const other of bits) expect(other).toHaveProperty('isSecured', true);
@@ -103,18 +109,22 @@ describe('the client hello', () => {
   test('is refused for another version before more bytes arrive', async () => {
     expect(await whileOpen(readClientHello, hex(`${MAGIC} 02`))).toBe(STATUS.version);
   });
+
+  test('is refused for an unknown flag before more bytes arrive', async () => {
+    expect(await whileOpen(readClientHello, hex(`${MAGIC} 01 04`))).toBe(STATUS.flag);
+  });
 });
 
 describe('the host hello', () => {
   test.each(Object.entries(STATUS))('has 12 bytes with the status %s as %i', async (_, status) => {
     const bytes = hex(`${MAGIC} 01 0${status} 0000`);
     expect(Buffer.from(encodeHostHello(status))).toStrictEqual(bytes);
-    expect(await outcome(readHostHello, bytes)).toStrictEqual({ version: 1, status });
-    expect(await arriving(readHostHello, bytes)).toStrictEqual({ version: 1, status });
+    expect(await outcome(readHostHello, bytes)).toEqual({ version: 1, status, bytes });
+    expect(await arriving(readHostHello, bytes)).toEqual({ version: 1, status, bytes });
   });
 
-  test('numbers its statuses from 0 to 6', () => {
-    expect(Object.values(STATUS)).toStrictEqual([0, 1, 2, 3, 4, 5, 6]);
+  test('numbers its statuses from 0 to 7', () => {
+    expect(Object.values(STATUS)).toStrictEqual([0, 1, 2, 3, 4, 5, 6, 7]);
   });
 
   test('leaves the bytes after it', async () => {
@@ -128,12 +138,13 @@ describe('the host hello', () => {
     for (const end of HELLO.keys()) expect(await outcome(readHostHello, HELLO.subarray(0, end))).toBeUndefined();
   });
 
-  test('fails as foreign when any bit but those of version and status is flipped', async () => {
+  test('fails as foreign when any bit but those of version, status and features is flipped', async () => {
     const outcomes = await eachBit(readHostHello, HELLO);
     const values = [1, 2, 4, 8, 16, 32, 64, 128];
-    expect(outcomes[8]).toStrictEqual(values.map((bit) => ({ version: 1 ^ bit, status: 0 })));
-    expect(outcomes[9]).toStrictEqual(values.map((bit) => ({ version: 1, status: bit })));
-    for (const bits of [...outcomes.slice(0, 8), ...outcomes.slice(10)]) {
+    expect(outcomes[8]).toMatchObject(values.map((bit) => ({ version: 1 ^ bit, status: 0 })));
+    expect(outcomes[9]).toMatchObject(values.map((bit) => ({ version: 1, status: bit })));
+    expect(outcomes[11]).toMatchObject(values.map(() => ({ version: 1, status: 0 })));
+    for (const bits of [...outcomes.slice(0, 8), ...outcomes.slice(10, 11)]) {
       expect(bits).toStrictEqual(Array(8).fill('ERR_SINGLETON_FOREIGN_HOST'));
     }
   });

@@ -7,7 +7,7 @@ import { json } from '../../src/codecs/json.ts';
 import { lengthPrefixed, type LengthPrefixedOptions } from '../../src/codecs/length-prefixed.ts';
 import { msgpack } from '../../src/codecs/msgpack.ts';
 import { legacy, Singleton, type Codec, type Receipt, type Schema } from '../../src/index.ts';
-import type { ReadLaunch } from '../../src/interface/codec.ts';
+import type { ReadLaunch } from '../../src/interface/protocol.ts';
 
 interface Job {
   readonly file: string;
@@ -69,7 +69,7 @@ expectTypeOf(
 const texts = lengthPrefixed({ name: 'a', serialize: (a: string) => Buffer.from(a), deserialize: (b) => String(b) });
 expectTypeOf(texts).toEqualTypeOf<Codec<string, never>>();
 expectTypeOf(new Singleton({ codec: lengthPrefixed(serializer), args })).toEqualTypeOf<Singleton<Job, never>>();
-expectTypeOf(texts.protocol.inbound()).toEqualTypeOf<Promise<ReadLaunch<string, never>>>();
+expectTypeOf(texts.protocol.inbound([texts])).toEqualTypeOf<Promise<ReadLaunch<string, never>>>();
 lengthPrefixed({ ...serializer, load: () => Promise.resolve() });
 lengthPrefixed({ ...serializer, load: () => Promise.resolve('what was loaded') });
 // @ts-expect-error load is waited for

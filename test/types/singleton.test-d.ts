@@ -73,7 +73,7 @@ app.on('release', (reason) => expectTypeOf(reason).toEqualTypeOf<ReleaseReason>(
 app.on('timeout', (...none) => expectTypeOf(none).toEqualTypeOf<[]>());
 app.on('verifyFailed', (failure) => expectTypeOf(failure).toEqualTypeOf<VerifyFailure>());
 app.on('warning', (warning) => expectTypeOf(warning).toEqualTypeOf<SingletonError>());
-expectTypeOf<ReleaseReason>().toEqualTypeOf<'manual' | 'timeout' | 'threshold' | 'aborted' | 'lost'>();
+expectTypeOf<ReleaseReason>().toEqualTypeOf<'manual' | 'timeout' | 'threshold' | 'aborted' | 'replaced' | 'lost'>();
 expectTypeOf<VerifyFailure['reason']>().toEqualTypeOf<
   'wrong-secret' | 'missing-secret' | 'unexpected-secret' | 'replayed-handshake'
 >();
@@ -133,6 +133,7 @@ expectTypeOf<SingletonErrorCode>().toEqualTypeOf<`ERR_SINGLETON_${
   | 'LISTENER_FAILED'
   | 'CONNECTION_FAILED'
   | 'BUSY'
+  | 'REPLACE_REFUSED'
   | 'RELEASED'}`>();
 // @ts-expect-error no such code
 new SingletonError('ERR_OTHER', 'message');

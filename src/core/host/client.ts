@@ -1,6 +1,7 @@
 import { constants } from 'node:os';
 import { Readable, Writable } from 'node:stream';
-import type { Launch, Session } from '../../interface/codec.ts';
+import type { VerifiedLaunch } from '../../interface/protocol.ts';
+import type { Session } from '../../interface/session.ts';
 import { invalidOptionError } from '../../interface/errors.ts';
 import type { Client } from '../events.ts';
 import type { Warnings } from './warnings.ts';
@@ -11,6 +12,9 @@ export class HostClient<R> implements Client<R> {
   readonly cwd: string | undefined;
   readonly pid: number | undefined;
   readonly remoteAddress: string | undefined;
+  readonly codec: string;
+  readonly version: string | undefined;
+  readonly env: Readonly<Record<string, string>>;
   readonly #session: Session<R> | undefined;
   readonly #warnings: Pick<Warnings<unknown, R>, 'resultFailed'>;
   #signal: AbortSignal | undefined;
@@ -20,14 +24,16 @@ export class HostClient<R> implements Client<R> {
 
   constructor(
     number: number,
-    { cwd, pid }: Launch<unknown>,
+    { codec, launch, session }: Pick<VerifiedLaunch<unknown, R>, 'codec' | 'launch' | 'session'>,
     remoteAddress: string | undefined,
-    session: Session<R> | undefined,
     warnings: Pick<Warnings<unknown, R>, 'resultFailed'>,
   ) {
     this.number = number;
-    this.cwd = cwd;
-    this.pid = pid;
+    this.cwd = launch.cwd;
+    this.pid = launch.pid;
+    this.codec = codec;
+    this.version = launch.version;
+    this.env = Object.freeze(launch.env ?? {});
     this.remoteAddress = remoteAddress;
     this.#session = session;
     this.#warnings = warnings;

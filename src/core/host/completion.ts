@@ -1,4 +1,4 @@
-import type { Session } from '../../interface/codec.ts';
+import type { Session } from '../../interface/session.ts';
 import { clearTimeout, setTimeout } from '../../interface/timers.ts';
 import type { ListenerResult } from './call-safely.ts';
 

@@ -1,9 +1,18 @@
-import type { LaunchHandler, LaunchResult, ReceiptData, Responder, Session } from '../../interface/codec.ts';
+import type {
+  LaunchHandler,
+  LaunchResult,
+  ReadLaunch,
+  ReceiptData,
+  Responder,
+  StatusData,
+} from '../../interface/protocol.ts';
+import type { Session } from '../../interface/session.ts';
 import { atEndpoint, clientGoneError, SingletonError } from '../../interface/errors.ts';
 import { type Connection, KEEP_ALIVE_DELAY, resetConnection } from '../../interface/transport.ts';
-import { parseArgs } from '../schema.ts';
+import { describeIssues, parseArgs } from '../options/schema.ts';
 import type { ConnectionManager } from './connections.ts';
 import type { Host } from './host.ts';
+import { selectReader } from './readers.ts';
 
 /**
  * `verifying`: its schema is at work. `open`: its session has begun. `closing`: it was answered or reset, and closes within a
@@ -55,12 +64,16 @@ export class HostConnection<T, R> implements LaunchHandler<T, R> {
   read(): void {
     if (this.#connection.closed) return this.#onClose();
     // It ended without a byte before anybody read it: its end is not emitted again.
-    if (this.#connection.readableEnded) return this.onError(endedEarlyError());
-    try {
-      this.#responder = this.#host.readLaunch(this.#connection, this.#host.options, this);
-    } catch (error) {
-      this.onError(error);
-    }
+    if (this.#connection.readableEnded) return this.onError(undefined);
+    const { readers, options } = this.#host;
+    const readBy = (readLaunch: ReadLaunch<T, R>): void => {
+      try {
+        this.#responder = readLaunch(this.#connection, options, this);
+      } catch (error) {
+        this.onError(error);
+      }
+    };
+    selectReader(readers, this.#connection, readBy, () => this.onError(undefined));
   }
 
   onLaunch(result: LaunchResult<T, R>): void {
@@ -73,13 +86,24 @@ export class HostConnection<T, R> implements LaunchHandler<T, R> {
       (args) => this.#isSettled || this.#dispatch({ ...result, launch: { ...launch, args } }),
       (error: unknown) => {
         if (this.#isSettled) return;
-        this.#responder?.reject('ERR_SINGLETON_INVALID_ARGS');
+        this.#responder?.reject('ERR_SINGLETON_INVALID_ARGS', describeIssues(error));
         this.#end(error);
       },
     );
   }
 
-  /** The client sent no valid launch, or it has gone, or its time has expired. */
+  onReplace(): void {
+    if (this.#isSettled) return;
+    this.#isSettled = true;
+    this.#setState('dispatching');
+    void this.#replace();
+  }
+
+  status(): StatusData {
+    return this.#host.status();
+  }
+
+  /** The client sent no valid launch, or it has gone, or its time has expired. `undefined`: there is nothing to report. */
   onError(error: unknown): void {
     if (!this.#isSettled) this.#end(error);
   }
@@ -118,13 +142,21 @@ export class HostConnection<T, R> implements LaunchHandler<T, R> {
       const error = this.#connection.isPeerGone?.() ? clientGoneError() : this.#responder?.error;
       if (error) throw error;
       const isTaken = this.#host.onLaunch(result, remoteAddress, (receipt) => (this.#receipt = receipt));
-      if (!isTaken) this.#responder?.reject('ERR_SINGLETON_BUSY');
+      if (!isTaken) this.#responder?.reject('ERR_SINGLETON_BUSY', `maxPending is ${this.#host.options.maxPending}`);
       else if (this.#receipt) this.#responder?.accept(this.#receipt);
       if (isTaken && result.session) void this.#runSession(result.session);
       else this.#close('closing');
     } catch (error) {
       this.#end(error);
     }
+  }
+
+  async #replace(): Promise<void> {
+    const outcome = await this.#host.replace();
+    if (outcome === 'replaced') this.#responder?.replaced();
+    else if (outcome === 'refused') this.#responder?.reject('ERR_SINGLETON_REPLACE_REFUSED');
+    else this.#responder?.rejectRetryable();
+    this.#close('closing');
   }
 
   async #runSession({ finished, signal }: Session<R>): Promise<void> {
@@ -189,10 +221,6 @@ export function releasedError(): SingletonError {
   const message =
     'A launch was cut off: the endpoint was released before the launch was complete. Its client tries again.';
   return new SingletonError('ERR_SINGLETON_RELEASED', message);
-}
-
-function endedEarlyError(): SingletonError {
-  return new SingletonError('ERR_SINGLETON_TRUNCATED_MESSAGE', 'A connection ended without a byte.');
 }
 
 function closedEarlyError(cause: Error | null): SingletonError {

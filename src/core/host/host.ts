@@ -1,8 +1,8 @@
 import type * as Typed from 'typed-emitter';
-import type { ReadLaunch, ReceiptData, VerifiedLaunch } from '../../interface/codec.ts';
+import type { ReceiptData, StatusData, VerifiedLaunch } from '../../interface/protocol.ts';
 import { SingletonError } from '../../interface/errors.ts';
 import type { SingletonEvents, VerifyFailure } from '../events.ts';
-import type { ResolvedOptions } from '../options.ts';
+import type { ResolvedOptions } from '../options/resolved-options.ts';
 import type { Server } from '../server.ts';
 import type { Subscribers } from '../subscribers.ts';
 import { callSafely, type ListenerResult } from './call-safely.ts';
@@ -11,6 +11,7 @@ import { Completion } from './completion.ts';
 import { ConnectionManager } from './connections.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { watchFileLimit } from './file-limit.ts';
+import type { Readers } from './readers.ts';
 import { Warnings } from './warnings.ts';
 
 type Events<T, R> = SingletonEvents<T, R>;
@@ -24,15 +25,17 @@ export interface HostContext<T, R> {
   /** Created with the first warning, which may come before there is a host. */
   warnings?: Warnings<T, R>;
   /** What `ref()` or `unref()` has set; `undefined` if neither was called. */
-  isRef: boolean | undefined;
+  isRef?: boolean;
   /** `releaseThreshold` is reached. */
   readonly onThreshold: () => void;
+  /** Another process becomes the host. Resolves when the endpoint is free for it. */
+  readonly onReplace: () => Promise<void>;
 }
 
 /** Serves an endpoint: counts the launches, emits events, and dispatches. */
 export class Host<T, R> {
   readonly options: ResolvedOptions<T, R>;
-  readonly readLaunch: ReadLaunch<T, R>;
+  readonly readers: Readers<T, R>;
   readonly connections: ConnectionManager<T, R>;
   readonly #context: HostContext<T, R>;
   readonly #warnings: Warnings<T, R>;
@@ -40,9 +43,9 @@ export class Host<T, R> {
   #clients = 0;
   #stopWatch = (): void => {};
 
-  constructor(context: HostContext<T, R>, readLaunch: ReadLaunch<T, R>) {
+  constructor(context: HostContext<T, R>, readers: Readers<T, R>) {
     this.options = context.options;
-    this.readLaunch = readLaunch;
+    this.readers = readers;
     this.#context = context;
     this.#warnings = context.warnings ??= new Warnings(context);
     this.connections = new ConnectionManager(this);
@@ -65,12 +68,13 @@ export class Host<T, R> {
 
   /** One launch, complete and verified. `onCounted` is called before it is dispatched. `false` if it had to be dropped. */
   onLaunch(
-    { launch, bytes, session }: VerifiedLaunch<T, R>,
+    verified: VerifiedLaunch<T, R>,
     remoteAddress: string | undefined,
     onCounted: (receipt: ReceiptData) => void,
   ): boolean {
+    const { launch, bytes, session } = verified;
     const number = ++this.#clients;
-    const client = new HostClient<R>(number, launch, remoteAddress, session, this.#warnings);
+    const client = new HostClient<R>(number, verified, remoteAddress, this.#warnings);
     const admission = admit(number, this.options);
     const completion =
       session &&
@@ -87,7 +91,8 @@ export class Host<T, R> {
       results.push(callSafely(listener, emitter, [client], onError));
     completion?.add(results);
     // Not before: if a listener of 'client' ends the process, the next host dispatches the launch.
-    onCounted({ outcome: OUTCOMES[admission], client: number, since: this.#context.server.since });
+    const { since } = this.#context.server;
+    onCounted({ outcome: OUTCOMES[admission], client: number, since, version: this.options.version });
     if (admission === 'release') {
       this.#context.onThreshold();
       this.connections.rejectUnfinished();
@@ -99,6 +104,27 @@ export class Host<T, R> {
     completion?.dispatched();
     if (!isTaken) this.warn(queueFullError(this.options));
     return isTaken;
+  }
+
+  /** A client asks for the endpoint. Resolves to what it is told, once the endpoint is free. */
+  async replace(): Promise<'replaced' | 'refused' | 'too-late'> {
+    if (!this.options.allowReplace) return 'refused';
+    if (!this.#context.server.isListening) return 'too-late';
+    await this.#context.onReplace();
+    return 'replaced';
+  }
+
+  status(): StatusData {
+    const { server, options } = this.#context;
+    return {
+      pid: process.pid,
+      since: server.since,
+      version: options.version,
+      clients: this.#clients,
+      pending: this.#dispatcher.pending.length,
+      sessions: this.connections.openSessions,
+      codecs: options.codecs.map(({ name }) => name),
+    };
   }
 
   onVerifyFailed(failure: VerifyFailure): void {

@@ -1,4 +1,4 @@
-import type { Deliver, Launch, ProtocolOptions } from '../../interface/codec.ts';
+import type { Deliver, Launch, ProtocolOptions } from '../../interface/protocol.ts';
 import { messageTooLargeError, SingletonError } from '../../interface/errors.ts';
 import { setTimeout, turns, twoTurns } from '../../interface/timers.ts';
 import type { Connection } from '../../interface/transport.ts';
@@ -71,6 +71,13 @@ async function isReset(connection: Connection, hasHostEnded: () => boolean): Pro
 const END_TURNS = 12;
 /** Milliseconds until a reset has arrived, on a busy machine too. */
 const RESET_DELAY = 50;
+
+/** The protocol has no question. A connection that ends without a byte is no launch, and shows that a host is there. */
+export async function askStatus(connection: Connection): Promise<Record<string, never>> {
+  await new Promise<void>((resolve) => connection.once('close', resolve).end(resolve));
+  connection.destroy();
+  return {};
+}
 
 function partlySentError(length: number, cause?: Error): SingletonError {
   return new SingletonError(

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import type { LaunchHandler, LaunchResult, ProtocolOptions } from '../../interface/codec.ts';
+import type { LaunchHandler, LaunchResult, ProtocolOptions } from '../../interface/protocol.ts';
 import { SingletonError } from '../../interface/errors.ts';
 import { LegacyDecoder } from './decoder.ts';
 import { isStructured, OTHER_CODEC } from './structured.ts';
@@ -27,6 +27,8 @@ export function readLaunch(
     }
   };
   const onEnd = (): void => {
+    // The client wanted to know whether a host is here.
+    if (bytes === 0) return handler.onError(undefined);
     try {
       const [fields] = (decoder ?? new LegacyDecoder(options)).end();
       handler.onLaunch(verify(fields, bytes, options));
@@ -55,11 +57,11 @@ function verify(
   bytes: number,
   { secret }: ProtocolOptions,
 ): LaunchResult<readonly string[], never> {
-  if (secret === undefined) return { verified: true, launch: { args: fields }, bytes };
+  if (secret === undefined) return { verified: true, codec: 'legacy', launch: { args: fields }, bytes };
   const [proof, ...args] = fields;
   if (proof === undefined) return { verified: false, reason: 'missing-secret' };
   if (!isSame(Buffer.from(proof), secret)) return { verified: false, reason: 'wrong-secret' };
-  return { verified: true, launch: { args: Object.freeze(args) }, bytes };
+  return { verified: true, codec: 'legacy', launch: { args: Object.freeze(args) }, bytes };
 }
 
 /** Compares digests, which have the same length, in constant time. The first call loads `node:crypto`. */

@@ -12,29 +12,37 @@ export interface HandshakeInput {
 /** The client's side: its message, and what makes a stream of the host's answer. */
 export interface Initiation {
   readonly message: Uint8Array;
-  /** `undefined` if the host did not prove that it knows the secret. */
-  tryFinish(connection: Duplex, message: Uint8Array): SecureStream | undefined;
+  /** `undefined` if the host did not prove that it knows the secret, or sent another hello than the one that arrived. */
+  tryFinish(connection: Duplex, message: Uint8Array, hostHello: Uint8Array): SecureStream | undefined;
 }
 
 export function initiate({ secret, prologue }: HandshakeInput): Initiation {
   const handshake = new Handshake({ role: 'initiator', psk: pskOf(secret), prologue });
   return {
     message: handshake.write(),
-    tryFinish: (connection, message) => handshake.tryRead(message) && new SecureStream(connection, handshake.split()),
+    tryFinish(connection, message, hostHello) {
+      const payload = handshake.tryRead(message);
+      const isSame = payload && Buffer.from(hostHello).equals(payload);
+      return isSame ? new SecureStream(connection, handshake.split()) : undefined;
+    },
   };
 }
 
-/** The host's side: its message, and the stream to open after the message was written. */
+/** The host's side: its message, whose payload is its hello, and the stream to open after the message was written. */
 export interface Response {
   readonly message: Uint8Array;
   open(connection: Duplex): SecureStream;
 }
 
 /** `undefined` if the client did not prove that it knows the secret. */
-export function tryRespond({ secret, prologue }: HandshakeInput, message: Uint8Array): Response | undefined {
+export function tryRespond(
+  { secret, prologue }: HandshakeInput,
+  message: Uint8Array,
+  hostHello: Uint8Array,
+): Response | undefined {
   const handshake = new Handshake({ role: 'responder', psk: pskOf(secret), prologue });
   if (!handshake.tryRead(message)) return undefined;
-  return { message: handshake.write(), open: (connection) => new SecureStream(connection, handshake.split()) };
+  return { message: handshake.write(hostHello), open: (connection) => new SecureStream(connection, handshake.split()) };
 }
 
 /** Derives a key of 32 bytes from a secret of any length; other uses of the secret get other keys. */

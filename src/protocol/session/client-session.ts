@@ -1,10 +1,12 @@
 import type { Writable } from 'node:stream';
-import type { RefusalCode, Stdio } from '../../interface/codec.ts';
-import { OutputError, SingletonError } from '../../interface/errors.ts';
+import type { RefusalCode } from '../../interface/protocol.ts';
+import type { Stdio } from '../../interface/session.ts';
+import { OutputError, SingletonError, malformedError } from '../../interface/errors.ts';
 import type { Receipt } from '../../interface/receipt.ts';
-import type { FrameReader } from '../frames.ts';
-import { decodeExit, decodeWindowUpdate, decodeRefusal, KIND, malformedError } from '../messages.ts';
+import type { FrameReader, FrameWriter } from '../frames.ts';
+import { decodeRefusal, KIND } from '../messages.ts';
 import { deserialize, type Serializer } from '../serializer.ts';
+import { decodeExit, decodeWindowUpdate } from './messages.ts';
 import { StdinSender } from './stdin-sender.ts';
 
 /** The client's side of a session. */
@@ -13,8 +15,7 @@ export interface ClientSession<R> {
   readonly reply: Serializer<R>;
   /** Reads the frames after the receipt. */
   readonly reader: FrameReader;
-  /** Sends a part of stdin and calls back when the connection takes more. No bytes mean the end of stdin. */
-  readonly send: (bytes: Uint8Array, sent: () => void) => void;
+  readonly writer: FrameWriter;
 }
 
 /** What the result adds to the receipt. */
@@ -26,7 +27,7 @@ export async function runSession<R>(session: ClientSession<R>, stdio: Stdio, sig
   const finished = new AbortController();
   const stdin = new StdinSender(
     () => stdio.stdin,
-    session.send,
+    (body, sent) => session.writer.write({ kind: KIND.stdin, body }, sent),
     (error) => stdinFailed.abort(error),
   );
   try {
@@ -70,7 +71,7 @@ async function readResult<R>(
       case KIND.exit:
         return { exitCode: decodeExit(frame) };
       case KIND.refusal:
-        throw refusalError(decodeRefusal(frame));
+        throw refusalError(decodeRefusal(frame).refusal);
       default:
         throw malformedError(`output, a window update or a result, got a frame of kind ${frame.kind}`);
     }

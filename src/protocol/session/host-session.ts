@@ -1,16 +1,11 @@
 import type { Duplex } from 'node:stream';
-import type { Decoder, Session, ProtocolOptions } from '../../interface/codec.ts';
-import { SingletonError } from '../../interface/errors.ts';
+import type { Decoder } from '../../interface/codec.ts';
+import type { ProtocolOptions } from '../../interface/protocol.ts';
+import type { Session } from '../../interface/session.ts';
+import { SingletonError, malformedError } from '../../interface/errors.ts';
 import { FrameWriter } from '../frames.ts';
-import {
-  encodeExit,
-  encodeWindowUpdate,
-  encodeRefusal,
-  type Frame,
-  KIND,
-  malformedError,
-  MAX_RAW_BYTES,
-} from '../messages.ts';
+import { encodeRefusal, type Frame, KIND, MAX_RAW_BYTES } from '../messages.ts';
+import { encodeExit, encodeWindowUpdate } from './messages.ts';
 import { RemoteStdin, RemoteOutput } from './remote-stdio.ts';
 import { type WireFormat, requireSize, serialize } from '../serializer.ts';
 

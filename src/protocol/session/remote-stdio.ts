@@ -2,7 +2,8 @@ import { Readable, Writable } from 'node:stream';
 import { tryBytes } from '../../interface/bytes.ts';
 import type { FrameWriter } from '../frames.ts';
 import { GrowingBuffer } from '../growing-buffer.ts';
-import { malformedError, MAX_RAW_BYTES } from '../messages.ts';
+import { MAX_RAW_BYTES } from '../messages.ts';
+import { malformedError } from '../../interface/errors.ts';
 
 /** Bytes of stdin in flight: enough to keep the client sending, and the most that a host buffers. */
 const WINDOW = 262_144;

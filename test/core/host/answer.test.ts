@@ -77,7 +77,7 @@ describe('maxConnections', () => {
     await Promise.all(others.slice(0, -3).map(closed));
 
     expect(honest.closed).toBe(false);
-    honest.write(Buffer.from('0000000d01000000000000005b2261225d', 'hex'));
+    honest.write(Buffer.from('000000110100000000000000000000005b2261225d', 'hex'));
     const [args] = await once(app, 'args');
     expect(args).toEqual(['a']);
   });

@@ -6,7 +6,7 @@ import type { SingletonEvents } from '../../../src/core/events.ts';
 import { HostClient } from '../../../src/core/host/client.ts';
 import { Dispatcher } from '../../../src/core/host/dispatcher.ts';
 import { Warnings } from '../../../src/core/host/warnings.ts';
-import { resolveOptions } from '../../../src/core/resolve-options.ts';
+import { resolveOptions } from '../../../src/core/options/resolve-options.ts';
 import { Server } from '../../../src/core/server.ts';
 import { Subscribers } from '../../../src/core/subscribers.ts';
 import type { SingletonError } from '../../../src/interface/errors.ts';
@@ -22,9 +22,9 @@ function observe() {
     () => {},
     () => {},
   );
-  const context = { options, emitter, subscribers, server, isRef: undefined, onThreshold: () => {} };
+  const context = { options, emitter, subscribers, server, onThreshold: () => {}, onReplace: async () => {} };
   const dispatcher = new Dispatcher(context, new Warnings(context));
-  const client = new HostClient(1, { args: '' }, undefined, undefined, { resultFailed: () => {} });
+  const client = new HostClient(1, { codec: 'json', launch: { args: '' } }, undefined, { resultFailed: () => {} });
   const tell = (args: string): unknown => dispatcher.dispatch({ args, client, completion: undefined }, 1);
   return { observers: subscribers.observers, warnings, tell };
 }

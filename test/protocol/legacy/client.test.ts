@@ -3,7 +3,7 @@ import { createConnection, createServer, type Socket } from 'node:net';
 import { inspect } from 'node:util';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { legacy } from '../../../src/codecs/legacy.ts';
-import type { ProtocolOptions } from '../../../src/interface/codec.ts';
+import type { ProtocolOptions } from '../../../src/interface/protocol.ts';
 import { SingletonError, type SingletonErrorCode } from '../../../src/interface/errors.ts';
 import { encode } from '../../../src/protocol/legacy/message.ts';
 import { readLaunch } from '../../helpers/deliver.ts';
@@ -20,6 +20,7 @@ describe('legacy().protocol.inbound', () => {
     client.end('a\0\0b\0');
     expect(await readLaunch(protocol, host, open)).toStrictEqual({
       verified: true,
+      codec: 'legacy',
       launch: { args: ['a', '', 'b'] },
       bytes: 5,
     });
@@ -72,7 +73,7 @@ describe('legacy().protocol.inbound', () => {
     client.write(`${SECRET}\0a\0`);
     await once(host, 'data');
     client.end('b\0');
-    expect(await result).toStrictEqual({ verified: true, launch: { args: ['a', 'b'] }, bytes: 19 });
+    expect(await result).toStrictEqual({ verified: true, codec: 'legacy', launch: { args: ['a', 'b'] }, bytes: 19 });
   });
 
   test('sends nothing and leaves the connection open', async () => {
@@ -82,12 +83,15 @@ describe('legacy().protocol.inbound', () => {
     expect([host.bytesWritten, host.writableEnded, host.destroyed]).toStrictEqual([0, false, false]);
   });
 
-  test.each([
-    ['without its last NUL', `${SECRET}\0a`],
-    ['without a byte', ''],
-  ])('reports a launch that ends %s as truncated', async (_, text) => {
+  test('reports nothing of a connection that ends without a byte', async () => {
     const { host, client } = await pair();
-    client.end(text);
+    client.end();
+    await expect(readLaunch(protocol, host, guarded)).rejects.toBeUndefined();
+  });
+
+  test('reports a launch that ends without its last NUL as truncated', async () => {
+    const { host, client } = await pair();
+    client.end(`${SECRET}\0a`);
     await expectFailure(readLaunch(protocol, host, guarded), 'ERR_SINGLETON_TRUNCATED_MESSAGE');
   });
 
@@ -156,7 +160,7 @@ describe('legacy().protocol.outbound, after it has sent the launch,', () => {
         readLaunch(protocol, host, guarded).finally(() => host.end()),
         deliver(client),
       ]);
-      expect(launch).toStrictEqual({ verified: true, launch: { args: ['a'] }, bytes: 17 });
+      expect(launch).toStrictEqual({ verified: true, codec: 'legacy', launch: { args: ['a'] }, bytes: 17 });
     }
   });
 

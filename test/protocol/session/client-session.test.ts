@@ -1,8 +1,9 @@
 import { PassThrough, Readable, Writable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { runSession } from '../../../src/protocol/session/client-session.ts';
-import { FrameReader, frames } from '../../../src/protocol/frames.ts';
-import { encodeExit, KIND } from '../../../src/protocol/messages.ts';
+import { FrameReader, FrameWriter, frames } from '../../../src/protocol/frames.ts';
+import { KIND } from '../../../src/protocol/messages.ts';
+import { encodeExit } from '../../../src/protocol/session/messages.ts';
 import { twoTurns } from '../../../src/interface/timers.ts';
 import { duplexPair } from '../../helpers/duplex-pair.ts';
 
@@ -34,7 +35,7 @@ function run(bytes: Uint8Array, stdout: Writable, signal: AbortSignal): Promise<
   const reader = new FrameReader(client, frames.createDecoder({ maxMessageBytes: 1024 }));
   const reply = { serialize: (text: string) => Buffer.from(text), deserialize: String };
   return runSession(
-    { codec: 'text', reply, reader, send: () => {} },
+    { codec: 'text', reply, reader, writer: new FrameWriter(client, frames) },
     { stdout, stderr: new PassThrough(), stdin: Readable.from([]) },
     signal,
   );

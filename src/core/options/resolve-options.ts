@@ -1,17 +1,19 @@
-import { legacy } from '../codecs/legacy.ts';
-import { isUint8Array, tryBytes } from '../interface/bytes.ts';
-import type { Codec } from '../interface/codec.ts';
-import { invalidOptionError, SingletonError } from '../interface/errors.ts';
-import { checkOptionNames, type OptionNames } from '../interface/option-names.ts';
-import type { Transport } from '../interface/transport.ts';
-import { tcp } from '../transports/tcp.ts';
-import type { AnyOptions, DeliveryOptions, ResolvedOptions } from './options.ts';
+import { legacy } from '../../codecs/legacy.ts';
+import type { Codec, CodecOptions } from '../../interface/codec.ts';
+import { invalidOptionError, SingletonError } from '../../interface/errors.ts';
+import { checkOptionNames, type OptionNames } from '../../interface/option-names.ts';
+import type { Transport } from '../../interface/transport.ts';
+import { tcp } from '../../transports/tcp.ts';
+import type { DeliveryOptions } from './options.ts';
+import type { AnyOptions, ResolvedOptions } from './resolved-options.ts';
+import { resolveSecret } from './secret.ts';
 
 /** @throws SingletonError `ERR_SINGLETON_INVALID_OPTION` */
 export function resolveOptions<T, R = unknown>(given: AnyOptions<T, R> = {}): ResolvedOptions<T, R> {
   checkOptionNames(given, OPTION_NAMES);
-  const { codec = defaults.codec(), args: givenArgs = defaults.args(), schema, name = '' } = given;
-  checkMethods('codec', codec?.protocol, ['inbound', 'outbound'], 'a codec, such as legacy()', codec);
+  const { args: givenArgs = defaults.args(), schema, name = '' } = given;
+  const codecs = resolveCodecs(given.codec);
+  const [codec] = codecs;
   if (schema !== undefined)
     checkMethods('schema', Object(schema)['~standard'], ['validate'], 'a Standard Schema', schema);
   if (typeof name !== 'string') throw invalidOptionError('name', 'a string', name);
@@ -20,13 +22,30 @@ export function resolveOptions<T, R = unknown>(given: AnyOptions<T, R> = {}): Re
   const wait = resolveWait(given.wait, client);
   const args = copyStrings(givenArgs);
   const maxMessageBytes = integer('maxMessageBytes', given.maxMessageBytes, 1_048_576, 1, MAX_MESSAGE);
-  const optionWarning = codec.check?.({ args, secret, name, wait: wait > 0, maxMessageBytes });
+  const forwardEnv = strings('forwardEnv', given.forwardEnv);
+  const replace = resolveReplace(given.replace);
+  const allowReplace = bool('allowReplace', given.allowReplace, false);
+  const optionWarning = checkCodecs(codecs, {
+    args,
+    secret,
+    name,
+    maxMessageBytes,
+    wait: wait > 0,
+    replace: replace !== false,
+    hasEnv: forwardEnv.length > 0,
+    allowReplace: allowReplace && codecs.length === 1,
+  });
   return {
     transport: resolveTransport(given),
     codec,
+    codecs,
     schema,
     args,
     name,
+    version: resolveVersion(given.version),
+    forwardEnv,
+    replace,
+    allowReplace,
     optionWarning,
     client,
     strict: bool('strict', given.strict, true),
@@ -60,6 +79,10 @@ const OPTION_NAMES: OptionNames<AnyOptions<unknown, unknown>> = {
   args: true,
   schema: true,
   name: true,
+  version: true,
+  forwardEnv: true,
+  replace: true,
+  allowReplace: true,
   client: true,
   strict: true,
   wait: true,
@@ -121,22 +144,41 @@ function resolveTransport({
   return transport;
 }
 
-function resolveSecret(secret: unknown): Uint8Array | undefined {
-  if (secret === undefined) return undefined;
-  if (typeof secret === 'string' && secret !== '' && secret.isWellFormed()) return new TextEncoder().encode(secret);
-  const bytes = tryBytes(secret);
-  if (bytes && bytes.length > 0) return bytes.slice();
-  // Its value stays out of the message.
-  throw new SingletonError(
-    'ERR_SINGLETON_INVALID_OPTION',
-    'Option "secret": expected a non-empty string of well-formed Unicode or a non-empty Uint8Array; ' +
-      `got ${typeof secret === 'string' && secret !== '' ? 'a string that is not' : describeEmpty(secret)}.`,
-  );
+/** @throws SingletonError `ERR_SINGLETON_INVALID_OPTION` */
+function resolveCodecs<T, R>(given: AnyOptions<T, R>['codec']): readonly [Codec<T, R>, ...Codec<T, R>[]] {
+  const [first = defaults.codec(), ...others]: readonly Codec<T, R>[] = Array.isArray(given) ? given : [given];
+  const codecs = [first, ...others] as const;
+  const seen = new Set<unknown>();
+  for (const codec of codecs) {
+    checkMethods('codec', codec?.protocol, ['inbound', 'outbound', 'status'], 'a codec, such as legacy()', codec);
+    if (seen.has(codec.name)) throw invalidOptionError('codec', 'codecs with different names', codec.name);
+    seen.add(codec.name);
+  }
+  return codecs;
 }
 
-function describeEmpty(secret: unknown): string {
-  if (secret === '') return 'an empty string';
-  return isUint8Array(secret) ? 'an empty Uint8Array' : `a value of type ${typeof secret}`;
+/** Has each codec check the options. Returns the first warning. */
+function checkCodecs<T, R>(
+  codecs: readonly Codec<T, R>[],
+  options: Omit<CodecOptions, 'isFirst'>,
+): SingletonError | undefined {
+  const warnings = codecs.map((codec, index) => codec.check?.({ ...options, isFirst: index === 0 }));
+  return warnings.find((warning) => warning !== undefined);
+}
+
+const MAX_VERSION_BYTES = 255;
+
+function resolveVersion(version: unknown): string | undefined {
+  if (version === undefined) return undefined;
+  const isValid = typeof version === 'string' && version !== '' && version.isWellFormed();
+  if (isValid && Buffer.byteLength(version) <= MAX_VERSION_BYTES) return version;
+  throw invalidOptionError('version', `a string of 1 to ${MAX_VERSION_BYTES} bytes`, version);
+}
+
+function resolveReplace<T, R>(replace: AnyOptions<T, R>['replace']): ResolvedOptions<T, R>['replace'] {
+  if (replace === undefined) return false;
+  if (typeof replace === 'boolean' || typeof replace === 'function') return replace;
+  throw invalidOptionError('replace', 'a boolean or a function', replace);
 }
 
 function resolveWait(wait: unknown, client: boolean): number {
@@ -147,7 +189,7 @@ function resolveWait(wait: unknown, client: boolean): number {
   throw invalidOptionError('wait', `a boolean or an integer from 1 to ${MAX_TIMER}`, wait);
 }
 
-function resolveStreams<T, R>({ stdout, stderr, stdin }: DeliveryOptions<T, R>): ResolvedOptions<T, R>['stdio'] {
+function resolveStreams<T, R>({ stdout, stderr, stdin }: AnyOptions<T, R>): ResolvedOptions<T, R>['stdio'] {
   const methods = ['write', 'on', 'once', 'off'];
   if (stdout !== undefined) checkMethods('stdout', stdout, methods, 'a Writable', stdout);
   if (stderr !== undefined) checkMethods('stderr', stderr, methods, 'a Writable', stderr);
@@ -171,6 +213,13 @@ function isAbortSignal(value: unknown): value is AbortSignal {
 function checkMethods(name: string, on: unknown, methods: readonly string[], expected: string, given: unknown): void {
   const has = (method: string): boolean => typeof Object(on)[method] === 'function';
   if (!methods.every(has)) throw invalidOptionError(name, expected, given);
+}
+
+function strings(name: string, value: unknown): readonly string[] {
+  if (value === undefined) return [];
+  const list: unknown[] = Array.isArray(value) ? Array.from(value) : [value];
+  if (Array.isArray(value) && list.every((each) => typeof each === 'string')) return list;
+  throw invalidOptionError(name, 'an array of strings', value);
 }
 
 function bool(name: string, value: unknown, defaultValue: boolean): boolean {

@@ -1,5 +1,5 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { SingletonError } from '../interface/errors.ts';
+import { SingletonError } from '../../interface/errors.ts';
 
 /** Any schema of the Standard Schema specification: of zod, valibot, arktype and others. https://standardschema.dev */
 export type Schema<Input = unknown, Output = Input> = StandardSchemaV1<Input, Output>;
@@ -38,6 +38,17 @@ async function validate<T>(
 
 function invalidArgsError(message: string, cause: unknown): SingletonError {
   return new SingletonError('ERR_SINGLETON_INVALID_ARGS', message, { cause });
+}
+
+/** For the client: why `parseArgs` has refused its arguments, as far as the schema says it. */
+export function describeIssues(error: unknown): string | undefined {
+  try {
+    const { issues } = Object(Object(error).cause);
+    return issues === undefined ? undefined : describe(issues);
+  } catch {
+    // The issues are objects of the schema, with getters that may throw.
+    return undefined;
+  }
 }
 
 /** The first three issues with their paths. The list is typed, but a schema may return anything. */

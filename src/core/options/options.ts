@@ -1,7 +1,8 @@
 import type { Readable, Writable } from 'node:stream';
-import type { Codec, Stdio } from '../interface/codec.ts';
-import type { SingletonError } from '../interface/errors.ts';
-import type { Transport } from '../interface/transport.ts';
+import type { Codec } from '../../interface/codec.ts';
+import type { HostStatus } from '../../interface/receipt.ts';
+import type { Transport } from '../../interface/transport.ts';
+import type { Codecs } from './codec-list.ts';
 import type { Schema } from './schema.ts';
 
 /** Options of `Singleton.send`, and of `Singleton`. */
@@ -31,6 +32,16 @@ export interface DeliveryOptions<T, R = unknown> {
    * @default ''
    */
   readonly name?: string | undefined;
+  /**
+   * The version of this program, 1 to 255 bytes: `client.version`, `receipt.host.version` and the status have it. `legacy()` does
+   * not carry it.
+   */
+  readonly version?: string | undefined;
+  /**
+   * Names of environment variables that the host gets as `client.env`, those that are set. Not with `legacy()`.
+   * @default []
+   */
+  readonly forwardEnv?: readonly string[] | undefined;
   /**
    * The secret that both sides prove; host and client need the same. Not empty; `generateSecret()` creates one.
    * With `legacy()` it is sent in clear text.
@@ -87,6 +98,21 @@ export interface HostOptions<T, R = unknown> extends DeliveryOptions<T, R> {
    * @default true
    */
   readonly strict?: boolean | undefined;
+  /**
+   * Becomes the host in place of the process that is host now, if that allows it (`allowReplace`). The old host releases its
+   * endpoint and finishes what it has. A function is called with the status of each host that this launch finds, and decides;
+   * `true` replaces only the first one, so that of several launches at once one replaces and the others deliver. Not with
+   * `legacy()`.
+   * @default false
+   * @example
+   * const app = await Singleton.acquire({ codec: json(), args, version, replace: (host) => host.version !== version });
+   */
+  readonly replace?: boolean | ((status: HostStatus) => boolean) | undefined;
+  /**
+   * As host: lets a launch with `replace` take the endpoint. With a `secret`, only one that has proven it.
+   * @default false
+   */
+  readonly allowReplace?: boolean | undefined;
   /**
    * Milliseconds to hold the endpoint, up to 2147483647; 0: without a limit.
    * @default 0
@@ -171,6 +197,18 @@ export type MaybeSchema = Schema | undefined;
 /** What the schema makes of the arguments. */
 export type OutputOf<S> = S extends Schema<unknown, infer Output> ? Output : never;
 
+/** Options of `Singleton.status`. */
+export type StatusOptions = Pick<
+  DeliveryOptions<never>,
+  'address' | 'port' | 'transport' | 'name' | 'secret' | 'deliveryTimeout' | 'maxMessageBytes' | 'signal'
+> & {
+  /**
+   * A codec of the host. Over `legacy()` the status says only that a host is there.
+   * @default legacy()
+   */
+  readonly codec?: Codec<any, any> | Codecs | undefined;
+};
+
 /** Distinguishes options without a schema from those with one, which have types of their own. */
 export type NoSchema = {
   /** See `ValidatedOptions`. */
@@ -188,38 +226,3 @@ export type SendOptions<T = readonly string[], R = unknown> = DeliveryOptions<T,
 
 /** All options of `Singleton.send` with a `schema`. */
 export type ValidatedSendOptions<Input, R = unknown> = DeliveryOptions<unknown, R> & SchemaOption<Input, unknown, R>;
-
-/** All options, checked and with defaults. Not the caller's object. */
-export interface ResolvedOptions<T, R = unknown> {
-  readonly transport: Transport;
-  readonly codec: Codec<T, R>;
-  readonly args: T;
-  readonly schema: Schema<unknown, T> | undefined;
-  readonly client: boolean;
-  readonly strict: boolean;
-  readonly timeout: number;
-  readonly releaseThreshold: number;
-  readonly maxClients: number;
-  readonly verbose: boolean;
-  readonly name: string;
-  /** A problem that is not an error; the host emits it as a warning. */
-  readonly optionWarning: SingletonError | undefined;
-  /** As bytes: UTF-8 of a string. */
-  readonly secret: Uint8Array | undefined;
-  /** Milliseconds to wait for the result: 0 not at all, `Infinity` without a limit. */
-  readonly wait: number;
-  /** As given. */
-  readonly stdio: { readonly [Name in keyof Stdio]: Stdio[Name] | undefined };
-  readonly deliveryTimeout: number;
-  readonly receiveTimeout: number;
-  readonly maxMessageBytes: number;
-  readonly maxConnections: number;
-  readonly maxPending: number;
-  readonly signal: AbortSignal | undefined;
-}
-
-/** What the implementations of the overloads accept. */
-export type AnyOptions<T, R> = HostOptions<T, R> & {
-  readonly args?: T | undefined;
-  readonly schema?: Schema<unknown, T> | undefined;
-};

@@ -1,0 +1,42 @@
+import type { Codec } from '../../interface/codec.ts';
+import type { DeliveryOptions, HostOptions, NoSchema } from './options.ts';
+
+/** Codecs of one endpoint. `any`: each has types of its own. */
+export type Codecs = readonly [Codec<any, any>, ...Codec<any, any>[]];
+
+/** The arguments that launches with one of these codecs have. */
+export type Args<C> = C extends readonly Codec<infer T, any>[] ? T : never;
+
+/** What fits each codec with which a host can reply. */
+export type Reply<C> = C extends readonly [Codec<any, infer R>, ...infer Rest]
+  ? [R] extends [never]
+    ? Reply<Rest>
+    : R & Reply<Rest>
+  : unknown;
+
+/** `codec` and `args` of an endpoint with several codecs. For another value `args` fits nothing, as in `InferredSchemaOption`. */
+type CodecsOption<C> = {
+  /**
+   * How arguments and replies are encoded. A launch speaks the first codec, a host accepts each: `client.codec` says which one a
+   * client has.
+   */
+  readonly codec: C;
+} & (C extends Codecs
+  ? readonly string[] extends Args<[C[0]]>
+    ? { readonly args?: NoInfer<Args<[C[0]]>> }
+    : { readonly args: NoInfer<Args<[C[0]]>> }
+  : { readonly args: never });
+
+/** All options of `Singleton.acquire` with several codecs. */
+export type CodecList<C> = Omit<HostOptions<unknown>, 'codec'> & CodecsOption<C> & NoSchema;
+
+/** All options of `Singleton.send` with several codecs. */
+export type CodecListSend<C> = Omit<DeliveryOptions<unknown>, 'codec'> & CodecsOption<C> & NoSchema;
+
+/** All options of `new Singleton` with several codecs. `T` is the union of their arguments, and is not inferred. */
+export type CodecUnion<T, R> = Omit<HostOptions<T, R>, 'codec'> & {
+  /** See `CodecList`. */
+  readonly codec: readonly [Codec<T, R>, ...Codec<T, R>[]];
+  /** The arguments of this launch. */
+  readonly args: T;
+} & NoSchema;

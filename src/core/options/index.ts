@@ -1,0 +1,3 @@
+export type * from './codec-list.ts';
+export type * from './options.ts';
+export type * from './resolved-options.ts';

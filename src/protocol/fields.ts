@@ -1,0 +1,74 @@
+import { isUtf8 } from 'node:buffer';
+import { malformedError, SingletonError } from '../interface/errors.ts';
+
+/** The keys of fields. A reader skips those that it does not know. */
+export const FIELD = {
+  /** Refusal: a text for a log. */
+  message: 1,
+  /** Launch, receipt and status: the version of the program. */
+  version: 2,
+  /** Launch: one terminal of the client. */
+  terminal: 3,
+  /** Launch: one environment variable, `NAME=value`. */
+  env: 4,
+  /** Status: the name of one codec that the host accepts. */
+  codec: 5,
+} as const;
+
+export interface Field {
+  readonly key: number;
+  readonly value: Uint8Array;
+}
+
+const FIELD_HEAD = 3;
+const MAX_VALUE_BYTES = 0xffff;
+
+/**
+ * What a message may have besides its fixed part.
+ *
+ *     key u8 | length u16 | value        any number of them
+ *
+ * @throws SingletonError `ERR_SINGLETON_UNENCODABLE` if a value is longer than a field can be
+ */
+export function encodeFields(fields: readonly Field[]): Uint8Array {
+  return Buffer.concat(
+    fields.flatMap(({ key, value }) => {
+      if (value.length > MAX_VALUE_BYTES) throw tooLongError(value.length);
+      return [Uint8Array.of(key, value.length >> 8, value.length & 0xff), value];
+    }),
+  );
+}
+
+/** @throws SingletonError `ERR_SINGLETON_MALFORMED_MESSAGE` if the bytes end in the middle of a field */
+export function decodeFields(bytes: Uint8Array): readonly Field[] {
+  const fields: Field[] = [];
+  for (let at = 0; at < bytes.length;) {
+    const [key = 0, high = 0, low = 0] = bytes.subarray(at, at + FIELD_HEAD);
+    const start = at + FIELD_HEAD;
+    at = start + high * 256 + low;
+    if (at > bytes.length) throw malformedError('a list of whole fields, but the last one is incomplete');
+    fields.push({ key, value: bytes.subarray(start, at) });
+  }
+  return fields;
+}
+
+export function textField(key: number, text: string): Field {
+  return { key, value: Buffer.from(text) };
+}
+
+/** The texts of the fields with this key, in order. @throws SingletonError `ERR_SINGLETON_MALFORMED_MESSAGE` */
+export function textsOf(fields: readonly Field[], key: number): readonly string[] {
+  return fields
+    .filter((field) => field.key === key)
+    .map(({ value }) => {
+      if (!isUtf8(value)) throw malformedError(`UTF-8 in a field with key ${key}`);
+      return Buffer.from(value.buffer, value.byteOffset, value.length).toString();
+    });
+}
+
+function tooLongError(length: number): SingletonError {
+  return new SingletonError(
+    'ERR_SINGLETON_UNENCODABLE',
+    `Expected a value of at most ${MAX_VALUE_BYTES} bytes for "version" or a variable of "forwardEnv", got ${length}.`,
+  );
+}
