@@ -66,8 +66,6 @@ export interface Connection extends Duplex {
   readonly remoteAddress?: string | undefined;
   /** Whether the peer is gone. After the peer has ended no event reports this, so the host asks before it dispatches. */
   isPeerGone?(): boolean;
-  /** Whether the peer only checked that a host answers: it disconnected without sending a byte. There is no warning then. */
-  isProbe?(): boolean;
   /** Has the system ask whether the peer is still there after so many milliseconds of silence. As `net.Socket` has it. */
   setKeepAlive?(enable: boolean, initialDelay: number): unknown;
   /** Closes the connection so that the peer can tell it from an end: a TCP reset, for example. */

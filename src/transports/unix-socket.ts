@@ -35,7 +35,7 @@ export function unixSocket({ path, directory }: SocketPath, mutex: KernelMutex):
     checkDirectory(directory, { create: true });
     const file = createFile();
     if (file.exists && options.skipProbe && !maybeStale) return undefined;
-    const onSocket = (socket: Socket): void => onConnection(Object.assign(withReset(socket), { isPeerGone, isProbe }));
+    const onSocket = (socket: Socket): void => onConnection(Object.assign(withReset(socket), { isPeerGone }));
     const temporary = createTemporary(path);
     let listener: Listener | undefined;
     let isLinked = false;
@@ -100,10 +100,6 @@ function isQueueFull(error: unknown): boolean {
 function isPeerGone(this: Socket): boolean {
   if (this.writable) this.write('');
   return this.errored !== null;
-}
-
-function isProbe(this: Socket): boolean {
-  return this.bytesRead === 0 && this.readableEnded;
 }
 
 /** Explains the error codes of the system that another directory may help with. */

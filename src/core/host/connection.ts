@@ -176,7 +176,6 @@ export class HostConnection<T, R> implements LaunchHandler<T, R> {
   #end(error: unknown): void {
     this.#isSettled = true;
     const connection = this.#connection;
-    const isReported = error !== undefined && !connection.isProbe?.();
     try {
       this.#answer();
     } catch {
@@ -185,7 +184,7 @@ export class HostConnection<T, R> implements LaunchHandler<T, R> {
     // If the client has ended, end too; otherwise reset, so that this side does not enter TIME_WAIT.
     if (!this.#responder && !(connection.readableEnded && !this.#manager.isClosing)) resetConnection(connection);
     this.#close('closing');
-    if (isReported) this.#host.warn(atEndpoint(asSingletonError(error), this.#host.endpoint));
+    if (error !== undefined) this.#host.warn(atEndpoint(asSingletonError(error), this.#host.endpoint));
   }
 
   #answer(): void {
