@@ -135,7 +135,7 @@ async function post(body) {
 /** A port below the range that systems use for outgoing connections. */
 async function freePort() {
   for (;;) {
-    const candidate = 10_000 + Math.trunc(Math.random() * 22_768);
+    const candidate = 10_000 + Math.trunc(Math.random() * 2000);
     const server = createServer().listen(candidate, '127.0.0.1');
     const isFree = await new Promise((resolve) => {
       server.once('listening', () => resolve(true)).once('error', () => resolve(false));

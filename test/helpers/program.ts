@@ -213,10 +213,18 @@ function isLine(value: unknown): value is Line {
   return typeof value === 'object' && value !== null;
 }
 
-/** A free port below the ranges from which systems lend ports to outgoing connections, so that none of them takes it. */
+/** Below the ports that systems give to outgoing connections. Documents and examples take theirs below 12,000. */
+const PORTS = { first: 12_000, count: 20_768 };
+/** Each worker has ports of its own, so that no two tests take the same one before either has bound it. */
+const WORKERS = 32;
+const SHARE = Math.floor(PORTS.count / WORKERS);
+const ownPorts = PORTS.first + (Number(process.env['VITEST_POOL_ID'] ?? 1) % WORKERS) * SHARE;
+let nextPort = Math.floor(Math.random() * SHARE);
+
+/** A port that is free, and that no test of this run was given shortly before. */
 export async function freePort(address = '127.0.0.1'): Promise<number> {
   for (;;) {
-    const port = 10_000 + Math.floor(Math.random() * 22_768);
+    const port = ownPorts + (nextPort++ % SHARE);
     if (await isFree(port, address)) return port;
   }
 }
