@@ -21,10 +21,10 @@ type CodecsOption<C> = {
    * client has.
    */
   readonly codec: C;
-} & (C extends Codecs
-  ? readonly string[] extends Args<[C[0]]>
-    ? { readonly args?: NoInfer<Args<[C[0]]>> }
-    : { readonly args: NoInfer<Args<[C[0]]>> }
+} & (C extends readonly [Codec<infer T, any>, ...Codec<any, any>[]]
+  ? readonly string[] extends T
+    ? { readonly args?: NoInfer<T> | undefined }
+    : { readonly args: NoInfer<T> }
   : { readonly args: never });
 
 /** All options of `Singleton.acquire` with several codecs. */
