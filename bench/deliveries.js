@@ -32,9 +32,39 @@ export async function deliveries({ seconds, fewest }) {
   const wires = WIRES.filter(({ transport }) => transport === undefined || transports().includes(transport));
   const rows = [];
   for (const wire of wires) {
-    rows.push(...(await race(wire, { seconds: seconds / wires.length, fewest, warmUps: 0 })));
+    rows.push(...(await race(wire, { seconds: seconds / (wires.length + 1), fewest, warmUps: 0 })));
   }
-  return rows;
+  return [...rows, ...(await raceHosts({ seconds: seconds / (wires.length + 1), fewest, warmUps: 0 }))];
+}
+
+/**
+ * What it costs a legacy launch that its host also has json().
+ * @param {import('./rounds.js').Budget} budget
+ */
+async function raceHosts(budget) {
+  const several = await singletonPeer({ codec: 'legacy', first: 'json' }, { args: ARGS });
+  const one = await singletonPeer({ codec: 'legacy' }, { args: ARGS });
+  try {
+    for (const { deliver } of [several, one]) await warmUp(deliver);
+    const rows = [];
+    for (const atATime of AT_A_TIME) {
+      const rate =
+        (/** @type {import('./hosts.js').Peer} */ { deliver }) =>
+        async () =>
+          (await load(deliver, atATime)).rate;
+      const rates = await interleave(
+        { several: rate(several), one: rate(one) },
+        { ...budget, seconds: budget.seconds / AT_A_TIME.length },
+      );
+      const name = `legacy, at a host with [json(), legacy()], ${atATime} at a time`;
+      const what = { group: 'deliveries per second', name, against: 'at a host with legacy()', unit: 'per s' };
+      rows.push(compare(what, rates('several'), rates('one')));
+    }
+    return rows;
+  } finally {
+    await several.host.stop();
+    await one.host.stop();
+  }
 }
 
 /**

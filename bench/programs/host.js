@@ -6,16 +6,18 @@ import { optionsAt } from '../endpoints.js';
 /**
  * @typedef {object} HostConfig
  * @property {keyof codecs} codec
+ * @property {keyof codecs} [first] Another codec, before this one.
  * @property {string} [secret]
  * @property {number} [listeners] Default: 1.
  * @property {boolean} [waits] Launches wait until all are answered.
  */
 
 /** @type {HostConfig} */
-const { codec, secret, listeners = 1, waits = false } = JSON.parse(process.env['BENCH_CONFIG'] ?? '');
+const { codec, first, secret, listeners = 1, waits = false } = JSON.parse(process.env['BENCH_CONFIG'] ?? '');
 const app = new Singleton({
   ...(await optionsAt(JSON.parse(process.env['BENCH_ENDPOINT'] ?? ''))),
-  codec: await codecs[codec](),
+  codec: [await codecs[first ?? codec](), ...(first ? [await codecs[codec]()] : [])],
+  args: [],
   secret,
   maxMessageBytes: 2 ** 21,
   maxConnections: 20_000,
