@@ -39,7 +39,7 @@ export async function askStatus<T, R>(options: ResolvedOptions<T, R>): Promise<H
   const { transport, codec, deliveryTimeout, signal } = options;
   const lifetime = new LazyAbortController();
   const unfollow = followSignal(lifetime, signal);
-  const deadline = new Deadline(deliveryTimeout, () => unresponsiveError(options), lifetime);
+  const deadline = new Deadline(deliveryTimeout, () => noStatusError(options), lifetime);
   const ask = codec.protocol.status(options);
   try {
     for (let resets = 0; ; resets += 1) {
@@ -52,6 +52,14 @@ export async function askStatus<T, R>(options: ResolvedOptions<T, R>): Promise<H
     deadline.clear();
     unfollow();
   }
+}
+
+function noStatusError<T, R>({ transport, deliveryTimeout }: ResolvedOptions<T, R>): SingletonError {
+  return new SingletonError(
+    'ERR_SINGLETON_HOST_UNRESPONSIVE',
+    `The host at ${transport.endpoint} did not send its status within ${deliveryTimeout} ms (deliveryTimeout). It may be frozen ` +
+      'or busy, or be another program.',
+  );
 }
 
 /**

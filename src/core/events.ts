@@ -42,7 +42,7 @@ export interface Client<R = unknown> {
   /** The `version` of the client's program. */
   readonly version: string | undefined;
   /** The environment variables that the client has sent (`forwardEnv`), those that are set there. */
-  readonly env: Readonly<Record<string, string>>;
+  readonly env: Readonly<Record<string, string | undefined>>;
   /** Whether the client waits for a result (`wait`) and has none yet. If not, output and results are discarded. */
   readonly waiting: boolean;
   /** Aborts when a waiting client has disconnected, so that work for it can stop. */

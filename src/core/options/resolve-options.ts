@@ -22,8 +22,8 @@ export function resolveOptions<T, R = unknown>(given: AnyOptions<T, R> = {}): Re
   const wait = resolveWait(given.wait, client);
   const args = copyStrings(givenArgs);
   const maxMessageBytes = integer('maxMessageBytes', given.maxMessageBytes, 1_048_576, 1, MAX_MESSAGE);
-  const forwardEnv = strings('forwardEnv', given.forwardEnv);
-  const replace = resolveReplace(given.replace);
+  const forwardEnv = resolveNames(given.forwardEnv);
+  const replace = resolveReplace(given.replace, client);
   const allowReplace = bool('allowReplace', given.allowReplace, false);
   const optionWarning = checkCodecs(codecs, {
     args,
@@ -175,8 +175,21 @@ function resolveVersion(version: unknown): string | undefined {
   throw invalidOptionError('version', `a string of 1 to ${MAX_VERSION_BYTES} bytes`, version);
 }
 
-function resolveReplace<T, R>(replace: AnyOptions<T, R>['replace']): ResolvedOptions<T, R>['replace'] {
-  if (replace === undefined) return false;
+/** Names of environment variables, as a system can have them. */
+function resolveNames(names: unknown): readonly string[] {
+  if (names === undefined) return [];
+  const list: unknown[] = Array.isArray(names) ? Array.from(names) : [];
+  if (Array.isArray(names) && list.every(isVariableName)) return list;
+  throw invalidOptionError('forwardEnv', 'an array of names of environment variables', names);
+}
+
+function isVariableName(name: unknown): name is string {
+  return typeof name === 'string' && /^[^=\0]+$/.test(name);
+}
+
+function resolveReplace<T, R>(replace: AnyOptions<T, R>['replace'], client: boolean): ResolvedOptions<T, R>['replace'] {
+  if (replace === undefined || replace === false) return false;
+  if (!client) throw invalidOptionError('replace', 'false beside client: false, which connects to no host', replace);
   if (typeof replace === 'boolean' || typeof replace === 'function') return replace;
   throw invalidOptionError('replace', 'a boolean or a function', replace);
 }
@@ -213,13 +226,6 @@ function isAbortSignal(value: unknown): value is AbortSignal {
 function checkMethods(name: string, on: unknown, methods: readonly string[], expected: string, given: unknown): void {
   const has = (method: string): boolean => typeof Object(on)[method] === 'function';
   if (!methods.every(has)) throw invalidOptionError(name, expected, given);
-}
-
-function strings(name: string, value: unknown): readonly string[] {
-  if (value === undefined) return [];
-  const list: unknown[] = Array.isArray(value) ? Array.from(value) : [value];
-  if (Array.isArray(value) && list.every((each) => typeof each === 'string')) return list;
-  throw invalidOptionError(name, 'an array of strings', value);
 }
 
 function bool(name: string, value: unknown, defaultValue: boolean): boolean {
