@@ -242,9 +242,12 @@ async function launchAtFrozenHost(trial: Trial, config: AppConfig): Promise<unkn
 /** Which launches run that have connected to a host before it exits, there or at the next host. */
 async function exitBeforeOthers(
   trial: Trial,
-  config: AppConfig,
+  given: AppConfig,
   countConnections: () => Promise<number>,
 ): Promise<unknown> {
+  // Longer than the host is frozen on a slow machine.
+  const patience = { deliveryTimeout: 120_000, receiveTimeout: 120_000 };
+  const config = { ...given, options: { ...given.options, ...patience } };
   const host = await trial.appHost({ ...config, steps: ['exitAtQuit', 'acquire'] });
   await host.freeze();
   const quit = trial.app(config, 'quit');
