@@ -14,6 +14,7 @@ import {
   frame,
   EMPTY,
   clientHello,
+  expectRefusal,
   launchFrame,
   serve,
   SecureConnection,
@@ -121,7 +122,8 @@ describe('a Singleton as host of a session', () => {
     ['a reply', true, frame(4, Buffer.from('1'))],
     ['a window update', true, frame(9, u32(1))],
     ['kind 0', false, frame(0, EMPTY)],
-    ['kind 10', false, frame(10, EMPTY)],
+    ['a request for the status', false, frame(10, EMPTY)],
+    ['kind 16', false, frame(16, EMPTY)],
     ['a length of 0', false, u32(0)],
     ['a length of 65,538', true, u32(65_538)],
   ])('refuses %s with reason 3, and sends nothing more', async (_, hasCredit, bytes) => {
@@ -131,7 +133,7 @@ describe('a Singleton as host of a session', () => {
     });
     if (hasCredit) await expectNext(connection, 'window update');
     connection.write(bytes);
-    expect(await readFrame(connection)).toEqual({ kind: 3, body: Buffer.of(3) });
+    expectRefusal(await readFrame(connection), 3);
     expect([client.signal.aborted, client.exit(0), warnings.length]).toEqual([true, false, 1]);
     connection.end(frame(8, Buffer.of(1)));
     expect(await connection.readToEnd()).toHaveLength(0);
@@ -199,16 +201,13 @@ describe('a Singleton as host of a session', () => {
     const app = await acquire({ maxPending: 1 });
     app.on('client', (client) => client.exit(5));
     await (await RawConnection.open(app)).deliver(launchFrame('1'));
-    expect(await (await RawConnection.open(app)).deliver(launchFrame('1', WAITS))).toEqual({
-      kind: 3,
-      body: Buffer.of(4),
-    });
+    expectRefusal(await (await RawConnection.open(app)).deliver(launchFrame('1', WAITS)), 4);
   });
 
   test('refuses stdin with reason 3 when it arrives before the receipt', async () => {
     const app = await acquire({});
     const launch = Buffer.concat([launchFrame('1', WAITS), frame(8, EMPTY)]);
-    expect(await (await RawConnection.open(app)).deliver(launch)).toEqual({ kind: 3, body: Buffer.of(3) });
+    expectRefusal(await (await RawConnection.open(app)).deliver(launch), 3);
     expect(app.clients).toBe(0);
   });
 
@@ -263,7 +262,7 @@ describe('a Singleton as host of a session', () => {
   test('resets a client that does not end after refusal 3', async () => {
     const { connection } = await openSession();
     connection.write(u32(0));
-    expect(await readFrame(connection)).toEqual({ kind: 3, body: Buffer.of(3) });
+    expectRefusal(await readFrame(connection), 3);
     expect(await connection.readToEnd()).toHaveLength(0);
     expect(connection.isReset).toBe(true);
   });
@@ -334,7 +333,7 @@ describe('Singleton.send(), with wait,', () => {
     const launched = await sendTo(async (connection, launch) => {
       const cwd = Buffer.from(process.cwd());
       const head = Buffer.concat([Buffer.of(WAITS), u32(process.pid), u32(cwd.length).subarray(2)]);
-      expect(launch).toEqual({ kind: 1, body: Buffer.concat([head, cwd, Buffer.from(JSON.stringify(ARGS))]) });
+      expect(launch).toEqual({ kind: 1, body: Buffer.concat([head, cwd, u32(0), Buffer.from(JSON.stringify(ARGS))]) });
       connection.write(Buffer.concat([example('receipt'), example('window update')]));
       await expectNext(connection, 'stdin');
       await expectNext(connection, 'end of stdin');
@@ -401,8 +400,12 @@ describe('Singleton.send(), with wait,', () => {
     expect(replied).toMatchObject({ reply: 'x'.repeat(99_997) });
   });
 
-  test('rejects a length over 64 when it does not wait', async () => {
-    const refused = await sendTo((wire) => wire.write(u32(65)), { wait: false });
+  test('rejects a length over 65,537 when it does not wait either', async () => {
+    const options = { wait: false, maxMessageBytes: 200 };
+    const receipt = example('receipt');
+    const fields = frame(200, Buffer.alloc(65_536));
+    expect(await sendTo((wire) => wire.write(Buffer.concat([fields, receipt])), options)).toMatchObject({ client: 1 });
+    const refused = await sendTo((wire) => wire.write(u32(65_538)), options);
     expect(refused).toMatchObject(failedAs('MESSAGE_TOO_LARGE'));
   });
 
@@ -411,13 +414,14 @@ describe('Singleton.send(), with wait,', () => {
     ['a second receipt', example('receipt')],
     ['stdin', frame(8, EMPTY)],
     ['kind 0', frame(0, EMPTY)],
-    ['kind 10', frame(10, EMPTY)],
+    ['a request for the status', frame(10, EMPTY)],
+    ['kind 16', frame(16, EMPTY)],
     ['refusal 1', frame(3, Buffer.of(1))],
     ['refusal 2', frame(3, Buffer.of(2))],
     ['refusal 4', frame(3, Buffer.of(4))],
     ['refusal 5', frame(3, Buffer.of(5))],
     ['refusal 8', frame(3, Buffer.of(8))],
-    ['a refusal of 2 bytes', frame(3, Buffer.of(7, 7))],
+    ['a refusal with an incomplete field', frame(3, Buffer.of(7, 7))],
     ['an exit of no byte', frame(5, EMPTY)],
     ['an exit of 2 bytes', frame(5, Buffer.of(0, 0))],
     ['a window update of 3 bytes', frame(9, Buffer.alloc(3))],

@@ -4,9 +4,10 @@ import { Singleton, type VerifyFailure } from '../../src/index.ts';
 import { frames } from '../../src/protocol/frames.ts';
 import { encodeClientHello, encodeHostHello, STATUS } from '../../src/protocol/hello.ts';
 import { encode } from '../../src/protocol/legacy/message.ts';
-import { encodeLaunch, encodeReceipt } from '../../src/protocol/messages.ts';
+import { encodeLaunch, encodeReceipt, encodeRefusal, encodeStatus, KIND } from '../../src/protocol/messages.ts';
 import { pskOf } from '../../src/protocol/secure/handshake.ts';
 import { type CipherState, Handshake } from '../../src/protocol/secure/noise.ts';
+import { agree, countingKey, publicOf, traceHandshake } from '../helpers/vectors/noise-trace.ts';
 import { example, expectBytes, messages } from '../helpers/wire-examples.ts';
 import { acquire, startHost } from '../helpers/wire-host.ts';
 import {
@@ -14,6 +15,7 @@ import {
   MAGIC,
   EMPTY,
   clientHello,
+  expectRefusal,
   launchFrame,
   serve,
   SecureConnection,
@@ -26,10 +28,10 @@ const SECRET = 'an example, not to be used';
 const ARGS = { file: 'a.txt', line: 3 };
 
 describe('the examples of docs/protocol.md', () => {
-  const launch = frames.encode(encodeLaunch({ args: Buffer.from(JSON.stringify(ARGS)), cwd: '/home/ada', pid: 4242 }));
-  const receipt = frames.encode(
-    encodeReceipt({ outcome: 'delivered', client: 1, pid: 4711, since: Date.UTC(2026, 0, 1) }),
-  );
+  const sent = { args: Buffer.from(JSON.stringify(ARGS)), cwd: '/home/ada', pid: 4242 };
+  const received = { outcome: 'delivered', client: 1, pid: 4711, since: Date.UTC(2026, 0, 1) } as const;
+  const launch = frames.encode(encodeLaunch(sent));
+  const receipt = frames.encode(encodeReceipt(received));
 
   test('appear in a test without exception', () => {
     expect(Array.from(messages.keys())).toEqual([
@@ -40,6 +42,11 @@ describe('the examples of docs/protocol.md', () => {
       'host hello',
       'launch',
       'receipt',
+      'launch with fields',
+      'receipt with a version',
+      'status request',
+      'status',
+      'refusal',
       'launch that waits',
       'window update',
       'stdin',
@@ -50,10 +57,27 @@ describe('the examples of docs/protocol.md', () => {
       'exit',
       'psk',
       'secured client hello',
+      'h after the prologue',
+      'ck after psk',
+      'temp_h after psk',
+      'h after psk',
+      'k after psk',
+      "h after the client's e",
+      "ck after the client's e",
+      "k after the client's e",
       'first handshake message',
+      'h after message 1',
       'secured host hello',
+      "h after the host's e",
+      "ck after the host's e",
+      "k after the host's e",
+      'shared secret of ee',
+      'ck after ee',
+      'k after ee',
       'second handshake message',
       'handshake hash',
+      'key of client → host',
+      'key of host → client',
       'record of the launch',
       'record of the receipt',
       'end record',
@@ -73,18 +97,30 @@ describe('the examples of docs/protocol.md', () => {
     expectBytes('receipt', receipt);
   });
 
+  test('have the bytes of fields, of a status and of a refusal with a message', () => {
+    const fields = { version: '1.4.0', env: { EDITOR: 'vi' } };
+    expectBytes('launch with fields', frames.encode(encodeLaunch({ ...sent, ...fields })));
+    expectBytes('receipt with a version', frames.encode(encodeReceipt({ ...received, version: '1.3.9' })));
+    expectBytes('status request', frames.encode({ kind: KIND.statusRequest, body: EMPTY }));
+    const { pid, since } = received;
+    const counts = { clients: 3, pending: 0, sessions: 1 };
+    expectBytes('status', frames.encode(encodeStatus({ pid, since, ...counts, version: '1.3.9', codecs: ['json'] })));
+    const refusal = encodeRefusal('ERR_SINGLETON_MALFORMED_MESSAGE', 'Expected a launch.');
+    expectBytes('refusal', frames.encode(refusal));
+  });
+
   test('have the bytes of the handshake and its records with a secret', () => {
     const psk = pskOf(Buffer.from(SECRET));
     const prologue = documentedHello({ isSecured: true });
-    const initiator = new Handshake({ role: 'initiator', psk, prologue, ephemeral: countingFrom(0x01) });
-    const responder = new Handshake({ role: 'responder', psk, prologue, ephemeral: countingFrom(0x21) });
+    const initiator = new Handshake({ role: 'initiator', psk, prologue, ephemeral: countingKey(0x01) });
+    const responder = new Handshake({ role: 'responder', psk, prologue, ephemeral: countingKey(0x21) });
     expectBytes('psk', psk);
     expectBytes('secured client hello', prologue);
     expectBytes('secured host hello', encodeHostHello(STATUS.ok));
     expectBytes('first handshake message', initiator.write());
     expect(responder.tryRead(example('first handshake message'))).toHaveLength(0);
-    expectBytes('second handshake message', responder.write());
-    expect(initiator.tryRead(example('second handshake message'))).toHaveLength(0);
+    expectBytes('second handshake message', responder.write(example('secured host hello')));
+    expect(initiator.tryRead(example('second handshake message'))).toEqual(example('secured host hello'));
 
     const ours = initiator.split();
     const theirs = responder.split();
@@ -93,6 +129,33 @@ describe('the examples of docs/protocol.md', () => {
     expectBytes('record of the launch', seal(ours.send, launch));
     expectBytes('record of the receipt', seal(theirs.send, receipt));
     expectBytes('end record', seal(ours.send, EMPTY));
+  });
+
+  test('have the values of the handshake after each step', () => {
+    const [client, host] = [countingKey(0x01), countingKey(0x21)];
+    const { steps, ...result } = traceHandshake({
+      secret: SECRET,
+      prologue: example('secured client hello'),
+      clientPublic: publicOf(client),
+      hostPublic: publicOf(host),
+      dh: agree(client, publicOf(host)),
+      hostHello: example('secured host hello'),
+    });
+    const [prologue, psk, clientKey, first, hostKey, ee] = steps.map(({ values }) => values);
+    expectValues({ h: 'h after the prologue' }, prologue);
+    expectValues({ ck: 'ck after psk', temp_h: 'temp_h after psk', h: 'h after psk', k: 'k after psk' }, psk);
+    for (const [values, side] of [[clientKey, 'client'] as const, [hostKey, 'host'] as const])
+      expectValues(
+        { h: `h after the ${side}'s e`, ck: `ck after the ${side}'s e`, k: `k after the ${side}'s e` },
+        values,
+      );
+    expectValues({ h: 'h after message 1' }, first);
+    expectValues({ dh: 'shared secret of ee', ck: 'ck after ee', k: 'k after ee' }, ee);
+    expectBytes('first handshake message', result.first);
+    expectBytes('second handshake message', result.second);
+    expectBytes('handshake hash', result.handshakeHash);
+    expectBytes('key of client → host', result.clientToHost);
+    expectBytes('key of host → client', result.hostToClient);
   });
 });
 
@@ -171,7 +234,7 @@ describe('a Singleton as host', () => {
     const connection = await RawConnection.open(app);
     connection.write(Buffer.concat([example('secured client hello'), example('first handshake message')]));
     expect(await connection.read(12)).toEqual(example('secured host hello'));
-    expect(await connection.read(48)).not.toEqual(example('second handshake message'));
+    expect(await connection.read(60)).not.toEqual(example('second handshake message'));
     connection.write(example('record of the launch'));
     expect(await connection.readToEnd()).toHaveLength(0);
     expect(await failed).toMatchObject({ reason: 'replayed-handshake' });
@@ -181,6 +244,7 @@ describe('a Singleton as host', () => {
   const wrong = Buffer.alloc(48, 9);
   test.each([
     ['another version before it reads on', 1, undefined, [MAGIC, Buffer.of(2)]],
+    ['an unknown flag before it reads on', 7, undefined, [MAGIC, Buffer.of(1, 4)]],
     [
       'another application before it checks the codec',
       3,
@@ -208,7 +272,6 @@ describe('a Singleton as host', () => {
     ['HTTP, with NULs', Buffer.from('POST / HTTP/1.1\r\n\0a\0')],
     ['TLS', Buffer.from('1603010000', 'hex')],
     ['another magic', Buffer.from([...MAGIC.subarray(0, 7), 0x0b])],
-    ['an unknown flag', clientHello({ flags: 2, application: 'other' })],
   ])('closes without a byte when it receives %s', async (_, bytes) => {
     const { app } = await startHost({});
     const connection = await RawConnection.open(app);
@@ -220,12 +283,13 @@ describe('a Singleton as host', () => {
   test.each([
     ['a length over maxMessageBytes', 2, Buffer.from('00100001', 'hex')],
     ['a length of 0', 3, Buffer.alloc(4)],
-    ['another kind', 3, frame(2, launch.subarray(5))],
+    ['a kind of a host', 3, frame(2, launch.subarray(5))],
+    ['an unknown kind below 128', 3, frame(16, launch.subarray(5))],
     ['a body that is too short', 3, frame(1, Buffer.alloc(6))],
     ['an unknown flag', 3, frame(1, Buffer.concat([Buffer.of(2), launch.subarray(6)]))],
     ['a working directory that is longer than the body', 3, frame(1, Buffer.from('0000000000ffff', 'hex'))],
-    ['a working directory that is not UTF-8', 3, frame(1, Buffer.from('00000000000001ff31', 'hex'))],
-    ['no arguments', 3, frame(1, Buffer.alloc(7))],
+    ['a working directory that is not UTF-8', 3, frame(1, Buffer.from('00000000000001ff0000000031', 'hex'))],
+    ['no arguments', 3, frame(1, Buffer.alloc(11))],
     ['arguments that are not JSON', 3, launchFrame('{')],
     ['a byte order mark', 3, launchFrame('\ufeff1')],
     ['a key that is escaped to __proto__', 3, launchFrame('{"__\\u0070roto__":1}')],
@@ -235,7 +299,7 @@ describe('a Singleton as host', () => {
   ])('refuses %s with reason %i, and does not count the client', async (_, reason, bytes) => {
     const { app } = await startHost({});
     const connection = await RawConnection.open(app);
-    expect(await connection.deliver(bytes)).toEqual({ kind: 3, body: Buffer.of(reason) });
+    expectRefusal(await connection.deliver(bytes), reason);
     expect(app.clients).toBe(0);
   });
 
@@ -277,7 +341,7 @@ describe('a Singleton as host', () => {
 
     const full = await acquire({ maxPending: 1 });
     await (await RawConnection.open(full)).deliver(launch);
-    expect(await (await RawConnection.open(full)).deliver(launch)).toEqual({ kind: 3, body: Buffer.of(4) });
+    expectRefusal(await (await RawConnection.open(full)).deliver(launch), 4);
     expect(full.clients).toBe(2);
 
     const strict = await Singleton.acquire({
@@ -288,7 +352,7 @@ describe('a Singleton as host', () => {
       args: undefined,
     });
     onTestFinished(() => strict.release());
-    expect(await (await RawConnection.open(strict)).deliver(launch)).toEqual({ kind: 3, body: Buffer.of(1) });
+    expectRefusal(await (await RawConnection.open(strict)).deliver(launch), 1);
     expect(strict.clients).toBe(0);
   });
 });
@@ -367,7 +431,7 @@ describe('a host written from docs/protocol.md', () => {
         const cwd = Buffer.from(process.cwd());
         const head = Buffer.concat([Buffer.of(0), u32(process.pid), u32(cwd.length).subarray(2)]);
         expect(kind).toBe(1);
-        expect(body).toEqual(Buffer.concat([head, cwd, Buffer.from(JSON.stringify(ARGS))]));
+        expect(body).toEqual(Buffer.concat([head, cwd, u32(0), Buffer.from(JSON.stringify(ARGS))]));
         connection.write(example('receipt'));
         // The client ends first.
         expect(await connection.readToEnd()).toHaveLength(0);
@@ -381,12 +445,13 @@ describe('a host written from docs/protocol.md', () => {
   });
 });
 
-function documentedHello({ isSecured }: { readonly isSecured: boolean }): Uint8Array {
-  return encodeClientHello({ isSecured, codec: Buffer.from('json'), application: Buffer.from('notes') });
+/** Compares values of a step with the examples of these names. */
+function expectValues(names: Readonly<Record<string, string>>, values: Readonly<Record<string, Buffer>> = {}): void {
+  for (const [key, name] of Object.entries(names)) expectBytes(name, values[key] ?? EMPTY);
 }
 
-function countingFrom(first: number): Uint8Array {
-  return Uint8Array.from({ length: 32 }, (_, index) => first + index);
+function documentedHello({ isSecured }: { readonly isSecured: boolean }): Uint8Array {
+  return encodeClientHello({ isSecured, codec: Buffer.from('json'), application: Buffer.from('notes') });
 }
 
 function seal(cipher: CipherState, plaintext: Uint8Array): Buffer {

@@ -39,9 +39,9 @@ export function frame(kind: number, body: Uint8Array): Buffer {
   return Buffer.concat([u32(1 + body.length), Buffer.of(kind), body]);
 }
 
-/** A launch without process id and working directory; with flags 1 it waits. */
+/** A launch without process id, working directory and fields; with flags 1 it waits. */
 export function launchFrame(args: string, flags = 0): Buffer {
-  return frame(1, Buffer.concat([Buffer.of(flags), Buffer.alloc(6), Buffer.from(args)]));
+  return frame(1, Buffer.concat([Buffer.of(flags), Buffer.alloc(10), Buffer.from(args)]));
 }
 
 export interface Frame {
@@ -58,6 +58,11 @@ export async function readFrame(connection: ByteReader): Promise<Frame> {
   const length = (await connection.read(4)).readUInt32BE();
   const bytes = await connection.read(length);
   return { kind: bytes.readUInt8(), body: bytes.subarray(1) };
+}
+
+/** A refusal of the host; it may have a message for a log. */
+export function expectRefusal({ kind, body }: Frame, reason: number): void {
+  expect([kind, body[0]]).toEqual([3, reason]);
 }
 
 /** A connection that is read by sizes. */
@@ -193,14 +198,15 @@ export class SecureConnection {
     if (status !== 0) throw new Error(`status ${status}`);
 
     // <- e, ee
-    const answer = await connection.read(48);
+    const answer = await connection.read(60);
     const re = answer.subarray(0, 32);
     h = sha256(h, re);
     const [ck3] = noiseHkdf(ck2, re);
     const jwk = { kty: 'OKP', crv: 'X25519', x: re.toString('base64url') };
     const shared = diffieHellman({ privateKey, publicKey: createPublicKey({ key: jwk, format: 'jwk' }) });
     const [ck4, k2] = noiseHkdf(ck3, shared);
-    decrypt(k2, 0, answer.subarray(32), h);
+    const payload = decrypt(k2, 0, answer.subarray(32), h);
+    if (!payload.equals(hello)) throw new Error('the host hello was changed');
 
     const [sendKey, receiveKey] = noiseHkdf(ck4, EMPTY);
     return new SecureConnection(connection, sendKey, receiveKey);
