@@ -1,14 +1,6 @@
-import { spawnSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
-import { fixture, freePort, startHost, launch, type Program, dispatchedArgs, run } from '../helpers/program.ts';
-
-const python = ['python3', 'python'].find((name) =>
-  String(spawnSync(name, ['--version']).stdout).startsWith('Python 3.'),
-);
-
-if (python === undefined) {
-  console.warn('No Python 3 here: NOT TESTED is whether the legacy wire reaches the Python package and back.');
-}
+import { dispatchedArgs, freePort, launch, type Program, startHost } from '../helpers/program.ts';
+import { peer, python } from '../helpers/python.ts';
 
 const secret = 's3cret-Ω';
 
@@ -31,7 +23,7 @@ describe.skipIf(python === undefined)('a Python client', () => {
     const port = await freePort();
     const options = flags.length > 0 ? { port, secret } : { port };
     const host = await startHost(options);
-    for (const args of LAUNCHES) expect((await peer('client', port, ...flags, ...args).exited()).code).toBe(0);
+    for (const args of LAUNCHES) expect((await peer('package-client', port, ...flags, ...args).exited()).code).toBe(0);
 
     expect(await dispatchedArgs(host, options)).toEqual(LAUNCHES.filter((args) => args.length > 0));
     expect(host.all('client')).toHaveLength(LAUNCHES.length + 1);
@@ -42,9 +34,9 @@ describe.skipIf(python === undefined)('a Python client', () => {
   test('fails to deliver to our host, and is not counted, with a wrong secret or none', async () => {
     const options = { port: await freePort(), secret };
     const host = await startHost(options);
-    await peer('client', options.port, '--secret', 'another', 'foo').exited();
-    await peer('client', options.port, 'foo').exited();
-    await peer('client', options.port).exited();
+    await peer('package-client', options.port, '--secret', 'another', 'foo').exited();
+    await peer('package-client', options.port, 'foo').exited();
+    await peer('package-client', options.port).exited();
     expect(await dispatchedArgs(host, options)).toEqual([]);
     expect(host.all('client')).toHaveLength(1);
     expect(host.all('verifyFailed').map(({ reason }) => reason)).toEqual([
@@ -58,7 +50,7 @@ describe.skipIf(python === undefined)('a Python client', () => {
 describe.skipIf(python === undefined)('our client', () => {
   test('delivers its arguments to a Python host, which drops empty ones', async () => {
     const port = await freePort();
-    const host = await pythonHost(port);
+    const host = await packageHost(port);
     for (const args of LAUNCHES) {
       expect(await launch({ options: { port } }, ...args).exited()).toEqual({ code: 0, signal: null });
     }
@@ -68,7 +60,7 @@ describe.skipIf(python === undefined)('our client', () => {
 
   test('proves the secret to a Python host', async () => {
     const port = await freePort();
-    const host = await pythonHost(port, '--secret', secret);
+    const host = await packageHost(port, '--secret', secret);
     expect((await launch({ options: { port, secret: 'another' } }, 'foo').exited()).code).toBe(0);
     expect((await launch({ options: { port, secret } }, 'foo', 'bar').exited()).code).toBe(0);
     expect((await host.line('args'))['args']).toEqual(['foo', 'bar']);
@@ -79,7 +71,7 @@ describe.skipIf(python === undefined)('our client', () => {
     'rejects with CONNECTION_FAILED for %i bytes to a Python host, which reads 1024 of them once at most',
     async (bytes) => {
       const port = await freePort();
-      const host = await pythonHost(port);
+      const host = await packageHost(port);
       // No argument is longer than a system takes, and all end in NUL.
       const full = Array.from({ length: Math.ceil(bytes / 100) - 1 }, () => 'x'.repeat(99));
       const args = [...full, 'y'.repeat(bytes - 100 * full.length - 1)];
@@ -97,7 +89,7 @@ describe.skipIf(python === undefined)('our client', () => {
 
   test('delivers exactly 1024 bytes to a Python host', async () => {
     const port = await freePort();
-    const host = await pythonHost(port);
+    const host = await packageHost(port);
     expect((await launch({ options: { port } }, 'x'.repeat(1023)).exited()).code).toBe(0);
     expect((await host.line('args'))['args']).toEqual(['x'.repeat(1023)]);
   });
@@ -110,14 +102,14 @@ describe.skipIf(python === undefined)('a Python host', () => {
     const host = await startHost(options, { steps: ['acquire', 'wait', 'release'] });
     expect((await launch({ options }, 'ours').exited()).code).toBe(0);
     expect((await launch({ options: { ...options, secret: 'another' } }, 'ours').exited()).code).toBe(0);
-    expect((await peer('client', options.port, '--secret', secret, 'theirs').exited()).code).toBe(0);
-    expect((await peer('client', options.port, '--secret', 'another', 'theirs').exited()).code).toBe(0);
+    expect((await peer('package-client', options.port, '--secret', secret, 'theirs').exited()).code).toBe(0);
+    expect((await peer('package-client', options.port, '--secret', 'another', 'theirs').exited()).code).toBe(0);
     expect(await dispatchedArgs(host, options)).toEqual([['ours'], ['theirs']]);
 
     host.writeLine();
     expect((await host.exited()).code).toBe(0);
 
-    const next = await pythonHost(options.port, '--secret', secret);
+    const next = await packageHost(options.port, '--secret', secret);
     expect((await launch({ options }, 'again').exited()).code).toBe(0);
     expect((await next.line('args'))['args']).toEqual(['again']);
   });
@@ -127,17 +119,12 @@ describe.skipIf(python === undefined)('a Python host', () => {
     const host = await startHost(options);
     expect((await launch({ options }, 'ours').exited()).code).toBe(0);
     expect((await host.exited()).code).toBe(0);
-    await pythonHost(options.port);
+    await packageHost(options.port);
   });
 });
 
-async function pythonHost(port: number, ...args: readonly string[]): Promise<Program> {
-  const host = peer('host', port, ...args);
+async function packageHost(port: number, ...args: readonly string[]): Promise<Program> {
+  const host = peer('package-host', port, ...args);
   await host.line('host');
   return host;
-}
-
-function peer(role: 'host' | 'client', port: number, ...args: readonly string[]): Program {
-  if (python === undefined) throw new Error('Expected Python 3; none was found.');
-  return run(python, [fixture('peer.py'), role, String(port), ...args]);
 }
