@@ -219,8 +219,14 @@ function versionField(version: string | undefined): readonly Field[] {
   return version === undefined ? [] : [textField(FIELD.version, version)];
 }
 
+/** The longest version of a program, in bytes. */
+export const MAX_VERSION_BYTES = 255;
+
 function versionOf(fields: readonly Field[]): string | undefined {
-  return textsOf(fields, FIELD.version).at(-1);
+  const versions = fields.filter(({ key }) => key === FIELD.version);
+  if (versions.some(({ value: { length } }) => length === 0 || length > MAX_VERSION_BYTES))
+    throw malformedError(`a version of 1 to ${MAX_VERSION_BYTES} bytes`);
+  return textsOf(versions, FIELD.version).at(-1);
 }
 
 /** The range of a `Date`: milliseconds before and after 1970. */
