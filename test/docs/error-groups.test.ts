@@ -43,7 +43,7 @@ describe('a failure after the launch was sent has a code that says so', () => {
     ['an end', (wire) => wire.end()],
     ['a reset', (wire) => wire.reset()],
     ['silence', () => {}, { deliveryTimeout: 100 }],
-    ['a frame that is too long', (wire) => wire.write(u32(65))],
+    ['a frame that is too long', (wire) => wire.write(u32(65_538)), { maxMessageBytes: 1024 }],
     ['a frame that is empty', (wire) => wire.write(u32(0))],
     ['another frame than a receipt', (wire) => wire.write(frame(6, Buffer.from('x')))],
     ['a receipt that is too short', (wire) => wire.write(frame(2, EMPTY))],
@@ -83,8 +83,8 @@ describe('a failure after the launch was sent has a code that says so', () => {
     const secret = 'a secret of more than 16 bytes';
     const app = await Singleton.acquire<unknown>({ port: 0, codec: json(), args: '', secret });
     onTestFinished(() => app.release());
-    // After the hello and the handshake.
-    const port = await startChangingRelay(Number(new URL(app.endpoint).port), 60);
+    // After the hello of 12 bytes and the handshake message of 60.
+    const port = await startChangingRelay(Number(new URL(app.endpoint).port), 72);
     const error = await failureOf({ port, codec: json(), args: '', secret });
     expect(groups.mayHaveRun).toContain(error.code);
     expect(error).toMatchObject({ cause: { code: 'ERR_SINGLETON_VERIFICATION_FAILED' } });
@@ -100,7 +100,7 @@ describe('a failure before the launch was dispatched has a code that promises it
       `status ${status}`,
       (wire) => wire.write(Buffer.concat([MAGIC, Buffer.of(1, status, 0, 0)])),
     ]),
-    ...[1, 2, 3, 4].map((reason): [string, Answer] => [
+    ...[1, 2, 3, 4, 8].map((reason): [string, Answer] => [
       `refusal ${reason}`,
       afterLaunch((wire) => wire.write(frame(3, Buffer.of(reason)))),
     ]),

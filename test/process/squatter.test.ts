@@ -16,7 +16,7 @@ describe.each([
     'that echoes': (socket) => void socket.pipe(socket),
     'that sends first': (socket) => socket.resume().write('220 mail.example.org\r\n'),
     'that sends almost the hello of a host': (socket) =>
-      socket.resume().write(Buffer.from('f553534c0d0a1a0a01000001', 'hex')),
+      socket.resume().write(Buffer.from('f553534c0d0a1a0a01000100', 'hex')),
   };
 
   test.each(Object.entries(servers))(

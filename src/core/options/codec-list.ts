@@ -23,8 +23,17 @@ type CodecsOption<C> = {
   readonly codec: C;
 } & (C extends readonly [Codec<infer T, any>, ...Codec<any, any>[]]
   ? readonly string[] extends T
-    ? { readonly args?: NoInfer<T> | undefined }
-    : { readonly args: NoInfer<T> }
+    ? {
+        /**
+         * The arguments of this launch, which the first codec encodes.
+         * @default process.argv.slice(2)
+         */
+        readonly args?: NoInfer<T> | undefined;
+      }
+    : {
+        /** The arguments of this launch, which the first codec encodes. */
+        readonly args: NoInfer<T>;
+      }
   : { readonly args: never });
 
 /** All options of `Singleton.acquire` with several codecs. */

@@ -183,14 +183,15 @@ export type SchemaOption<Input, Output, R = unknown> = {
 type InferredSchemaOption<S, R> = {
   readonly schema?: S;
   readonly args: NoInfer<S extends Schema<infer Input, unknown> ? Input : never>;
-  readonly codec: Codec<unknown, R>;
+  readonly codec: Codec<unknown, R> | readonly [Codec<unknown, R>, ...Codec<unknown, R>[]];
 };
 
 /** `ValidatedOptions` by the type of the schema. */
-export type Validated<S extends MaybeSchema, R> = HostOptions<unknown, R> & InferredSchemaOption<S, R>;
+export type Validated<S extends MaybeSchema, R> = Omit<HostOptions<unknown, R>, 'codec'> & InferredSchemaOption<S, R>;
 
 /** `ValidatedSendOptions` by the type of the schema. */
-export type ValidatedSend<S extends MaybeSchema, R> = DeliveryOptions<unknown, R> & InferredSchemaOption<S, R>;
+export type ValidatedSend<S extends MaybeSchema, R> = Omit<DeliveryOptions<unknown, R>, 'codec'> &
+  InferredSchemaOption<S, R>;
 
 export type MaybeSchema = Schema | undefined;
 
