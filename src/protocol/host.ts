@@ -97,6 +97,8 @@ class LaunchReader<T, R> implements Responder {
     try {
       const received = await this.#readRequest(stream);
       if (!received) return { verified: false, reason: 'replayed-handshake' };
+      // A client that wanted no more than the status gets no refusal.
+      this.#isSent ||= received === 'end';
       if (typeof received === 'string') return received;
       const { args, ...rest } = received.launch;
       const launch = { ...rest, args: deserialize(wireFormat.name, wireFormat.args, args) };
@@ -124,7 +126,7 @@ class LaunchReader<T, R> implements Responder {
   }
 
   replaced(): void {
-    this.#send({ kind: KIND.replaced, body: new Uint8Array(0) });
+    this.#send({ kind: KIND.replaced, body: EMPTY });
   }
 
   rejectRetryable(): void {
@@ -181,7 +183,11 @@ class LaunchReader<T, R> implements Responder {
             this.#write(encodeStatus(this.#handler.status()));
           }
           const [first, ...more] = received;
-          if (!first) return undefined;
+          if (!first) {
+            // Throws the error of the bytes after the request, if there is one.
+            decoder.push(EMPTY);
+            return undefined;
+          }
           request = first.kind === KIND.replace ? 'replace' : decodeLaunch(first);
           if (more.length > 0 || !isAtFrameBoundary(decoder)) throw malformedError(ONE_LAUNCH);
         } catch (error) {
@@ -211,6 +217,7 @@ class LaunchReader<T, R> implements Responder {
   }
 }
 
+const EMPTY = new Uint8Array(0);
 const ONE_LAUNCH = 'one launch on a connection, but more bytes arrived before the receipt';
 
 /** Whether no byte of another frame has arrived. */

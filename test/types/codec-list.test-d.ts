@@ -94,7 +94,8 @@ void Singleton.acquire({ codec: [json(), legacy()], schema, args: { file: 1 } })
 void Singleton.send({ codec: [json(), legacy()], schema, args: 7 });
 
 // The status, with any codec or list.
-expectTypeOf(Singleton.status).returns.resolves.toEqualTypeOf<HostStatus | undefined>();
+const status = () => Singleton.status();
+expectTypeOf<ReturnType<typeof status>>().toEqualTypeOf<Promise<HostStatus | undefined>>();
 void Singleton.status();
 void Singleton.status({ port: 1, codec: [json<Job>(), legacy()], secret: 'a', name: 'b' });
 declare const some: Codec<Job, Report>;
