@@ -26,7 +26,8 @@ export async function send<T, R>(options: ResolvedOptions<T, R>): Promise<Receip
   const lifetime = new LazyAbortController();
   const unfollow = followSignal(lifetime, options.signal);
   try {
-    const delivery = await acquire(undefined, options, lifetime);
+    // It never becomes host, so it must not end the one that is there.
+    const delivery = await acquire(undefined, { ...options, replace: false }, lifetime);
     if ('mayHaveRun' in delivery) throw noHostError(options);
     return await readResult(delivery, options, lifetime);
   } finally {
@@ -76,8 +77,8 @@ export async function acquire<T, R>(
   /** When the first connect to a host began that is not known to have failed; `-Infinity` once one succeeded. */
   let hostSeenAt = listen ? Infinity : -Infinity;
   let isPreparing = false;
-  /** Another launch may be about to replace the host: this one does not replace that one. */
-  let isBeaten = false;
+  /** The next host may be one that replaced the first. With `replace: true` this launch does not replace it in turn. */
+  let isFirstHost = true;
   let resets = 0;
   const timeoutError = (): SingletonError => {
     if (isPreparing) return schemaTimeoutError(options);
@@ -90,13 +91,13 @@ export async function acquire<T, R>(
       if (await listen?.(deadline)) return { mayHaveRun: false };
       if (listen && !options.client) return { receipt: { outcome: 'skipped' } };
       isPreparing = true;
-      deliver ??= await prepare(options, deadline, () => !isBeaten);
+      deliver ??= await prepare(options, deadline, () => isFirstHost);
       isPreparing = false;
       hostSeenAt = Math.min(hostSeenAt, now());
       try {
         const result = await attempt(options.transport, deliver, deadline, () => (hostSeenAt = -Infinity));
         if (typeof result === 'object') return result;
-        isBeaten = result !== 'replaced';
+        isFirstHost = false;
         // The endpoint is free now. If this process waited, another one would bind it.
         if (result === 'replaced') continue;
         if (result === 'no-host' && !listen) throw noHostError(options);

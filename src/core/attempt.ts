@@ -37,8 +37,12 @@ export async function prepare<T, R>(
 
 /** Those of the named variables that are set, and that Node could decode: it replaces what is not UTF-8. */
 function forwardedEnv<T, R>({ forwardEnv }: ResolvedOptions<T, R>): Readonly<Record<string, string>> {
-  const variables = forwardEnv.map((name) => [name, process.env[name] ?? '\u{fffd}'] as const);
-  return Object.fromEntries(variables.filter(([, value]) => !value.includes('\u{fffd}')));
+  const variables = forwardEnv.flatMap((name) => {
+    // `process.env` inherits from `Object.prototype`.
+    const value: unknown = process.env[name];
+    return typeof value === 'string' && !value.includes('\u{fffd}') ? [[name, value] as const] : [];
+  });
+  return Object.fromEntries(variables);
 }
 
 function replacer<T, R>(
@@ -49,6 +53,8 @@ function replacer<T, R>(
   return (data) => {
     const decision: unknown = decide(replace, statusOf(transport.endpoint, data));
     if (typeof decision === 'boolean') return decision;
+    // If it is a promise that rejects, that is not reported besides.
+    Promise.resolve(decision).catch(() => {});
     throw invalidOptionError('replace', 'a function that returns a boolean', decision);
   };
 }

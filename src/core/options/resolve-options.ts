@@ -146,7 +146,8 @@ function resolveTransport({
 
 /** @throws SingletonError `ERR_SINGLETON_INVALID_OPTION` */
 function resolveCodecs<T, R>(given: AnyOptions<T, R>['codec']): readonly [Codec<T, R>, ...Codec<T, R>[]] {
-  const [first = defaults.codec(), ...others]: readonly Codec<T, R>[] = Array.isArray(given) ? given : [given];
+  const [first, ...others]: readonly Codec<T, R>[] = Array.isArray(given) ? given : [given ?? defaults.codec()];
+  if (first === undefined) throw invalidOptionError('codec', 'a list of one codec or more', given);
   const codecs = [first, ...others] as const;
   const seen = new Set<unknown>();
   for (const codec of codecs) {
