@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import type { Field } from '../../src/protocol/fields.ts';
 import type { Frame } from '../../src/protocol/messages.ts';
 
 // The legacy codec: lists, secrets, bytes and their chunks.
@@ -316,6 +317,33 @@ export function hostileFrames(): fc.Arbitrary<Uint8Array> {
     fc.array(fc.constantFrom(0, 0, 0, 1, 2, 5, 255)).map(toBytes),
     changed(frameBytes()),
   );
+}
+
+/** Frames of a later version, which a reader skips. */
+export function skippableFrames(): fc.Arbitrary<Frame> {
+  return fc.record({ kind: fc.integer({ min: 128, max: 255 }), body: fc.uint8Array({ maxLength: 80 }) });
+}
+
+/** Fields with keys that a reader knows, and others. */
+export function fieldLists(): fc.Arbitrary<readonly Field[]> {
+  const key = fc.oneof(fc.integer({ min: 1, max: 5 }), fc.nat(255));
+  return fc.array(fc.record({ key, value: fc.uint8Array({ maxLength: 300, size: 'max' }) }), { maxLength: 5 });
+}
+
+/** Bytes instead of fields: noise, small numbers, fields that were changed; and fields. */
+export function hostileFields(): fc.Arbitrary<Uint8Array> {
+  const fields = fieldLists().map((list) => Buffer.concat(list.map(fieldOf)));
+  return fc.oneof(
+    fields,
+    changed(fields),
+    fc.uint8Array({ maxLength: 64 }),
+    fc.array(fc.constantFrom(0, 0, 1, 2, 3, 4, 5)).map(toBytes),
+  );
+}
+
+/** Written here again, not by the codec. */
+function fieldOf({ key, value }: Field): Uint8Array {
+  return Buffer.concat([Buffer.of(key, value.length >> 8, value.length & 255), value]);
 }
 
 /** The texts that are written to a secure stream. */
