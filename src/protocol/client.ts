@@ -9,6 +9,7 @@ import type {
   StatusData,
 } from '../interface/protocol.ts';
 import type { Receipt } from '../interface/receipt.ts';
+import { twoTurns } from '../interface/timers.ts';
 import { type Channel, end, opener } from './client-handshake.ts';
 import type { FrameReader } from './frames.ts';
 import {
@@ -47,9 +48,11 @@ export function outbound<T, R>(wireFormat: WireFormat<T, R>, launch: Launch<T>, 
     }
     if (ready) await Promise.race([ready, new Promise((resolve) => stream.once('close', resolve))]);
     if (stream.destroyed) return undefined;
-    if (connection.readableLength > 0) return readEarlyAnswer(reader);
+    const hasArrived = connection.readableLength > 0;
+    const answering = readAnswer(reader);
+    if (hasArrived && (await isAnsweredEarly(answering))) return undefined;
     stream.write(message);
-    const answer = await mayHaveRun(readAnswer(reader));
+    const answer = await mayHaveRun(answering);
     if (answer instanceof SingletonError) throw answer;
     if (!answer || !launch.wait) {
       await end(channel);
@@ -131,11 +134,15 @@ function throwRefusal(frame: Frame, expected: string): void {
   if (error) throw error;
 }
 
-/** Reads what has arrived before the launch was sent. A host that needs the connection refuses it then. */
-async function readEarlyAnswer(reader: FrameReader): Promise<undefined> {
-  const answer = await readAnswer(reader);
-  if (answer instanceof SingletonError) throw answer;
-  if (answer) throw malformedError('a receipt after the launch was sent, but one arrived before');
+/**
+ * Whether the host refused the launch before it was sent, so that it may be tried again: a host that needs the connection does.
+ * It may also have sent frames that are skipped, and then it waits for the launch.
+ */
+async function isAnsweredEarly(answering: ReturnType<typeof readAnswer>): Promise<boolean> {
+  const early = await Promise.race([answering.then((answer) => ({ answer })), twoTurns()]);
+  if (early?.answer instanceof SingletonError) throw early.answer;
+  if (early?.answer) throw malformedError('a receipt after the launch was sent, but one arrived before');
+  return early !== undefined;
 }
 
 /** Resolves to the receipt, or to `undefined` or an error if the host did not dispatch the launch. */
