@@ -14,7 +14,7 @@ const ENTRIES = [
 /** The chunks besides the entries: what a launch reads, what only a secret needs, and what only a host needs. */
 const CHUNKS = [
   { name: 'secure', test: /src\/protocol\/secure\// },
-  { name: 'host', test: /src\/(core\/host)/ },
+  { name: 'host', test: /src\/(core\/host|protocol\/session\/terminal-output)/ },
   { name: 'legacy-host', test: /src\/protocol\/legacy\/(host|decoder)/ },
   { name: 'protocol-host', test: /src\/protocol\/(host|session\/(host-session|remote-stdio))/ },
   { name: 'msgpack-decode', test: /src\/codecs\/msgpack-decode/ },

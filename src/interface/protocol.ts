@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { Codec, DecodeLimits } from './codec.ts';
 import type { SingletonError } from './errors.ts';
 import type { Receipt } from './receipt.ts';
-import type { Session, Stdio } from './session.ts';
+import type { Session, Stdio, WatchClient } from './session.ts';
 import type { Connection } from './transport.ts';
 
 /** Runs a connection from its first byte to its last, on both sides. It knows nothing of endpoints and client numbers. */
@@ -200,8 +200,8 @@ export interface DeliveryResult<R = unknown> {
   /** What became of it. */
   readonly receipt: Receipt<R>;
   /**
-   * Present if the client waits, and must be called then. Passes output and input on until the result arrives, closes the
-   * connection and resolves to the final receipt. Rejects if the signal aborts.
+   * Present if the client waits, and must be called then. Passes output and input on, and what `watch` reports, until the result
+   * arrives, closes the connection and resolves to the final receipt. Rejects if the signal aborts.
    */
-  readonly runSession?: (streams: Stdio, signal: AbortSignal) => Promise<Receipt<R>>;
+  readonly runSession?: (streams: Stdio, signal: AbortSignal, watch?: WatchClient) => Promise<Receipt<R>>;
 }

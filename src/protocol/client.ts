@@ -60,8 +60,8 @@ export function outbound<T, R>(wireFormat: WireFormat<T, R>, launch: Launch<T>, 
     }
     return {
       receipt: answer,
-      runSession: (streams, signal) =>
-        mayHaveRun(runSession({ codec, reply, reader, writer }, streams, signal))
+      runSession: (streams, signal, watch) =>
+        mayHaveRun(runSession({ codec, reply, reader, writer, terminals: launch.terminals, watch }, streams, signal))
           .then((result) => ({ ...answer, ...result }))
           .finally(() => connection.destroy()),
     };

@@ -102,7 +102,7 @@ class LaunchReader<T, R> implements Responder {
       if (typeof received === 'string') return received;
       const { args, ...rest } = received.launch;
       const launch = { ...rest, args: deserialize(wireFormat.name, wireFormat.args, args) };
-      if (launch.wait) this.#session = new HostSession(wireFormat, stream, this.#options);
+      if (launch.wait) this.#session = new HostSession(wireFormat, stream, this.#options, launch.terminals);
       return { verified: true, codec: wireFormat.name, launch, bytes: received.bytes, session: this.#session };
     } catch (error) {
       this.#rejectInvalid(error);

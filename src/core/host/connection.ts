@@ -159,14 +159,14 @@ export class HostConnection<T, R> implements LaunchHandler<T, R> {
     this.#close('closing');
   }
 
-  async #runSession({ finished, signal }: Session<R>): Promise<void> {
+  async #runSession({ finished }: Session<R>): Promise<void> {
     this.#setState('open');
     // If the client loses its power or its network, nothing arrives any more, not even an end.
     this.#connection.setKeepAlive?.(true, KEEP_ALIVE_DELAY);
     try {
-      await finished;
+      const hasResult = await finished;
       // Output may still be draining to a slow terminal. Such connections are closed first at maxConnections and on release.
-      this.#close(signal.aborted ? 'closing' : 'draining');
+      this.#close(hasResult ? 'draining' : 'closing');
     } catch (error) {
       this.#end(error);
     }

@@ -1,12 +1,12 @@
 import type { Writable } from 'node:stream';
-import type { RefusalCode } from '../../interface/protocol.ts';
-import type { Stdio } from '../../interface/session.ts';
+import type { RefusalCode, Terminals } from '../../interface/protocol.ts';
+import type { ClientReport, Stdio, WatchClient } from '../../interface/session.ts';
 import { OutputError, SingletonError, malformedError } from '../../interface/errors.ts';
 import type { Receipt } from '../../interface/receipt.ts';
 import type { FrameReader, FrameWriter } from '../frames.ts';
 import { decodeRefusal, KIND } from '../messages.ts';
 import { deserialize, type Serializer } from '../serializer.ts';
-import { decodeExit, decodeWindowUpdate } from './messages.ts';
+import { decodeExit, decodeWindowUpdate, encodeResize, encodeSignal } from './messages.ts';
 import { StdinSender } from './stdin-sender.ts';
 
 /** The client's side of a session. */
@@ -16,6 +16,9 @@ export interface ClientSession<R> {
   /** Reads the frames after the receipt. */
   readonly reader: FrameReader;
   readonly writer: FrameWriter;
+  /** Those of the launch. */
+  readonly terminals?: Terminals | undefined;
+  readonly watch?: WatchClient | undefined;
 }
 
 /** What the result adds to the receipt. */
@@ -30,13 +33,33 @@ export async function runSession<R>(session: ClientSession<R>, stdio: Stdio, sig
     (body, sent) => session.writer.write({ kind: KIND.stdin, body }, sent),
     (error) => stdinFailed.abort(error),
   );
+  let unwatch: (() => void) | undefined;
   try {
+    unwatch = session.watch?.(reporter(session));
     const stopSignal = AbortSignal.any([signal, stdinFailed.signal, finished.signal]);
     return await Promise.race([rejectOnAbort(stopSignal), readResult(session, stdio, stdin, stopSignal)]);
   } finally {
+    unwatch?.();
     stdin.end();
     finished.abort();
   }
+}
+
+/** Sends signals, and the terminals of the launch that have changed since it was sent. */
+function reporter<R>({ writer, terminals = {} }: ClientSession<R>): ClientReport {
+  const known = new Map(encodeResize(terminals).map(({ body }) => [body[0], body]));
+  return {
+    terminals(current) {
+      for (const frame of encodeResize(current)) {
+        const [stream] = frame.body;
+        const before = known.get(stream);
+        if (!before || Buffer.compare(before, frame.body) === 0) continue;
+        known.set(stream, frame.body);
+        writer.write(frame);
+      }
+    },
+    signal: (name) => writer.write(encodeSignal(name)),
+  };
 }
 
 function rejectOnAbort(signal: AbortSignal): Promise<never> {
@@ -117,5 +140,5 @@ const REASONS: Readonly<Partial<Record<RefusalCode, string>>> = {
   ERR_SINGLETON_LISTENER_FAILED: 'one of its listeners failed. See the warnings of the host',
   ERR_SINGLETON_RELEASED: 'it was released or exited. The launch may have run: check before you repeat it',
   ERR_SINGLETON_MALFORMED_MESSAGE:
-    'it could not decode the stdin that was sent. Run the same version of the program on both sides',
+    'it could not decode what was sent after the launch. Run the same version of the program on both sides',
 };

@@ -1,11 +1,11 @@
 import type { Duplex } from 'node:stream';
 import type { Decoder } from '../../interface/codec.ts';
-import type { ProtocolOptions } from '../../interface/protocol.ts';
+import type { ProtocolOptions, Terminals } from '../../interface/protocol.ts';
 import type { Session } from '../../interface/session.ts';
 import { SingletonError, malformedError } from '../../interface/errors.ts';
 import { FrameWriter } from '../frames.ts';
 import { encodeRefusal, type Frame, KIND, MAX_RAW_BYTES } from '../messages.ts';
-import { encodeExit, encodeWindowUpdate } from './messages.ts';
+import { decodeResize, decodeSignal, encodeExit, encodeWindowUpdate } from './messages.ts';
 import { RemoteStdin, RemoteOutput } from './remote-stdio.ts';
 import { type WireFormat, requireSize, serialize } from '../serializer.ts';
 
@@ -19,7 +19,7 @@ export class HostSession<R> implements Session<R> {
   readonly stdout: RemoteOutput;
   readonly stderr: RemoteOutput;
   readonly stdin: RemoteStdin;
-  readonly finished: Promise<void>;
+  readonly finished: Promise<boolean>;
   readonly #wireFormat: WireFormat<unknown, R>;
   readonly #options: ProtocolOptions;
   readonly #writer: FrameWriter;
@@ -27,23 +27,30 @@ export class HostSession<R> implements Session<R> {
   readonly #abortController = new AbortController();
   onChange: () => void = () => {};
   onLate: () => void = () => {};
+  onSignal: (signal: string) => void = () => {};
   #result: Frame | undefined;
   #state: State = 'pending';
   /** Whether the host wants the result to be sent. */
   #isEnding = false;
-  #finish: (error?: SingletonError) => void = () => {};
+  #finish: (hasResult: boolean | SingletonError) => void = () => {};
 
-  constructor(wireFormat: WireFormat<unknown, R>, stream: Duplex, options: ProtocolOptions) {
+  /** `terminals` are those of the launch. */
+  constructor(
+    wireFormat: WireFormat<unknown, R>,
+    stream: Duplex,
+    options: ProtocolOptions,
+    { stdout, stderr }: Terminals = {},
+  ) {
     this.#wireFormat = wireFormat;
     this.#options = options;
     this.#writer = new FrameWriter(stream, wireFormat.frames);
     this.#decoder = wireFormat.frames.createDecoder({ maxMessageBytes: 1 + MAX_RAW_BYTES });
     const onLate = (): void => this.onLate();
-    this.stdout = new RemoteOutput(this.#writer, KIND.stdout, this.#changed, onLate);
-    this.stderr = new RemoteOutput(this.#writer, KIND.stderr, this.#changed, onLate);
+    this.stdout = new RemoteOutput(this.#writer, KIND.stdout, stdout, this.#changed, onLate);
+    this.stderr = new RemoteOutput(this.#writer, KIND.stderr, stderr, this.#changed, onLate);
     this.stdin = new RemoteStdin((bytes) => this.#writer.write(encodeWindowUpdate(bytes)), this.#changed);
     this.finished = new Promise((resolve, reject) => {
-      this.#finish = (error) => (error ? reject(error) : resolve());
+      this.#finish = (result) => (typeof result === 'boolean' ? resolve(result) : reject(result));
     });
     this.finished.catch(() => {});
   }
@@ -83,11 +90,11 @@ export class HostSession<R> implements Session<R> {
 
   /** Takes the bytes that follow the launch. */
   push(chunk: Uint8Array): void {
-    if (this.#state === 'closed') return;
+    if (this.#isClosed) return;
     try {
-      for (const { kind, body } of this.#decoder.push(chunk)) {
-        if (kind !== KIND.stdin) throw malformedError(`stdin (kind ${KIND.stdin}), got a frame of kind ${kind}`);
-        this.stdin.receive(body);
+      for (const frame of this.#decoder.push(chunk)) {
+        this.#receive(frame);
+        if (this.#isClosed) return;
       }
       // Throws the error of the bytes after the last frame, if there is one.
       this.#decoder.push(EMPTY);
@@ -96,6 +103,32 @@ export class HostSession<R> implements Session<R> {
       this.#writer.write(encodeRefusal('ERR_SINGLETON_MALFORMED_MESSAGE'));
       this.clientGone(error);
     }
+  }
+
+  #receive(frame: Frame): void {
+    switch (frame.kind) {
+      case KIND.stdin:
+        return this.stdin.receive(frame.body);
+      case KIND.resize: {
+        const { stdout, stderr } = decodeResize(frame);
+        if (stdout) this.stdout.setTerminal(stdout);
+        if (stderr) this.stderr.setTerminal(stderr);
+        return undefined;
+      }
+      case KIND.signal: {
+        const signal = decodeSignal(frame);
+        return this.isSettled ? undefined : this.onSignal(signal);
+      }
+      default:
+        throw malformedError(`stdin, a resize or a signal, got a frame of kind ${frame.kind}`);
+    }
+  }
+
+  kill(signal: string, status: number): void {
+    if (this.isSettled) return;
+    this.#writer.write(encodeExit(status));
+    this.#finish(true);
+    this.#destroy(killedError(signal));
   }
 
   /** The client disconnected, or broke the protocol. */
@@ -115,7 +148,11 @@ export class HostSession<R> implements Session<R> {
   }
 
   get isSettled(): boolean {
-    return this.#result !== undefined || this.#state === 'closed';
+    return this.#result !== undefined || this.#isClosed;
+  }
+
+  get #isClosed(): boolean {
+    return this.#state === 'closed';
   }
 
   get isInUse(): boolean {
@@ -151,7 +188,7 @@ export class HostSession<R> implements Session<R> {
       this.#state = 'closed';
       this.stdin.destroy();
       this.#writer.write(result);
-      this.#finish();
+      this.#finish(true);
     };
     for (const output of outputs) output.once('close', onClose).end();
     onClose();
@@ -161,13 +198,17 @@ export class HostSession<R> implements Session<R> {
     this.#state = 'closed';
     this.#changed();
     for (const stream of [this.stdout, this.stderr, this.stdin]) stream.destroy(error);
-    this.#finish();
+    this.#finish(false);
     this.#abortController.abort(error);
   }
 }
 
 function disconnectedError(): SingletonError {
   return new SingletonError('ERR_SINGLETON_CONNECTION_FAILED', 'The client disconnected before the session ended.');
+}
+
+function killedError(signal: string): SingletonError {
+  return new SingletonError('ERR_SINGLETON_CONNECTION_FAILED', `The client has ended because it received ${signal}.`);
 }
 
 function releasedError(): SingletonError {

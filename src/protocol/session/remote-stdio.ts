@@ -1,9 +1,11 @@
-import { Readable, Writable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { tryBytes } from '../../interface/bytes.ts';
+import type { Terminal } from '../../interface/protocol.ts';
 import type { FrameWriter } from '../frames.ts';
 import { GrowingBuffer } from '../growing-buffer.ts';
 import { MAX_RAW_BYTES } from '../messages.ts';
 import { malformedError } from '../../interface/errors.ts';
+import { TerminalOutput } from './terminal-output.ts';
 
 /** Bytes of stdin in flight: enough to keep the client sending, and the most that a host buffers. */
 const WINDOW = 262_144;
@@ -91,7 +93,7 @@ export class RemoteStdin extends Readable {
 }
 
 /** An output of the client, written on the host. A slow reader on the client slows the writer on the host. */
-export class RemoteOutput extends Writable {
+export class RemoteOutput extends TerminalOutput {
   readonly #writer: FrameWriter;
   readonly #kind: number;
   readonly #onChange: () => void;
@@ -100,8 +102,14 @@ export class RemoteOutput extends Writable {
   #settleWrite: ((error?: Error | null) => void) | undefined;
 
   /** `onChange` is called when `isInUse` or `isBusy` may have changed, `onLate` when something is written after the end. */
-  constructor(writer: FrameWriter, kind: number, onChange: () => void, onLate: () => void) {
-    super();
+  constructor(
+    writer: FrameWriter,
+    kind: number,
+    terminal: Terminal | undefined,
+    onChange: () => void,
+    onLate: () => void,
+  ) {
+    super(terminal);
     this.#writer = writer;
     this.#kind = kind;
     this.#onChange = onChange;

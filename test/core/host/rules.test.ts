@@ -7,6 +7,7 @@ import { type Client, type Connection, type Schema, Singleton, type SingletonErr
 import { frames } from '../../../src/protocol/frames.ts';
 import { encodeClientHello, RESPONSE_BYTES, readHostHello } from '../../../src/protocol/hello.ts';
 import { decodeRefusal, encodeLaunch, KIND } from '../../../src/protocol/messages.ts';
+import { encodeSignal } from '../../../src/protocol/session/messages.ts';
 import { readUpTo } from '../../../src/protocol/read.ts';
 import { pskOf } from '../../../src/protocol/secure/handshake.ts';
 import { Handshake } from '../../../src/protocol/secure/noise.ts';
@@ -14,6 +15,8 @@ import { aborted } from '../../helpers/answer.ts';
 import { waitForClose, connect } from '../../helpers/host.ts';
 
 const LAUNCH = frames.encode(encodeLaunch({ args: Buffer.from('["a"]') }));
+const SIGNAL = frames.encode(encodeSignal('SIGINT'));
+const RESIZE = frames.encode({ kind: KIND.resize, body: Uint8Array.of(1, 8, 0, 80, 0, 24) });
 const SECRET = 'open sesame, open sesame';
 
 function clientHelloFor(isSecured: boolean): Uint8Array {
@@ -36,6 +39,8 @@ describe('a host whose schema is slow', () => {
   it.each([
     ['sends a second launch', LAUNCH],
     ['sends half a frame', LAUNCH.subarray(0, 3)],
+    ['sends a signal before the receipt', SIGNAL],
+    ['sends the size of its terminal before the receipt', RESIZE],
   ])('refuses a client as malformed, and does not run its launch, when it %s', async (_, more) => {
     const app = await new Singleton({ port: 0, codec: json(), schema, args: [] }).acquire();
     onTestFinished(() => app.release());

@@ -4,7 +4,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Completion } from '../../../src/core/host/completion.ts';
 import { frames } from '../../../src/protocol/frames.ts';
 import { HostSession } from '../../../src/protocol/session/host-session.ts';
-import { KIND } from '../../../src/protocol/messages.ts';
+import { encodeRefusal, type Frame, KIND } from '../../../src/protocol/messages.ts';
+import { encodeExit, encodeResize, encodeSignal } from '../../../src/protocol/session/messages.ts';
 import { duplexPair } from '../../helpers/duplex-pair.ts';
 
 const options = { maxMessageBytes: 65_536, secret: undefined, name: '' };
@@ -171,3 +172,143 @@ describe('HostSession.reply', () => {
     expect(Buffer.concat(chunks).subarray(-3)).toEqual(Buffer.of(1, 2, 3));
   });
 });
+
+const TERMINAL = { columns: 80, rows: 24, colorDepth: 8 };
+
+/** A session of a launch with a terminal as stdout, whose listener has not settled. `signals` are those that arrived. */
+function terminalSession() {
+  const [launch, connection] = duplexPair();
+  const session = new HostSession({ name: 'text', args: text, reply: text, frames }, connection, options, {
+    stdout: TERMINAL,
+  });
+  session.open();
+  const signals: string[] = [];
+  session.onSignal = (signal) => signals.push(signal);
+  const chunks: Buffer[] = [];
+  launch.on('data', (chunk: Buffer) => chunks.push(chunk));
+  const sent = (): readonly Frame[] => frames.createDecoder({ maxMessageBytes: 65_537 }).push(Buffer.concat(chunks));
+  return { session, signals, sent };
+}
+
+function encodeAll(...list: readonly (Frame | readonly Frame[])[]): Buffer {
+  return Buffer.concat(list.flat().map((frame) => frames.encode(frame)));
+}
+
+function resizeOf(body: Uint8Array): Frame {
+  return { kind: KIND.resize, body };
+}
+
+function signalOf(name: string): Frame {
+  return { kind: KIND.signal, body: Buffer.from(name) };
+}
+
+describe('HostSession.push', () => {
+  it('takes the size of a terminal, also from a longer value', async () => {
+    const { session } = terminalSession();
+    const sizes: unknown[] = [];
+    session.stdout.on('resize', () => sizes.push(session.stdout.getWindowSize()));
+    session.push(encodeAll(encodeResize({ stdout: { columns: 132, rows: 50, colorDepth: 24 } })));
+    expect(session.stdout.getColorDepth()).toBe(24);
+    await settle();
+    session.push(encodeAll(resizeOf(Uint8Array.of(1, 8, 0, 40, 0, 10, 99))));
+    await settle();
+    expect(sizes).toEqual([
+      [132, 50],
+      [40, 10],
+    ]);
+  });
+
+  it('ignores the size of an output that is no terminal, and of a stream that it does not know', async () => {
+    const { session } = terminalSession();
+    session.push(
+      encodeAll(encodeResize({ stderr: { ...TERMINAL, columns: 1 } }), resizeOf(Uint8Array.of(9, 8, 0, 1, 0, 1))),
+    );
+    await settle();
+    expect([session.stderr.isTTY, session.stderr.columns, session.stdout.columns]).toEqual([undefined, undefined, 80]);
+    expect(session.signal.aborted).toBe(false);
+  });
+
+  it('reports signals, also of other systems, and none after the result', () => {
+    const { session, signals } = terminalSession();
+    session.push(encodeAll(encodeSignal('SIGINT'), encodeSignal('SIGWHATEVER0')));
+    session.exit(0);
+    session.push(encodeAll(encodeSignal('SIGTERM')));
+    expect(signals).toEqual(['SIGINT', 'SIGWHATEVER0']);
+  });
+
+  it.each<[string, Frame]>([
+    ['a resize that is too short', resizeOf(Uint8Array.of(1, 8, 0, 80, 0))],
+    ['a resize without a byte', resizeOf(new Uint8Array())],
+    ['a signal without a name', signalOf('')],
+    ['a signal in lower case', signalOf('sigint')],
+    ['a signal of 17 characters', signalOf('SIGINT'.padEnd(17, 'X'))],
+    ['a frame that only a host sends', { kind: KIND.stdout, body: Uint8Array.of(1) }],
+    ['a kind below 128 that it does not know', { kind: 16, body: new Uint8Array() }],
+  ])('refuses %s as malformed', async (_, frame) => {
+    const { session, signals, sent } = terminalSession();
+    session.push(encodeAll(frame, encodeSignal('SIGINT')));
+    await expect(session.finished).rejects.toMatchObject({ code: 'ERR_SINGLETON_MALFORMED_MESSAGE' });
+    await settle();
+    expect(sent()).toEqual([encodeRefusal('ERR_SINGLETON_MALFORMED_MESSAGE')].map(comparable));
+    expect(session.signal.aborted).toBe(true);
+    expect(signals).toEqual([]);
+  });
+
+  it('keeps nothing of a flood of sizes and signals', async () => {
+    const { session, signals } = terminalSession();
+    let resizes = 0;
+    session.stdout.on('resize', () => (resizes += 1));
+    const sizes = Array.from({ length: 1000 }, (_, rows) => encodeResize({ stdout: { ...TERMINAL, rows } }));
+    for (let time = 0; time < 10; time += 1) session.push(encodeAll(...sizes));
+    await settle();
+    expect([resizes, session.stdout.rows]).toEqual([1, 999]);
+    session.kill('SIGINT', 130);
+    session.push(encodeAll(...Array.from({ length: 1000 }, () => encodeSignal('SIGINT'))));
+    expect(signals).toEqual([]);
+  });
+});
+
+describe('HostSession.kill', () => {
+  it('sends the status, drops what was not sent, destroys the streams and aborts the signal', async () => {
+    const { session, sent } = terminalSession();
+    session.stdout.write('sent');
+    await settle();
+    session.stdout.cork();
+    session.stdout.write('not sent');
+    session.kill('SIGINT', 130);
+    expect(await session.finished).toBe(true);
+    await settle();
+    expect(sent()).toEqual([{ kind: KIND.stdout, body: Buffer.from('sent') }, encodeExit(130)].map(comparable));
+    expect([session.stdout, session.stderr, session.stdin].map(({ destroyed }) => destroyed)).toEqual([
+      true,
+      true,
+      true,
+    ]);
+    expect(session.signal.reason).toMatchObject({ code: 'ERR_SINGLETON_CONNECTION_FAILED' });
+    expect(session.signal.reason.message).toContain('SIGINT');
+    expect([session.reply('late'), session.exit(0), session.isSettled]).toEqual([false, false, true]);
+  });
+
+  it('takes no frame after it', async () => {
+    const { session, sent } = terminalSession();
+    session.onSignal = (signal) => session.kill(signal, 130);
+    session.push(encodeAll(encodeSignal('SIGINT'), { kind: KIND.stdin, body: Uint8Array.of(1) }));
+    await settle();
+    expect(sent()).toEqual([encodeExit(130)].map(comparable));
+  });
+
+  it('changes nothing after a result', async () => {
+    const { session, sent } = terminalSession();
+    session.exit(3);
+    session.kill('SIGINT', 130);
+    session.end();
+    expect(await session.finished).toBe(true);
+    await settle();
+    expect(sent()).toEqual([encodeExit(3)].map(comparable));
+  });
+});
+
+/** Bodies that were decoded are no buffers. */
+function comparable({ kind, body }: Frame): Frame {
+  return { kind, body: new Uint8Array(body) };
+}
