@@ -19,6 +19,7 @@ export type { Schema } from './core/options/schema.ts';
 export { generateSecret } from './core/options/secret.ts';
 export { legacy } from './codecs/legacy.ts';
 export type { Codec } from './interface/codec.ts';
+export type { ClientOutput } from './interface/session.ts';
 export type { VerifyFailureReason } from './interface/protocol.ts';
 export { tcp, type TcpOptions } from './transports/tcp.ts';
 export type { Connection, ConnectOptions, Listener, ListenOptions, Transport } from './interface/transport.ts';

@@ -10,6 +10,7 @@ import {
 import type { HostStatus, Receipt } from '../interface/receipt.ts';
 import { type Connection, KEEP_ALIVE_DELAY, resetConnection, type Transport } from '../interface/transport.ts';
 import { Deadline, type LazyAbortController, raceAbort } from './deadline.ts';
+import { terminalsOf, watch } from './forwarding.ts';
 import type { ResolvedOptions } from './options/resolved-options.ts';
 import { checkArgs } from './options/schema.ts';
 
@@ -31,6 +32,7 @@ export async function prepare<T, R>(
     wait: wait > 0,
     version,
     env: forwardedEnv(options),
+    terminals: wait > 0 ? terminalsOf(options) : undefined,
   };
   return codec.protocol.outbound(launch, { ...options, replace: replacer(options, mayReplace) });
 }
@@ -159,7 +161,7 @@ export async function readResult<T, R>(
   if (!runSession) return receipt;
   const deadline = new Deadline(options.wait, () => noResultError(options), lifetime);
   try {
-    return await runSession(stdioOf(options), deadline.signal);
+    return await runSession(stdioOf(options), deadline.signal, (report) => watch(options, report));
   } catch (error) {
     throw atEndpoint(error, options.transport.endpoint);
   } finally {

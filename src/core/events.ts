@@ -1,6 +1,7 @@
-import type { Readable, Writable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import type { VerifyFailureReason } from '../interface/protocol.ts';
 import type { SingletonError } from '../interface/errors.ts';
+import type { ClientOutput } from '../interface/session.ts';
 
 /** The events of a host. There is no `error` event: a missing listener must not end the host. */
 export type SingletonEvents<T = readonly string[], R = unknown> = {
@@ -45,12 +46,12 @@ export interface Client<R = unknown> {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Whether the client waits for a result (`wait`) and has none yet. If not, output and results are discarded. */
   readonly waiting: boolean;
-  /** Aborts when a waiting client has disconnected, so that work for it can stop. */
+  /** Aborts when a waiting client has disconnected, or a signal has ended it, so that work for it can stop. */
   readonly signal: AbortSignal;
   /** The client's stdout. Written in order; a slow reader there slows the writer here. Its errors need no listener. */
-  readonly stdout: Writable;
+  readonly stdout: ClientOutput;
   /** The client's stderr, as `stdout`. */
-  readonly stderr: Writable;
+  readonly stderr: ClientOutput;
   /** The client's stdin, which is requested only when it is read here. Empty if the client does not wait. */
   readonly stdin: Readable;
   /**
@@ -67,6 +68,18 @@ export interface Client<R = unknown> {
    * @default 0
    */
   exit(code?: number | null, signal?: NodeJS.Signals | null): boolean;
+  /**
+   * The client has received a signal that it forwards (`forwardSignals`). Without a listener, the launch ends as if the signal had
+   * ended the client: `signal` aborts, and the client exits with 128 and the number of the signal. A listener that throws or
+   * rejects is a `warning`, and fails the launch if it gets no result. A client on another system may have signals of other names.
+   * @example
+   * client.on('signal', (signal) => child.kill(signal));
+   */
+  on(event: 'signal', listener: (signal: NodeJS.Signals) => unknown): this;
+  /** As `on`, for the next signal only. */
+  once(event: 'signal', listener: (signal: NodeJS.Signals) => unknown): this;
+  /** Removes a listener. */
+  off(event: 'signal', listener: (signal: NodeJS.Signals) => unknown): this;
 }
 
 /** A callback of `trace`: the arguments of one launch, then the values stored with it. */

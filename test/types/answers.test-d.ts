@@ -8,6 +8,7 @@ import {
   Singleton,
   type Arrival,
   type Client,
+  type ClientOutput,
   type Codec,
   type MultipleSingletonsError,
   type Receipt,
@@ -88,6 +89,40 @@ void Singleton.send({ codec: json(), args, wait: '1s' });
 declare const nowhere: Writable;
 // @ts-expect-error stdin is read
 void Singleton.send({ codec: json(), args, wait: true, stdin: nowhere });
+
+// The client's terminal.
+declare const client: Client;
+expectTypeOf(client.stdout).toEqualTypeOf<ClientOutput>();
+expectTypeOf(client.stderr).toEqualTypeOf<ClientOutput>();
+expectTypeOf<ClientOutput>().toExtend<Writable>();
+expectTypeOf(client.stdout.isTTY).toEqualTypeOf<true | undefined>();
+expectTypeOf(client.stdout.columns).toEqualTypeOf<number | undefined>();
+expectTypeOf(client.stdout.rows).toEqualTypeOf<number | undefined>();
+expectTypeOf(client.stdout.getWindowSize()).toEqualTypeOf<[columns: number, rows: number]>();
+expectTypeOf(client.stdout.getColorDepth()).toEqualTypeOf<number>();
+expectTypeOf<Parameters<ClientOutput['hasColors']>>().toEqualTypeOf<[count?: number | undefined]>();
+client.stdout.on('resize', () => {});
+// @ts-expect-error the client decides
+client.stdout.columns = 80;
+// @ts-expect-error a count is a number
+client.stdout.hasColors('16');
+
+// Signals.
+const forwardSignals: readonly NodeJS.Signals[] = ['SIGINT'];
+void Singleton.send({ codec: json(), args, wait: true, forwardSignals });
+// @ts-expect-error there is no such signal
+void Singleton.send({ codec: json(), args, wait: true, forwardSignals: ['SIGFOO'] });
+// @ts-expect-error a list of names
+void Singleton.send({ codec: json(), args, wait: true, forwardSignals: 'SIGINT' });
+client.on('signal', (signal) => expectTypeOf(signal).toEqualTypeOf<NodeJS.Signals>());
+host.on('client', (each) => {
+  expectTypeOf(each.on('signal', async () => {}).once('signal', () => {})).toEqualTypeOf<Client<Opened>>();
+  expectTypeOf(each.off('signal', () => {})).toEqualTypeOf<Client<Opened>>();
+});
+// @ts-expect-error the only event is "signal"
+client.on('abort', () => {});
+// @ts-expect-error a listener gets the name of a signal
+client.once('signal', (signal: number) => signal);
 
 // Launches as an async iterable.
 export async function loops(): Promise<void> {

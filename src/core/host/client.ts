@@ -1,10 +1,16 @@
 import { constants } from 'node:os';
-import { Readable, Writable } from 'node:stream';
+import { Readable } from 'node:stream';
+import type * as Typed from 'typed-emitter';
 import type { VerifiedLaunch } from '../../interface/protocol.ts';
-import type { Session } from '../../interface/session.ts';
+import type { ClientOutput, Session } from '../../interface/session.ts';
 import { invalidOptionError } from '../../interface/errors.ts';
+import { TerminalOutput } from '../../protocol/session/terminal-output.ts';
+import { TypedEmitter } from '../emitter.ts';
 import type { Client } from '../events.ts';
+import { callSafely, type ListenerResult } from './call-safely.ts';
 import type { Warnings } from './warnings.ts';
+
+type ClientWarnings<R> = Pick<Warnings<unknown, R>, 'resultFailed' | 'listenerFailed'>;
 
 /** The public `client` of one launch. If the launch does not wait, output is discarded. */
 export class HostClient<R> implements Client<R> {
@@ -16,17 +22,18 @@ export class HostClient<R> implements Client<R> {
   readonly version: string | undefined;
   readonly env: Readonly<Record<string, string>>;
   readonly #session: Session<R> | undefined;
-  readonly #warnings: Pick<Warnings<unknown, R>, 'resultFailed'>;
+  readonly #warnings: ClientWarnings<R>;
   #signal: AbortSignal | undefined;
-  #stdout: Writable | undefined;
-  #stderr: Writable | undefined;
+  #stdout: ClientOutput | undefined;
+  #stderr: ClientOutput | undefined;
   #stdin: Readable | undefined;
+  #emitter: Typed.default<ClientEvents> | undefined;
 
   constructor(
     number: number,
     { codec, launch, session }: Pick<VerifiedLaunch<unknown, R>, 'codec' | 'launch' | 'session'>,
     remoteAddress: string | undefined,
-    warnings: Pick<Warnings<unknown, R>, 'resultFailed'>,
+    warnings: ClientWarnings<R>,
   ) {
     this.number = number;
     this.cwd = launch.cwd;
@@ -53,16 +60,39 @@ export class HostClient<R> implements Client<R> {
     return this.#session?.signal ?? (this.#signal ??= new AbortController().signal);
   }
 
-  get stdout(): Writable {
-    return this.#session?.stdout ?? (this.#stdout ??= nullWritable());
+  get stdout(): ClientOutput {
+    return this.#session?.stdout ?? (this.#stdout ??= nullOutput());
   }
 
-  get stderr(): Writable {
-    return this.#session?.stderr ?? (this.#stderr ??= nullWritable());
+  get stderr(): ClientOutput {
+    return this.#session?.stderr ?? (this.#stderr ??= nullOutput());
   }
 
   get stdin(): Readable {
     return this.#session?.stdin ?? (this.#stdin ??= Readable.from([]));
+  }
+
+  on(event: 'signal', listener: SignalListener): this {
+    (this.#emitter ??= new TypedEmitter<ClientEvents>()).on(event, listener);
+    return this;
+  }
+
+  once(event: 'signal', listener: SignalListener): this {
+    (this.#emitter ??= new TypedEmitter<ClientEvents>()).once(event, listener);
+    return this;
+  }
+
+  off(event: 'signal', listener: SignalListener): this {
+    this.#emitter?.off(event, listener);
+    return this;
+  }
+
+  /** The client forwards a signal. Without a listener for it, the launch ends as if the signal had ended the client. */
+  receive(signal: string): readonly ListenerResult[] {
+    const listeners = this.#emitter?.rawListeners('signal') ?? [];
+    if (listeners.length === 0) this.#session?.kill(signal, signalStatus(signal) ?? UNKNOWN_SIGNAL_STATUS);
+    const onError = (cause: unknown): void => this.#warnings.listenerFailed('signal', cause, this);
+    return listeners.map((listener) => callSafely(listener, this, [signal], onError));
   }
 
   reply(value: R): boolean {
@@ -86,13 +116,26 @@ export class HostClient<R> implements Client<R> {
   }
 }
 
-/** As a shell has it: 128 and the number of the signal that ended a child process. */
+type SignalListener = (signal: NodeJS.Signals) => unknown;
+type ClientEvents = { signal: SignalListener };
+
 function exitStatus(code: unknown, signal: NodeJS.Signals | null | undefined): number {
-  if (code === null && signal && Object.hasOwn(constants.signals, signal)) return 128 + constants.signals[signal];
+  const status = code === null && signal ? signalStatus(signal) : undefined;
+  if (status !== undefined) return status;
   if (typeof code === 'number' && Number.isInteger(code) && code >= 0 && code <= 255) return code;
   throw invalidOptionError('code', 'an integer from 0 to 255, or null and a signal', code);
 }
 
-function nullWritable(): Writable {
-  return new Writable({ write: (_chunk, _encoding, done) => done() }).on('error', () => {});
+/** As a shell has it: 128 and the number of the signal that ended a process. `undefined` if this system has no such signal. */
+function signalStatus(signal: string): number | undefined {
+  const numbers: Readonly<Record<string, number>> = constants.signals;
+  return Object.hasOwn(numbers, signal) ? 128 + Number(numbers[signal]) : undefined;
+}
+
+/** The least status that a signal can have. */
+const UNKNOWN_SIGNAL_STATUS = 129;
+
+function nullOutput(): ClientOutput {
+  const options = { write: (_chunk: unknown, _encoding: unknown, done: () => void) => done() };
+  return new TerminalOutput(undefined, options).on('error', () => {});
 }

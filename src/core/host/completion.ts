@@ -47,8 +47,13 @@ export class Completion {
   /** What the listeners returned that were called. */
   add(results: readonly ListenerResult[]): void {
     this.#calls -= 1;
+    this.called += results.length;
+    this.addSignal(results);
+  }
+
+  /** What the listeners of a signal returned. They are no answer of their own: an only listener stays the only one. */
+  addSignal(results: readonly ListenerResult[]): void {
     for (const result of results) {
-      this.called += 1;
       if (typeof result === 'boolean') {
         this.#hasFailed ||= !result;
       } else {

@@ -83,6 +83,7 @@ export class Host<T, R> {
         () => this.onListenersChange(),
         () => this.#warnings.resultTooLate(client),
       );
+    if (session) session.onSignal = (signal) => completion?.addSignal(client.receive(signal));
     completion?.begin();
     const { emitter } = this.#context;
     const onError = (cause: unknown): void => this.#warnings.listenerFailed('client', cause, client);

@@ -43,6 +43,14 @@ export interface DeliveryOptions<T, R = unknown> {
    */
   readonly forwardEnv?: readonly string[] | undefined;
   /**
+   * With `wait`: signals that do not end this process during the session but go to the host, as the event `signal` of `client`.
+   * Not `SIGKILL` and `SIGSTOP`.
+   * @default []
+   * @example
+   * await Singleton.send({ port: 21337, codec: json(), args, wait: true, forwardSignals: ['SIGINT', 'SIGTERM'] });
+   */
+  readonly forwardSignals?: readonly NodeJS.Signals[] | undefined;
+  /**
    * The secret that both sides prove; host and client need the same. Not empty; `generateSecret()` creates one.
    * With `legacy()` it is sent in clear text.
    */

@@ -4,6 +4,7 @@ import { invalidOptionError, SingletonError } from '../../interface/errors.ts';
 import { checkOptionNames, type OptionNames } from '../../interface/option-names.ts';
 import type { Transport } from '../../interface/transport.ts';
 import { tcp } from '../../transports/tcp.ts';
+import { resolveForwardSignals } from './forward-signals.ts';
 import type { DeliveryOptions } from './options.ts';
 import type { AnyOptions, ResolvedOptions } from './resolved-options.ts';
 import { resolveSecret } from './secret.ts';
@@ -44,6 +45,7 @@ export function resolveOptions<T, R = unknown>(given: AnyOptions<T, R> = {}): Re
     name,
     version: resolveVersion(given.version),
     forwardEnv,
+    forwardSignals: resolveForwardSignals(given.forwardSignals, wait),
     replace,
     allowReplace,
     optionWarning,
@@ -81,6 +83,7 @@ const OPTION_NAMES: OptionNames<AnyOptions<unknown, unknown>> = {
   name: true,
   version: true,
   forwardEnv: true,
+  forwardSignals: true,
   replace: true,
   allowReplace: true,
   client: true,

@@ -24,6 +24,7 @@ export interface ResolvedOptions<T, R = unknown> {
   readonly name: string;
   readonly version: string | undefined;
   readonly forwardEnv: readonly string[];
+  readonly forwardSignals: readonly NodeJS.Signals[];
   readonly replace: boolean | ((status: HostStatus) => boolean);
   readonly allowReplace: boolean;
   /** A problem that is not an error; the host emits it as a warning. */
