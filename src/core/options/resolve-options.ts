@@ -4,6 +4,7 @@ import { invalidOptionError, SingletonError } from '../../interface/errors.ts';
 import { checkOptionNames, type OptionNames } from '../../interface/option-names.ts';
 import type { Transport } from '../../interface/transport.ts';
 import { tcp } from '../../transports/tcp.ts';
+import { resolveSignal } from './abort-signal.ts';
 import { resolveForwardSignals } from './forward-signals.ts';
 import type { DeliveryOptions } from './options.ts';
 import type { AnyOptions, ResolvedOptions } from './resolved-options.ts';
@@ -212,19 +213,6 @@ function resolveStreams<T, R>({ stdout, stderr, stdin }: AnyOptions<T, R>): Reso
   if (stderr !== undefined) checkMethods('stderr', stderr, methods, 'a Writable', stderr);
   if (stdin !== undefined) checkMethods('stdin', stdin, ['on', 'off', 'pause', 'resume'], 'a Readable', stdin);
   return { stdout, stderr, stdin };
-}
-
-function resolveSignal(signal: unknown): AbortSignal | undefined {
-  if (signal === undefined || isAbortSignal(signal)) return signal;
-  throw invalidOptionError('signal', 'an AbortSignal', signal);
-}
-
-/** Not by `instanceof`: test runners give each file a realm, with classes of its own. */
-function isAbortSignal(value: unknown): value is AbortSignal {
-  const { aborted, addEventListener, removeEventListener } = Object(value);
-  return (
-    typeof aborted === 'boolean' && typeof addEventListener === 'function' && typeof removeEventListener === 'function'
-  );
 }
 
 function checkMethods(name: string, on: unknown, methods: readonly string[], expected: string, given: unknown): void {
