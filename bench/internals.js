@@ -10,8 +10,8 @@ import { rolldown } from 'rolldown';
  * @property {typeof import('../src/protocol/legacy/message.ts').encode} encodeLegacy
  * @property {typeof import('../src/protocol/legacy/decoder.ts').LegacyDecoder} LegacyDecoder
  * @property {typeof import('../src/protocol/frames.ts').frames} frames
- * @property {typeof import('../src/protocol/messages.ts').encodeLaunch} encodeLaunch
- * @property {typeof import('../src/protocol/messages.ts').decodeLaunch} decodeLaunch
+ * @property {typeof import('../src/protocol/launch.ts').encodeLaunch} encodeLaunch
+ * @property {typeof import('../src/protocol/launch.ts').decodeLaunch} decodeLaunch
  * @property {typeof import('../src/protocol/secure/handshake.ts').initiate} initiate
  * @property {typeof import('../src/protocol/secure/handshake.ts').tryRespond} tryRespond
  */
@@ -25,7 +25,7 @@ const EXPORTS = `
   export { encode as encodeLegacy } from './protocol/legacy/message.ts';
   export { LegacyDecoder } from './protocol/legacy/decoder.ts';
   export { frames } from './protocol/frames.ts';
-  export { encodeLaunch, decodeLaunch } from './protocol/messages.ts';
+  export { encodeLaunch, decodeLaunch } from './protocol/launch.ts';
   export { initiate, tryRespond } from './protocol/secure/handshake.ts';
 `;
 

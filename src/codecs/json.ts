@@ -1,6 +1,6 @@
 import type { Codec } from '../interface/codec.ts';
 import { SingletonError } from '../interface/errors.ts';
-import { tryDecode } from '../protocol/utf8.ts';
+import { tryDecode } from '../interface/bytes.ts';
 import { lengthPrefixed } from './length-prefixed.ts';
 import { MAX_DEPTH, MAX_NODES, assertSerializable } from './serializable.ts';
 

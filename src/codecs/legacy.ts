@@ -2,7 +2,7 @@ import type { Codec, CodecOptions } from '../interface/codec.ts';
 import { invalidOptionError, moduleNotLoadedError, SingletonError } from '../interface/errors.ts';
 import { askStatus, outbound } from '../protocol/legacy/client.ts';
 import { sniffForeignProtocol } from '../protocol/legacy/sniff.ts';
-import { tryDecode } from '../protocol/utf8.ts';
+import { tryDecode } from '../interface/bytes.ts';
 
 /**
  * The wire format of the Python package Socket_Singleton, byte for byte; interoperates with it.

@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import { malformedError, SingletonError, type SingletonErrorCode } from '../interface/errors.ts';
 import type {
   AskStatus,
@@ -12,15 +13,8 @@ import type { Receipt } from '../interface/receipt.ts';
 import { twoTurns } from '../interface/timers.ts';
 import { type Channel, end, opener } from './client-handshake.ts';
 import type { FrameReader } from './frames.ts';
-import {
-  decodeReceipt,
-  decodeRefusal,
-  decodeStatus,
-  encodeLaunch,
-  type Frame,
-  KIND,
-  type Refusal,
-} from './messages.ts';
+import { encodeLaunch } from './launch.ts';
+import { decodeReceipt, decodeRefusal, decodeStatus, type Frame, KIND } from './messages.ts';
 import { type WireFormat, load, requireSize, serialize } from './serializer.ts';
 import { runSession } from './session/client-session.ts';
 
@@ -47,7 +41,7 @@ export function outbound<T, R>(wireFormat: WireFormat<T, R>, launch: Launch<T>, 
       if (options.replace(status)) return askToReplace(channel);
     }
     if (ready) await Promise.race([ready, new Promise((resolve) => stream.once('close', resolve))]);
-    if (stream.destroyed) return undefined;
+    if (stream.destroyed) return retryUnlessForged(stream);
     const hasArrived = connection.readableLength > 0;
     const answering = readAnswer(reader);
     if (hasArrived && (await isAnsweredEarly(answering))) return undefined;
@@ -113,9 +107,14 @@ async function askStatus(channel: Channel): Promise<StatusData | undefined> {
 /** `undefined` if the host is being released already: another one may follow, or this client becomes host. */
 async function askToReplace(channel: Channel): Promise<'replaced' | undefined> {
   const frame = await ask(channel, KIND.replace);
-  if (frame && frame.kind !== KIND.replaced) throwRefusal(frame, 'a confirmation that it is replaced');
+  if (frame && frame.kind !== KIND.replaced) throwRefusal(frame, 'a confirmation that it is replaced', REPLACE_REASONS);
   await end(channel);
   return frame?.kind === KIND.replaced ? 'replaced' : undefined;
+}
+
+/** The connection was closed. If an encrypted record was changed on its way, another attempt is no use. */
+function retryUnlessForged({ errored }: Duplex): undefined {
+  if (errored instanceof SingletonError && errored.code === 'ERR_SINGLETON_VERIFICATION_FAILED') throw errored;
 }
 
 /** Nothing of the launch is sent yet. `undefined` if the host closed the connection. */
@@ -128,9 +127,9 @@ async function ask({ writer, reader }: Channel, kind: number): Promise<Frame | u
 }
 
 /** Returns if the client may try again. */
-function throwRefusal(frame: Frame, expected: string): void {
+function throwRefusal(frame: Frame, expected: string, reasons = REASONS): void {
   if (frame.kind !== KIND.refusal) throw malformedError(`${expected}, got a frame of kind ${frame.kind}`);
-  const error = refusalError(frame);
+  const error = refusalError(frame, reasons);
   if (error) throw error;
 }
 
@@ -164,10 +163,10 @@ function ignoreWriteError(error: unknown): undefined {
 }
 
 /** `undefined` if the client may try again. The text of the host is the cause, so that it is not taken for a message of ours. */
-function refusalError(frame: Frame): SingletonError | undefined {
+function refusalError(frame: Frame, reasons = REASONS): SingletonError | undefined {
   const { refusal, text } = decodeRefusal(frame);
   if (refusal === 'not-taken') return undefined;
-  const reason = REASONS[refusal];
+  const reason = reasons[refusal];
   if (reason === undefined)
     throw malformedError('a receipt or a reason for rejecting the launch, got a reason that ends a session');
   const options = text === undefined ? undefined : { cause: new Error(`The host says: ${printable(text)}`) };
@@ -179,12 +178,18 @@ function printable(text: string): string {
   return text.replaceAll(/\p{Cc}/gu, ' ');
 }
 
-const REASONS: Readonly<Partial<Record<Exclude<Refusal, 'not-taken'>, string>>> = {
+type Reasons = Readonly<Partial<Record<RefusalCode, string>>>;
+
+const REASONS: Reasons = {
   ERR_SINGLETON_INVALID_ARGS:
     'the arguments do not match its schema. Correct them, or run the same version of the program on both sides',
   ERR_SINGLETON_MESSAGE_TOO_LARGE:
     'it is longer than maxMessageBytes of the host. Send a path to the data, or raise the limit on both sides',
   ERR_SINGLETON_MALFORMED_MESSAGE: 'it could not decode the launch. Run the same version of the program on both sides',
   ERR_SINGLETON_BUSY: 'its queue is full (maxPending), because nothing there listens for "args" yet. Try again later',
+};
+
+const REPLACE_REASONS: Reasons = {
+  ...REASONS,
   ERR_SINGLETON_REPLACE_REFUSED: 'it does not allow to be replaced (allowReplace)',
-} satisfies Partial<Record<RefusalCode, string>>;
+};

@@ -66,6 +66,20 @@ export function textsOf(fields: readonly Field[], key: number): readonly string[
     });
 }
 
+export function versionField(version: string | undefined): readonly Field[] {
+  return version === undefined ? [] : [textField(FIELD.version, version)];
+}
+
+/** The longest version of a program, in bytes. */
+const MAX_VERSION_BYTES = 255;
+
+export function versionOf(fields: readonly Field[]): string | undefined {
+  const versions = fields.filter(({ key }) => key === FIELD.version);
+  if (versions.some(({ value: { length } }) => length === 0 || length > MAX_VERSION_BYTES))
+    throw malformedError(`a version of 1 to ${MAX_VERSION_BYTES} bytes`);
+  return textsOf(versions, FIELD.version).at(-1);
+}
+
 function tooLongError(length: number): SingletonError {
   return new SingletonError(
     'ERR_SINGLETON_UNENCODABLE',

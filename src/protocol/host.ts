@@ -15,15 +15,8 @@ import { resetConnection } from '../interface/transport.ts';
 import { frames } from './frames.ts';
 import { encodeHostHello, type Status, STATUS, rejectionError } from './hello.ts';
 import { acceptClient } from './host-handshake.ts';
-import {
-  decodeLaunch,
-  encodeReceipt,
-  encodeRefusal,
-  encodeStatus,
-  type Frame,
-  KIND,
-  type PackedLaunch,
-} from './messages.ts';
+import { decodeRequest, type PackedLaunch } from './launch.ts';
+import { encodeReceipt, encodeRefusal, encodeStatus, type Frame, KIND } from './messages.ts';
 import { type WireFormat, deserialize } from './serializer.ts';
 import { HostSession } from './session/host-session.ts';
 
@@ -53,6 +46,8 @@ class LaunchReader<T, R> implements Responder {
   #stream: Duplex | undefined;
   /** Only if the launch waits. */
   #session: HostSession<R> | undefined;
+  /** Whether the client has got the status. */
+  #hasStatus = false;
   #isSent = false;
   #error: SingletonError | undefined;
 
@@ -154,6 +149,12 @@ class LaunchReader<T, R> implements Responder {
     if (this.#stream?.writable) this.#stream.write(frames.encode(frame));
   }
 
+  #answerStatus(): void {
+    if (this.#hasStatus) throw malformedError('one request for the status on a connection, got another one');
+    this.#hasStatus = true;
+    this.#write(encodeStatus(this.#handler.status()));
+  }
+
   /**
    * Answers a request for the status, and resolves to what follows. The client may withdraw its launch, or break the protocol,
    * until the tick in which the launch is dispatched. Resolves to `undefined` if the first record cannot be decrypted: the
@@ -162,7 +163,6 @@ class LaunchReader<T, R> implements Responder {
   #readRequest(stream: Duplex): Promise<ReceivedLaunch | 'replace' | 'end' | undefined> {
     const decoder = frames.createDecoder(this.#options);
     let request: PackedLaunch | 'replace' | undefined;
-    let hasStatus = false;
     let bytes = 0;
     return new Promise((resolve, reject) => {
       const fail = (error: unknown): void => {
@@ -176,20 +176,15 @@ class LaunchReader<T, R> implements Responder {
         bytes += chunk.length;
         try {
           if (request) throw malformedError(ONE_LAUNCH);
-          const received = decoder.push(chunk);
-          if (!hasStatus && received[0]?.kind === KIND.statusRequest) {
-            received.shift();
-            hasStatus = true;
-            this.#write(encodeStatus(this.#handler.status()));
+          for (const frame of decoder.push(chunk)) {
+            if (request) throw malformedError(ONE_LAUNCH);
+            const received = decodeRequest(frame);
+            if (received === 'status') this.#answerStatus();
+            else request = received;
           }
-          const [first, ...more] = received;
-          if (!first) {
-            // Throws the error of the bytes after the request, if there is one.
-            decoder.push(EMPTY);
-            return undefined;
-          }
-          request = first.kind === KIND.replace ? 'replace' : decodeLaunch(first);
-          if (more.length > 0 || !isAtFrameBoundary(decoder)) throw malformedError(ONE_LAUNCH);
+          // Throws the error of the bytes after the last frame, if there is one.
+          if (!request) return void decoder.push(EMPTY);
+          if (!isAtFrameBoundary(decoder)) throw malformedError(ONE_LAUNCH);
         } catch (error) {
           return fail(error);
         }
@@ -200,7 +195,7 @@ class LaunchReader<T, R> implements Responder {
       });
       const onEnd = (): void => {
         if (this.#isSent) this.#session?.clientGone();
-        else if (hasStatus && !request && isAtFrameBoundary(decoder)) resolve('end');
+        else if (this.#hasStatus && !request && isAtFrameBoundary(decoder)) resolve('end');
         else fail(request ? clientGoneError() : truncatedError());
       };
       stream.once('end', onEnd).once('close', onEnd);

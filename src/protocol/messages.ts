@@ -1,9 +1,6 @@
-import { isUtf8 } from 'node:buffer';
-import type { StatusData } from '../interface/protocol.ts';
-import type { ReceiptData, ReceiptOutcome, Launch, RefusalCode } from '../interface/protocol.ts';
 import { malformedError } from '../interface/errors.ts';
-import { decodeFields, encodeFields, type Field, FIELD, textField, textsOf } from './fields.ts';
-import { decodeTerminals, encodeTerminals } from './terminal.ts';
+import type { ReceiptData, ReceiptOutcome, RefusalCode, StatusData } from '../interface/protocol.ts';
+import { decodeFields, encodeFields, FIELD, textField, textsOf, versionField, versionOf } from './fields.ts';
 
 /** One message of the structured protocol, after the hellos. */
 export interface Frame {
@@ -31,80 +28,6 @@ export const KIND = {
 
 /** The longest body of raw bytes (stdout, stderr, stdin); independent of `maxMessageBytes`. */
 export const MAX_RAW_BYTES = 65_536;
-
-/** A launch whose arguments are still serialized. */
-export type PackedLaunch = Launch<Uint8Array>;
-
-const WAITS = 1;
-const LAUNCH_HEAD = 7;
-const LENGTH_BYTES = 4;
-
-/**
- *     flags u8 (bit 0: waits) | pid u32 | n u16 | cwd, n bytes of UTF-8 | f u32 | fields, f bytes | arguments, in the codec
- *     pid 0 or n 0: unknown
- *
- * @throws SingletonError `ERR_SINGLETON_UNENCODABLE` if the version or a variable is too long
- */
-export function encodeLaunch({ args, cwd = '', pid = 0, wait = false, ...rest }: PackedLaunch): Frame {
-  const path = Buffer.from(cwd);
-  // Longer than any path can be: sent as unknown.
-  const cwdLength = path.length > 0xffff ? 0 : path.length;
-  const fields = encodeFields(fieldsOf(rest));
-  const head = Buffer.alloc(LAUNCH_HEAD);
-  head.writeUInt8(wait ? WAITS : 0);
-  head.writeUInt32BE(pid, 1);
-  head.writeUInt16BE(cwdLength, 5);
-  const length = Buffer.alloc(LENGTH_BYTES);
-  length.writeUInt32BE(fields.length);
-  return { kind: KIND.launch, body: Buffer.concat([head, path.subarray(0, cwdLength), length, fields, args]) };
-}
-
-function fieldsOf({ version, env = {}, terminals = {} }: Omit<PackedLaunch, 'args'>): readonly Field[] {
-  return [
-    ...versionField(version),
-    ...encodeTerminals(terminals).map((value) => ({ key: FIELD.terminal, value })),
-    ...Object.entries(env).map(([name, value]) => textField(FIELD.env, `${name}=${value}`)),
-  ];
-}
-
-/** @throws SingletonError `ERR_SINGLETON_MALFORMED_MESSAGE` */
-export function decodeLaunch({ kind, body }: Frame): PackedLaunch {
-  if (kind !== KIND.launch) throw malformedError(`a launch (kind ${KIND.launch}), got a frame of kind ${kind}`);
-  const bytes = bufferOf(body);
-  const end = LAUNCH_HEAD + (bytes.length < LAUNCH_HEAD ? 0 : bytes.readUInt16BE(5));
-  const fieldsStart = end + LENGTH_BYTES;
-  if (bytes.length < fieldsStart) throw malformedError('a launch that is longer than its working directory');
-  const argsStart = fieldsStart + bytes.readUInt32BE(end);
-  if (bytes.length < argsStart) throw malformedError('a launch that is longer than its fields');
-  const flags = bytes.readUInt8();
-  if ((flags & ~WAITS) !== 0) throw malformedError('a launch without unknown flags, but one is set');
-  const fields = decodeFields(body.subarray(fieldsStart, argsStart));
-  return {
-    args: body.subarray(argsStart),
-    cwd: end > LAUNCH_HEAD ? decodePath(bytes.subarray(LAUNCH_HEAD, end)) : undefined,
-    pid: bytes.readUInt32BE(1) || undefined,
-    wait: flags === WAITS,
-    version: versionOf(fields),
-    env: decodeEnv(textsOf(fields, FIELD.env)),
-    terminals: decodeTerminals(fields.filter(({ key }) => key === FIELD.terminal).map(({ value }) => value)),
-  };
-}
-
-function decodePath(path: Buffer): string {
-  if (isUtf8(path)) return path.toString();
-  throw malformedError('a working directory in UTF-8');
-}
-
-/** An object without a prototype, so that a variable may have any name. */
-function decodeEnv(variables: readonly string[]): Readonly<Record<string, string>> {
-  const env: Record<string, string> = Object.create(null);
-  for (const variable of variables) {
-    const at = variable.indexOf('=');
-    if (at < 1) throw malformedError('an environment variable with a name and "="');
-    env[variable.slice(0, at)] = variable.slice(at + 1);
-  }
-  return env;
-}
 
 /** The receipt as it is sent. */
 export interface PackedReceipt extends ReceiptData {
@@ -215,20 +138,6 @@ export function decodeStatus({ body }: Frame): StatusData {
   };
 }
 
-function versionField(version: string | undefined): readonly Field[] {
-  return version === undefined ? [] : [textField(FIELD.version, version)];
-}
-
-/** The longest version of a program, in bytes. */
-export const MAX_VERSION_BYTES = 255;
-
-function versionOf(fields: readonly Field[]): string | undefined {
-  const versions = fields.filter(({ key }) => key === FIELD.version);
-  if (versions.some(({ value: { length } }) => length === 0 || length > MAX_VERSION_BYTES))
-    throw malformedError(`a version of 1 to ${MAX_VERSION_BYTES} bytes`);
-  return textsOf(versions, FIELD.version).at(-1);
-}
-
 /** The range of a `Date`: milliseconds before and after 1970. */
 const MAX_TIME = 8.64e15;
 
@@ -239,7 +148,7 @@ function readTime(bytes: Buffer, at: number): number {
 }
 
 /** The same memory. */
-function bufferOf({ buffer, byteOffset, length }: Uint8Array): Buffer {
+export function bufferOf({ buffer, byteOffset, length }: Uint8Array): Buffer {
   return Buffer.from(buffer, byteOffset, length);
 }
 

@@ -14,7 +14,7 @@ import {
   type SingletonOptions,
 } from '../../src/index.ts';
 import { encode } from '../../src/protocol/legacy/message.ts';
-import { encodeLaunch } from '../../src/protocol/messages.ts';
+import { encodeLaunch } from '../../src/protocol/launch.ts';
 import { frames } from '../../src/protocol/frames.ts';
 import { endpointNames, endpoints, transportAt } from '../helpers/endpoints.ts';
 import { connect, portOf, recordEvents, sendBytes, waitForClose } from '../helpers/host.ts';

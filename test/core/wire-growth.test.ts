@@ -5,7 +5,8 @@ import { z } from 'zod';
 import { json } from '../../src/codecs/json.ts';
 import { Singleton } from '../../src/index.ts';
 import { frames } from '../../src/protocol/frames.ts';
-import { encodeLaunch, encodeReceipt } from '../../src/protocol/messages.ts';
+import { encodeLaunch } from '../../src/protocol/launch.ts';
+import { encodeReceipt } from '../../src/protocol/messages.ts';
 import { portOf, recordEvents } from '../helpers/host.ts';
 import {
   afterHello,

@@ -49,6 +49,7 @@ describe('a failure after the launch was sent has a code that says so', () => {
     ['a receipt that is too short', (wire) => wire.write(frame(2, EMPTY))],
     ['a receipt of client 0', (wire) => wire.write(receipt(0))],
     ['an unknown refusal', (wire) => wire.write(frame(3, Buffer.of(9)))],
+    ['a refusal that answers a replace', (wire) => wire.write(frame(3, Buffer.of(8)))],
     ['a refusal that ends a session', (wire) => wire.write(frame(3, Buffer.of(7)))],
     ['an end without a result', (wire) => wire.end(receipt()), wait],
     ['a reply that is too long', afterReceipt(u32(70_000)), { ...wait, maxMessageBytes: 1024 }],
@@ -100,7 +101,7 @@ describe('a failure before the launch was dispatched has a code that promises it
       `status ${status}`,
       (wire) => wire.write(Buffer.concat([MAGIC, Buffer.of(1, status, 0, 0)])),
     ]),
-    ...[1, 2, 3, 4, 8].map((reason): [string, Answer] => [
+    ...[1, 2, 3, 4].map((reason): [string, Answer] => [
       `refusal ${reason}`,
       afterLaunch((wire) => wire.write(frame(3, Buffer.of(reason)))),
     ]),

@@ -43,7 +43,7 @@ describe('the package', () => {
     ];
     expect(files).toEqual(expect.arrayContaining(needed));
     const allowed =
-      /^(LICENSE|package\.json|(docs\/)?[\w-]+\.md|dist\/[\w/-]+\.(js|js\.map|d\.ts)|dist|dist\/(bundled|codecs|transports|types)|docs)$/;
+      /^(LICENSE|package\.json|(docs\/)?[\w-]+\.md|docs\/vectors\.json|dist\/[\w/-]+\.(js|js\.map|d\.ts)|dist|dist\/(bundled|codecs|transports|types)|docs)$/;
     expect(files.filter((file) => !allowed.test(file))).toEqual([]);
   });
 

@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { SingletonError } from '../../src/interface/errors.ts';
 import { decodeFields, encodeFields, type Field } from '../../src/protocol/fields.ts';
 import { frames } from '../../src/protocol/frames.ts';
-import { decodeLaunch, decodeReceipt, decodeRefusal, decodeStatus, type Frame } from '../../src/protocol/messages.ts';
+import { decodeLaunch } from '../../src/protocol/launch.ts';
+import { decodeReceipt, decodeRefusal, decodeStatus, type Frame } from '../../src/protocol/messages.ts';
 import { byteLimits, chunked, fieldLists, frameLists, hostileFields, skippableFrames } from './arbitraries.ts';
 
 describe('decodeFields()', () => {

@@ -3,7 +3,8 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { json } from '../../src/codecs/json.ts';
 import { frames } from '../../src/protocol/frames.ts';
 import { encodeHostHello, readClientHello, STATUS } from '../../src/protocol/hello.ts';
-import { decodeLaunch, encodeReceipt, encodeRefusal } from '../../src/protocol/messages.ts';
+import { decodeLaunch } from '../../src/protocol/launch.ts';
+import { encodeReceipt, encodeRefusal } from '../../src/protocol/messages.ts';
 import { readSome } from '../../src/protocol/read.ts';
 
 const options = { secret: undefined, name: '', maxMessageBytes: 1024 };

@@ -1,11 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { frames } from '../../src/protocol/frames.ts';
+import { decodeLaunch, encodeLaunch } from '../../src/protocol/launch.ts';
 import {
-  decodeLaunch,
   decodeReceipt,
   decodeRefusal,
   decodeStatus,
-  encodeLaunch,
   encodeReceipt,
   encodeRefusal,
   encodeStatus,
@@ -123,15 +122,16 @@ describe('a launch', () => {
     ['has a terminal of 5 bytes', '03 0005 0108005000'],
   ])('fails to decode if it %s', (_, fields) => {
     const length = hex(fields).length.toString(16).padStart(8, '0');
-    expect(codeOf(() => decodeLaunch(frame(hex(`01 00 00000000 0000 ${length} ${fields}`))))).toBe(MALFORMED);
+    expect(codeOf(() => decodeLaunch(frame(hex(`01 01 00000000 0000 ${length} ${fields}`))))).toBe(MALFORMED);
   });
 
   test('has the terminals of stdout and stderr, and ignores those of other streams', () => {
     const stdout = { colorDepth: 24, columns: 80, rows: 24 };
     const terminals = { stdout, stderr: { colorDepth: 1, columns: 65_535, rows: 0 } };
-    expect(decodeLaunch(encodeLaunch({ args, terminals }))).toMatchObject({ terminals });
+    expect(decodeLaunch(encodeLaunch({ args, terminals, wait: true }))).toMatchObject({ terminals });
+    expect(decodeLaunch(encodeLaunch({ args, terminals }))).toMatchObject({ terminals: {} });
     const more = '03 0008 0118 0050 0018 aaaa 03 0006 0318 0050 0018';
-    expect(decodeLaunch(frame(hex(`01 00 00000000 0000 00000014 ${more}`)))).toMatchObject({ terminals: { stdout } });
+    expect(decodeLaunch(frame(hex(`01 01 00000000 0000 00000014 ${more}`)))).toMatchObject({ terminals: { stdout } });
   });
 
   test('may have a variable with any name, and a value with "="', () => {

@@ -33,9 +33,9 @@ export class StdinSender {
     this.#onError = onError;
   }
 
-  /** Allows this many bytes more. */
+  /** Allows this many bytes more. 0 is no request for stdin. */
   grant(bytes: number): void {
-    if (this.#isEnded) return;
+    if (this.#isEnded || bytes === 0) return;
     this.#credit += bytes;
     if (this.#source) this.#flow(this.#source);
     else this.#start(this.#open());

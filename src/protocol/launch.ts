@@ -1,0 +1,103 @@
+import { isUtf8 } from 'node:buffer';
+import { malformedError } from '../interface/errors.ts';
+import type { Launch } from '../interface/protocol.ts';
+import {
+  decodeFields,
+  encodeFields,
+  type Field,
+  FIELD,
+  textField,
+  textsOf,
+  versionField,
+  versionOf,
+} from './fields.ts';
+import { bufferOf, type Frame, KIND } from './messages.ts';
+import { decodeTerminals, encodeTerminals } from './terminal.ts';
+
+/** A launch whose arguments are still serialized. */
+export type PackedLaunch = Launch<Uint8Array>;
+
+const WAITS = 1;
+const LAUNCH_HEAD = 7;
+const LENGTH_BYTES = 4;
+
+/**
+ *     flags u8 (bit 0: waits) | pid u32 | n u16 | cwd, n bytes of UTF-8 | f u32 | fields, f bytes | arguments, in the codec
+ *     pid 0 or n 0: unknown
+ *
+ * @throws SingletonError `ERR_SINGLETON_UNENCODABLE` if the version or a variable is too long
+ */
+export function encodeLaunch({ args, cwd = '', pid = 0, wait = false, ...rest }: PackedLaunch): Frame {
+  const path = Buffer.from(cwd);
+  // Longer than any path can be: sent as unknown.
+  const cwdLength = path.length > 0xffff ? 0 : path.length;
+  const fields = encodeFields(fieldsOf(rest));
+  const head = Buffer.alloc(LAUNCH_HEAD);
+  head.writeUInt8(wait ? WAITS : 0);
+  head.writeUInt32BE(pid, 1);
+  head.writeUInt16BE(cwdLength, 5);
+  const length = Buffer.alloc(LENGTH_BYTES);
+  length.writeUInt32BE(fields.length);
+  return { kind: KIND.launch, body: Buffer.concat([head, path.subarray(0, cwdLength), length, fields, args]) };
+}
+
+function fieldsOf({ version, env = {}, terminals = {} }: Omit<PackedLaunch, 'args'>): readonly Field[] {
+  return [
+    ...versionField(version),
+    ...encodeTerminals(terminals).map((value) => ({ key: FIELD.terminal, value })),
+    ...Object.entries(env).map(([name, value]) => textField(FIELD.env, `${name}=${value}`)),
+  ];
+}
+
+/** What a client asks a host for: a launch, or its status, or to release the endpoint. @throws SingletonError as `decodeLaunch` */
+export function decodeRequest(frame: Frame): PackedLaunch | 'status' | 'replace' {
+  const isStatus = frame.kind === KIND.statusRequest;
+  if (!isStatus && frame.kind !== KIND.replace) return decodeLaunch(frame);
+  // They have no field yet, but a list that is malformed is refused, so that a later version can have some.
+  decodeFields(frame.body);
+  return isStatus ? 'status' : 'replace';
+}
+
+/** @throws SingletonError `ERR_SINGLETON_MALFORMED_MESSAGE` */
+export function decodeLaunch({ kind, body }: Frame): PackedLaunch {
+  if (kind !== KIND.launch) throw malformedError(`a launch (kind ${KIND.launch}), got a frame of kind ${kind}`);
+  const bytes = bufferOf(body);
+  const end = LAUNCH_HEAD + (bytes.length < LAUNCH_HEAD ? 0 : bytes.readUInt16BE(5));
+  const fieldsStart = end + LENGTH_BYTES;
+  if (bytes.length < fieldsStart) throw malformedError('a launch that is longer than its working directory');
+  const argsStart = fieldsStart + bytes.readUInt32BE(end);
+  if (bytes.length < argsStart) throw malformedError('a launch that is longer than its fields');
+  const flags = bytes.readUInt8();
+  if ((flags & ~WAITS) !== 0) throw malformedError('a launch without unknown flags, but one is set');
+  const fields = decodeFields(body.subarray(fieldsStart, argsStart));
+  return {
+    args: body.subarray(argsStart),
+    cwd: end > LAUNCH_HEAD ? decodePath(bytes.subarray(LAUNCH_HEAD, end)) : undefined,
+    pid: bytes.readUInt32BE(1) || undefined,
+    wait: flags === WAITS,
+    version: versionOf(fields),
+    env: decodeEnv(textsOf(fields, FIELD.env)),
+    // Without a session nothing is written to them.
+    terminals: flags === WAITS ? decodeTerminals(valuesOf(fields, FIELD.terminal)) : {},
+  };
+}
+
+function decodePath(path: Buffer): string {
+  if (isUtf8(path)) return path.toString();
+  throw malformedError('a working directory in UTF-8');
+}
+
+function valuesOf(fields: readonly Field[], key: number): readonly Uint8Array[] {
+  return fields.filter((field) => field.key === key).map(({ value }) => value);
+}
+
+/** An object without a prototype, so that a variable may have any name. */
+function decodeEnv(variables: readonly string[]): Readonly<Record<string, string>> {
+  const env: Record<string, string> = Object.create(null);
+  for (const variable of variables) {
+    const at = variable.indexOf('=');
+    if (at < 1) throw malformedError('an environment variable with a name and "="');
+    env[variable.slice(0, at)] = variable.slice(at + 1);
+  }
+  return env;
+}
