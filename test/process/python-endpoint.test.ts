@@ -25,7 +25,6 @@ const codecs = [codec, legacy()] as const;
 
 const vectors = fileURLToPath(new URL('../../docs/vectors.json', import.meta.url));
 
-
 describe.skipIf(python === undefined)('a Python peer', () => {
   test('behaves as docs/vectors.json says', async () => {
     const checking = runPeer('vectors', vectors);

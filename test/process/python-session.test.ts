@@ -127,6 +127,19 @@ describe.skipIf(python === undefined).each(ways)('a Python client of our host, $
     await aborted(client.signal);
   });
 
+  test('ends by a signal that nothing listens for, after a resize, which nothing listens for either', async () => {
+    const { app } = await startOurs(shared);
+    const connected = nextClient(app);
+    const sender = connectPeer(app, ...flags, '--wait', '--terminal', '1:24:80:25', 'work');
+    const client = await connected;
+
+    command(sender, { resize: [1, 24, 100, 40], signal: 'SIGINT' });
+
+    expect(await sender.exited()).toEqual({ code: 130, signal: null });
+    expect(sender.all('refusal')).toEqual([]);
+    await aborted(client.signal);
+  });
+
   test('reads exit 0 of a launch that is throttled', async () => {
     const { app, args } = await startOurs({ ...shared, maxClients: 1 });
     expect((await connectPeer(app, ...flags, 'first').exited()).code).toBe(0);
@@ -170,6 +183,7 @@ describe.skipIf(python === undefined).each(ways)('our client of a Python host, $
   test.each([
     ['', []],
     [', with frames that are to be skipped', ['--skippable']],
+    [', with such frames right after the host hello', ['--skippable-early']],
   ])('delivers its launch and reads the receipt%s', async (_, skippable) => {
     const port = await freePort();
     const host = await pythonHost(port, ...flags, ...skippable);
@@ -178,6 +192,7 @@ describe.skipIf(python === undefined).each(ways)('our client of a Python host, $
 
     expect(receipt).toMatchObject({ outcome: 'delivered', client: 1, host: { pid: host.pid } });
     expect(receipt.host?.since.getTime()).toBe(Number((await host.line('host'))['since']));
+    expect(host.all('refusal')).toEqual([]);
     const launch = { number: 1, args: ARGS, waits: false, pid: process.pid, cwd: process.cwd() };
     expect(await host.line('launch')).toMatchObject(launch);
   });
