@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import type { ResolvedOptions } from '../../src/core/options/resolved-options.ts';
-import { resolveOptions } from '../../src/core/options/resolve-options.ts';
-import { legacy } from '../../src/index.ts';
-import { fromJavaScript, optionErrorMessage } from '../helpers/javascript-caller.ts';
+import type { ResolvedOptions } from '../../../src/core/options/resolved-options.ts';
+import { resolveOptions } from '../../../src/core/options/resolve-options.ts';
+import { legacy } from '../../../src/index.ts';
+import { fromJavaScript, optionErrorMessage } from '../../helpers/javascript-caller.ts';
 
 type Strings = readonly string[];
 

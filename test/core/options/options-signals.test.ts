@@ -1,8 +1,8 @@
 import { constants } from 'node:os';
 import { describe, expect, it } from 'vitest';
-import { json } from '../../src/codecs/json.ts';
-import { resolveOptions } from '../../src/core/options/resolve-options.ts';
-import { fromJavaScript, optionErrorMessage } from '../helpers/javascript-caller.ts';
+import { json } from '../../../src/codecs/json.ts';
+import { resolveOptions } from '../../../src/core/options/resolve-options.ts';
+import { fromJavaScript, optionErrorMessage } from '../../helpers/javascript-caller.ts';
 
 const waiting = { codec: json<readonly string[]>(), args: [], wait: true };
 

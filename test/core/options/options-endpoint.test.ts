@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { resolveOptions } from '../../src/core/options/resolve-options.ts';
-import { tcp } from '../../src/index.ts';
-import { optionErrorMessage } from '../helpers/javascript-caller.ts';
+import { resolveOptions } from '../../../src/core/options/resolve-options.ts';
+import { tcp } from '../../../src/index.ts';
+import { optionErrorMessage } from '../../helpers/javascript-caller.ts';
 
 describe('the options address and port', () => {
   it.each([

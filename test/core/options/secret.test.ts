@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { json } from '../../src/codecs/json.ts';
-import { generateSecret, Singleton } from '../../src/index.ts';
-import { portOf } from '../helpers/host.ts';
+import { json } from '../../../src/codecs/json.ts';
+import { generateSecret, Singleton } from '../../../src/index.ts';
+import { portOf } from '../../helpers/host.ts';
 
 describe('generateSecret', () => {
   it('returns 32 bytes as base64url without padding', () => {

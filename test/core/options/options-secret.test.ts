@@ -1,8 +1,8 @@
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
-import { resolveOptions } from '../../src/core/options/resolve-options.ts';
-import { legacy } from '../../src/index.ts';
-import { fromJavaScript, optionErrorMessage } from '../helpers/javascript-caller.ts';
+import { resolveOptions } from '../../../src/core/options/resolve-options.ts';
+import { legacy } from '../../../src/index.ts';
+import { fromJavaScript, optionErrorMessage } from '../../helpers/javascript-caller.ts';
 
 const EXPECTED =
   'Option "secret": expected a non-empty string of well-formed Unicode or a non-empty Uint8Array; got a value of type';

@@ -5,12 +5,12 @@ import { type } from 'arktype';
 import * as v from 'valibot';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { z } from 'zod';
-import { json } from '../../src/codecs/json.ts';
-import { lengthPrefixed } from '../../src/codecs/length-prefixed.ts';
-import { legacy, type Schema, Singleton, type SingletonError } from '../../src/index.ts';
-import { MARKER } from '../helpers/codec-compliance.ts';
-import { portOf } from '../helpers/host.ts';
-import { optionErrorMessage } from '../helpers/javascript-caller.ts';
+import { json } from '../../../src/codecs/json.ts';
+import { lengthPrefixed } from '../../../src/codecs/length-prefixed.ts';
+import { legacy, type Schema, Singleton, type SingletonError } from '../../../src/index.ts';
+import { MARKER } from '../../helpers/codec-compliance.ts';
+import { portOf } from '../../helpers/host.ts';
+import { optionErrorMessage } from '../../helpers/javascript-caller.ts';
 
 interface Given {
   readonly file: string;
