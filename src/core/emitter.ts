@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type * as Typed from 'typed-emitter';
 import type { Arrival, Observer, SingletonEvents } from './events.ts';
+import type { HandleOptions, Handler } from './handler.ts';
 import type { Subscribers } from './subscribers.ts';
 
 type Events<T, R> = SingletonEvents<T, R>;
@@ -31,6 +32,25 @@ export abstract class LaunchEmitter<T, R> extends TypedEmitter<SingletonEvents<T
   untrace<Stored extends readonly unknown[]>(observer: Observer<T, Stored>): this {
     this.#subscribers.observers.delete(observer);
     return this.#changed();
+  }
+
+  /**
+   * Answers each launch, also one without arguments: what `handler` returns is the reply, `undefined` stands for exit status 0.
+   * What it throws or rejects with fails the launch, and is a `warning`. There is one handler; it answers at once, whatever
+   * `args` listeners are at work beside it.
+   * @throws SingletonError `ERR_SINGLETON_INVALID_OPTION` if there is a handler already
+   * @example
+   * app.handle(async ({ file }) => format(file), { concurrency: 4 });
+   */
+  handle(handler: Handler<T, R>, options: HandleOptions = {}): this {
+    this.#subscribers.handle(handler, options);
+    return this;
+  }
+
+  /** Removes the handler. Launches that it works on are answered. */
+  removeHandler(): this {
+    this.#subscribers.removeHandler();
+    return this;
   }
 
   /**

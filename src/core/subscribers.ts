@@ -1,15 +1,34 @@
+import { invalidOptionError } from '../interface/errors.ts';
 import type { Arrival, Observer } from './events.ts';
+import { type HandleOptions, type Handler, HandlerSlot } from './handler.ts';
 
-/** The observers and iterators of a Singleton. They may be added before it is host. */
+/** The observers, iterators and the handler of a Singleton. They may be added before it is host. */
 export class Subscribers<T, R> {
   // `any`: `trace` accepts only what fits its observer.
   readonly observers: Map<Observer<T, any[]>, readonly unknown[]> = new Map();
   readonly iterators: Set<LaunchIterator<Arrival<T, R>>> = new Set();
+  #handler: HandlerSlot<T, R> | undefined;
   /** Called when listeners were added or removed, or an iterator waits for the next launch. */
   readonly onChange: () => void;
 
   constructor(onChange: () => void) {
     this.onChange = onChange;
+  }
+
+  get handler(): HandlerSlot<T, R> | undefined {
+    return this.#handler;
+  }
+
+  /** @throws SingletonError `ERR_SINGLETON_INVALID_OPTION` if there is a handler already */
+  handle(handler: Handler<T, R>, options: HandleOptions): void {
+    if (this.#handler) throw invalidOptionError('handler', 'no other one: call removeHandler() first', handler);
+    this.#handler = new HandlerSlot(handler, options, this.onChange);
+    this.onChange();
+  }
+
+  removeHandler(): void {
+    this.#handler = undefined;
+    this.onChange();
   }
 
   iterate(): LaunchIterator<Arrival<T, R>> {
@@ -25,6 +44,7 @@ export class Subscribers<T, R> {
   /** No further launch arrives. */
   end(): void {
     this.observers.clear();
+    this.#handler = undefined;
     this.endIterators();
   }
 

@@ -10,7 +10,7 @@ const AUTO_EXIT_DELAY = 200;
 
 /**
  * Decides when the session of a waiting launch ends. The result of an only listener is sent at once; that of several when all
- * have settled, because the others may still write. Without a result, the session ends when all have settled and no stream is
+ * have settled, because the others may still write; that of the handler at once, whatever others do. Without a result, the session ends when all have settled and no stream is
  * in use: with an error if one of them failed, else with status 0.
  *
  * For each launch the host calls `begin` and `add` around the listeners of `client`; then, at once or when the queue comes to
@@ -22,6 +22,8 @@ export class Completion {
   /** Listeners whose promise has not settled. */
   pending = 0;
   #hasFailed = false;
+  /** The handler has answered, or failed. */
+  #isHandled = false;
   /** Calls under way. The first one is the host's, which has not decided whether the launch is dispatched now. */
   #calls = 1;
   #allCalled = false;
@@ -44,24 +46,31 @@ export class Completion {
     this.#calls += 1;
   }
 
-  /** What the listeners returned that were called. */
-  add(results: readonly ListenerResult[]): void {
+  /** What the listeners returned that were called, and the handler if there is one, which returns a promise. */
+  add(results: readonly ListenerResult[], answer?: ListenerResult): void {
     this.#calls -= 1;
     this.called += results.length;
-    this.addSignal(results);
+    for (const result of results) this.#add(result, this.#settle);
+    if (answer !== undefined) {
+      this.called += 1;
+      this.#add(answer, this.#settleHandler);
+    }
+    this.#changed();
   }
 
   /** What the listeners of a signal returned. They are no answer of their own: an only listener stays the only one. */
   addSignal(results: readonly ListenerResult[]): void {
-    for (const result of results) {
-      if (typeof result === 'boolean') {
-        this.#hasFailed ||= !result;
-      } else {
-        this.pending += 1;
-        void result.then(this.#settle);
-      }
-    }
+    for (const result of results) this.#add(result, this.#settle);
     this.#changed();
+  }
+
+  #add(result: ListenerResult, settle: (isSuccess: boolean) => void): void {
+    if (typeof result === 'boolean') {
+      this.#hasFailed ||= !result;
+    } else {
+      this.pending += 1;
+      void result.then(settle);
+    }
   }
 
   /** The launch was dispatched, queued or dropped. Until then nothing ends, because its listeners may still write. */
@@ -82,6 +91,12 @@ export class Completion {
     this.#changed();
   };
 
+  readonly #settleHandler = (isSuccess: boolean): void => {
+    this.#isHandled = true;
+    if (!isSuccess) this.#session.fail();
+    this.#settle(isSuccess);
+  };
+
   #changed(): void {
     this.#advance();
     this.#onChange();
@@ -92,7 +107,7 @@ export class Completion {
     if (this.#calls > 0) return;
     if (session.isSettled) {
       clearTimeout(this.#autoExit);
-      if (this.pending === 0 || this.called === 1) session.end();
+      if (this.pending === 0 || this.called === 1 || this.#isHandled) session.end();
     } else if (this.#allCalled && this.pending === 0) {
       if (this.#hasFailed) session.fail();
       else this.#exitWhenIdle();

@@ -39,7 +39,8 @@ export class Dispatcher<T, R> {
 
   get hasListeners(): boolean {
     const { subscribers, emitter } = this.#context;
-    return subscribers.observers.size > 0 || subscribers.iterators.size > 0 || emitter.listenerCount('args') > 0;
+    const { observers, iterators, handler } = subscribers;
+    return handler !== undefined || observers.size > 0 || iterators.size > 0 || emitter.listenerCount('args') > 0;
   }
 
   /** `bytes` is the launch's size on the wire. `false` if the queue is full: the launch was dropped. */
@@ -78,29 +79,45 @@ export class Dispatcher<T, R> {
 
   get #isReady(): boolean {
     if (!this.hasListeners) return false;
-    for (const { isReady } of this.#context.subscribers.iterators) if (!isReady) return false;
-    return true;
+    const { iterators, handler } = this.#context.subscribers;
+    for (const { isReady } of iterators) if (!isReady) return false;
+    return handler?.isReady ?? true;
   }
 
   #removeAborted(launch: QueuedLaunch<T, R>): void {
     if (this.#queue.delete(launch)) this.#warnings.warn(clientGoneError());
   }
 
-  #call({ args, client, completion }: QueuedLaunch<T, R>): void {
-    const { subscribers, emitter } = this.#context;
+  #call(launch: QueuedLaunch<T, R>): void {
+    const { args, client, completion } = launch;
+    const { handler } = this.#context.subscribers;
     const onError = (cause: unknown): void => this.#warnings.listenerFailed('args', cause, client);
+    completion?.begin();
+    // First, so that it is at work before a listener may release.
+    const answer = handler && callSafely(() => handler.answer(launch), undefined, [], onError);
+    // Without arguments and without a session, a launch is for the handler alone.
+    const results = isEmpty(args) && !completion ? [] : this.#callListeners(launch, onError);
+    completion?.add(results, answer);
+    completion?.finish();
+  }
+
+  #callListeners({ args, client }: QueuedLaunch<T, R>, onError: (cause: unknown) => void): readonly ListenerResult[] {
+    const { subscribers, emitter } = this.#context;
     // Copies: an observer or iterator that is added meanwhile gets the next launch.
     const observers = Array.from(subscribers.observers);
     const iterators = Array.from(subscribers.iterators);
     const results: ListenerResult[] = [];
-    completion?.begin();
     for (const [observer, stored] of observers)
       results.push(callSafely(observer, undefined, [args, ...stored], onError));
     for (const listener of emitter.rawListeners('args'))
       results.push(callSafely(listener, emitter, [args, client], onError));
     // A listener may have ended the loop.
     for (const iterator of iterators) if (iterator.isReady) results.push(iterator.push({ args, client }));
-    completion?.add(results);
-    completion?.finish();
+    return results;
   }
+}
+
+/** Whether a launch has no arguments. */
+export function isEmpty(args: unknown): boolean {
+  return Array.isArray(args) && args.length === 0;
 }

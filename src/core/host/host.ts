@@ -9,7 +9,7 @@ import { callSafely, type ListenerResult } from './call-safely.ts';
 import { HostClient } from './client.ts';
 import { Completion } from './completion.ts';
 import { ConnectionManager } from './connections.ts';
-import { Dispatcher } from './dispatcher.ts';
+import { Dispatcher, isEmpty } from './dispatcher.ts';
 import { watchFileLimit } from './file-limit.ts';
 import type { Readers } from './readers.ts';
 import { Warnings } from './warnings.ts';
@@ -98,8 +98,9 @@ export class Host<T, R> {
       this.#context.onThreshold();
       this.connections.rejectUnfinished();
     }
-    // A waiting launch gets its result from the listeners of 'args', also if it has no arguments.
-    const isDispatched = admission === 'dispatch' && (!isEmpty(launch.args) || session !== undefined);
+    // A waiting launch gets its result from the listeners of 'args', also if it has no arguments. A handler gets every launch.
+    const hasTaker = !isEmpty(launch.args) || session !== undefined || this.#context.subscribers.handler !== undefined;
+    const isDispatched = admission === 'dispatch' && hasTaker;
     if (!isDispatched) completion?.finish();
     const isTaken = !isDispatched || this.#dispatcher.dispatch({ args: launch.args, client, completion }, bytes);
     completion?.dispatched();
@@ -184,10 +185,6 @@ export function admit(
 ): Admission {
   if (releaseThreshold > 0 && number >= releaseThreshold) return 'release';
   return maxClients > 0 && number > maxClients ? 'throttle' : 'dispatch';
-}
-
-function isEmpty(args: unknown): boolean {
-  return Array.isArray(args) && args.length === 0;
 }
 
 function queueFullError<T, R>({ transport, maxPending }: ResolvedOptions<T, R>): SingletonError {
