@@ -85,7 +85,7 @@ export abstract class LaunchEmitter<T, R> extends TypedEmitter<SingletonEvents<T
   override on(event: 'args', listener: Events<T, R>['args']): this;
   /** A client was counted. Emitted before its `args`. */
   override on(event: 'client', listener: Events<T, R>['client']): this;
-  /** The endpoint is free: `manual`, `timeout`, `threshold`, `aborted`, `replaced` or `lost`. Emitted once. */
+  /** The endpoint is free: `manual`, `timeout`, `threshold`, `aborted`, `idle`, `replaced` or `lost`. Emitted once. */
   override on(event: 'release', listener: Events<T, R>['release']): this;
   /** The hold time (`timeout`) has expired. `release` follows. */
   override on(event: 'timeout', listener: Events<T, R>['timeout']): this;

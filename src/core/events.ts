@@ -102,10 +102,11 @@ export interface Arrival<T, R = unknown> {
  * - `timeout`: the hold time has expired.
  * - `threshold`: `releaseThreshold` was reached.
  * - `aborted`: the signal aborted.
+ * - `idle`: no launch was delivered, waiting or at work for `idleTimeout`.
  * - `replaced`: a launch with `replace` becomes the host.
  * - `lost`: another process took the endpoint away, for example by replacing the socket file.
  */
-export type ReleaseReason = 'manual' | 'timeout' | 'threshold' | 'aborted' | 'replaced' | 'lost';
+export type ReleaseReason = 'manual' | 'timeout' | 'threshold' | 'aborted' | 'idle' | 'replaced' | 'lost';
 
 /** A client that did not prove the secret. It holds no byte of what the client sent. */
 export interface VerifyFailure {

@@ -100,8 +100,7 @@ export class Singleton<T = readonly string[], R = unknown> extends LaunchEmitter
       emitter: this,
       subscribers,
       server: this.#server,
-      onThreshold: () => void this.#release('threshold'),
-      onReplace: () => (void this.#release('replaced'), this.#server.closed),
+      release: (reason) => void this.#release(reason),
     };
   }
 

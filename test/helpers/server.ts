@@ -34,8 +34,7 @@ export async function serve<T>(
     emitter,
     subscribers,
     server,
-    onThreshold: () => {},
-    onReplace: async () => {},
+    release: () => {},
   });
   server.serve(host.connections);
   return { server, host, emitter };

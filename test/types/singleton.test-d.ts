@@ -73,7 +73,9 @@ app.on('release', (reason) => expectTypeOf(reason).toEqualTypeOf<ReleaseReason>(
 app.on('timeout', (...none) => expectTypeOf(none).toEqualTypeOf<[]>());
 app.on('verifyFailed', (failure) => expectTypeOf(failure).toEqualTypeOf<VerifyFailure>());
 app.on('warning', (warning) => expectTypeOf(warning).toEqualTypeOf<SingletonError>());
-expectTypeOf<ReleaseReason>().toEqualTypeOf<'manual' | 'timeout' | 'threshold' | 'aborted' | 'replaced' | 'lost'>();
+expectTypeOf<ReleaseReason>().toEqualTypeOf<
+  'manual' | 'timeout' | 'threshold' | 'aborted' | 'idle' | 'replaced' | 'lost'
+>();
 expectTypeOf<VerifyFailure['reason']>().toEqualTypeOf<
   'wrong-secret' | 'missing-secret' | 'unexpected-secret' | 'replayed-handshake'
 >();

@@ -32,6 +32,12 @@ export class ConnectionManager<T, R> implements ServedConnections {
     this.#host = host;
   }
 
+  /** Whether no launch is being delivered, and none waits for its result. */
+  get isIdle(): boolean {
+    for (const { isReading, state } of this.#all) if (isReading || state === 'open') return false;
+    return true;
+  }
+
   /** How many launches wait for their result. */
   get openSessions(): number {
     return this.#openSessions;
@@ -65,7 +71,7 @@ export class ConnectionManager<T, R> implements ServedConnections {
     this.#openSessions += Number(state === 'open') - Number(before === 'open');
     // Registered last, so that the user's 'exit' handlers can still set a result.
     if (connection.hasResponder && (state === 'dispatching' || state === 'open')) onExit(this.#onExit);
-    if (before === 'open' || state === 'open') this.#host.onListenersChange();
+    if (before === 'open' || state === 'open') this.#host.onSessionsChange();
     if (this.#all.size > 0) return;
     offExit(this.#onExit);
     this.#stopSweep();

@@ -19,10 +19,15 @@ export class Dispatcher<T, R> {
   readonly #context: HostContext<T, R>;
   readonly #warnings: Warnings<T, R>;
   readonly #queue: LaunchQueue<QueuedLaunch<T, R>>;
+  readonly #onWorkEnd: () => void;
+  /** Listeners whose promise has not settled. */
+  #atWork = 0;
   #isEnded = false;
 
-  constructor(context: HostContext<T, R>, warnings: Warnings<T, R>) {
+  /** `onWorkEnd` is called when a listener has finished. */
+  constructor(context: HostContext<T, R>, warnings: Warnings<T, R>, onWorkEnd: () => void) {
     this.#context = context;
+    this.#onWorkEnd = onWorkEnd;
     this.#warnings = warnings;
     this.#queue = new LaunchQueue(context.options);
   }
@@ -35,6 +40,11 @@ export class Dispatcher<T, R> {
   /** How many launches wait in the queue for a result while no listener is at work with them. */
   get waiting(): number {
     return this.#queue.entries.filter(({ client, completion }) => client.waiting && completion?.pending === 0).length;
+  }
+
+  /** Whether no launch waits, and no listener is at work. */
+  get isIdle(): boolean {
+    return this.#queue.size === 0 && this.#atWork === 0;
   }
 
   get hasListeners(): boolean {
@@ -97,8 +107,18 @@ export class Dispatcher<T, R> {
     const answer = handler && callSafely(() => handler.answer(launch), undefined, [], onError);
     // Without arguments and without a session, a launch is for the handler alone.
     const results = isEmpty(args) && !completion ? [] : this.#callListeners(launch, onError);
+    for (const result of [...results, answer ?? true]) if (typeof result === 'object') this.#track(result);
     completion?.add(results, answer);
     completion?.finish();
+  }
+
+  #track(result: PromiseLike<boolean>): void {
+    this.#atWork += 1;
+    void result.then(() => {
+      this.#atWork -= 1;
+      this.#onWorkEnd();
+      return undefined;
+    });
   }
 
   #callListeners({ args, client }: QueuedLaunch<T, R>, onError: (cause: unknown) => void): readonly ListenerResult[] {

@@ -1,7 +1,7 @@
 import type * as Typed from 'typed-emitter';
 import type { ReceiptData, StatusData, VerifiedLaunch } from '../../interface/protocol.ts';
 import { SingletonError } from '../../interface/errors.ts';
-import type { SingletonEvents, VerifyFailure } from '../events.ts';
+import type { ReleaseReason, SingletonEvents, VerifyFailure } from '../events.ts';
 import type { ResolvedOptions } from '../options/resolved-options.ts';
 import type { Server } from '../server.ts';
 import type { Subscribers } from '../subscribers.ts';
@@ -12,6 +12,7 @@ import { ConnectionManager } from './connections.ts';
 import { Dispatcher, isEmpty } from './dispatcher.ts';
 import { watchFileLimit } from './file-limit.ts';
 import type { Readers } from './readers.ts';
+import { IdleTimer } from './idle-timer.ts';
 import { Warnings } from './warnings.ts';
 
 type Events<T, R> = SingletonEvents<T, R>;
@@ -26,10 +27,8 @@ export interface HostContext<T, R> {
   warnings?: Warnings<T, R>;
   /** What `ref()` or `unref()` has set; `undefined` if neither was called. */
   isRef?: boolean;
-  /** `releaseThreshold` is reached. */
-  readonly onThreshold: () => void;
-  /** Another process becomes the host. Resolves when the endpoint is free for it. */
-  readonly onReplace: () => Promise<void>;
+  /** Releases the endpoint. `server.closed` resolves when it is free. */
+  readonly release: (reason: ReleaseReason) => void;
 }
 
 /** Serves an endpoint: counts the launches, emits events, and dispatches. */
@@ -40,6 +39,7 @@ export class Host<T, R> {
   readonly #context: HostContext<T, R>;
   readonly #warnings: Warnings<T, R>;
   readonly #dispatcher: Dispatcher<T, R>;
+  readonly #idleTimer: IdleTimer;
   #clients = 0;
   #stopWatch = (): void => {};
 
@@ -49,7 +49,9 @@ export class Host<T, R> {
     this.#context = context;
     this.#warnings = context.warnings ??= new Warnings(context);
     this.connections = new ConnectionManager(this);
-    this.#dispatcher = new Dispatcher(context, this.#warnings);
+    this.#dispatcher = new Dispatcher(context, this.#warnings, () => this.#idleTimer.touch());
+    const isIdle = (): boolean => this.connections.isIdle && this.#dispatcher.isIdle;
+    this.#idleTimer = new IdleTimer(this.options.idleTimeout, isIdle, () => context.release('idle'));
   }
 
   get endpoint(): string {
@@ -74,6 +76,7 @@ export class Host<T, R> {
   ): boolean {
     const { launch, bytes, session } = verified;
     const number = ++this.#clients;
+    this.#idleTimer.touch();
     const client = new HostClient<R>(number, verified, remoteAddress, this.#warnings);
     const admission = admit(number, this.options);
     const completion =
@@ -95,7 +98,7 @@ export class Host<T, R> {
     const { since } = this.#context.server;
     onCounted({ outcome: OUTCOMES[admission], client: number, since, version: this.options.version });
     if (admission === 'release') {
-      this.#context.onThreshold();
+      this.#context.release('threshold');
       this.connections.rejectUnfinished();
     }
     // A waiting launch gets its result from the listeners of 'args', also if it has no arguments. A handler gets every launch.
@@ -112,7 +115,8 @@ export class Host<T, R> {
   async replace(): Promise<'replaced' | 'refused' | 'too-late'> {
     if (!this.options.allowReplace) return 'refused';
     if (!this.#context.server.isListening) return 'too-late';
-    await this.#context.onReplace();
+    this.#context.release('replaced');
+    await this.#context.server.closed;
     return 'replaced';
   }
 
@@ -147,6 +151,12 @@ export class Host<T, R> {
     for (const listener of emitter.rawListeners(event)) callSafely(listener, emitter, args, onError);
   }
 
+  /** A session has begun or ended. */
+  onSessionsChange(): void {
+    this.#idleTimer.touch();
+    this.onListenersChange();
+  }
+
   /** Listeners or sessions have changed: they decide whether the process stays alive, and get what waits. */
   onListenersChange(): void {
     const { server, isRef } = this.#context;
@@ -162,11 +172,13 @@ export class Host<T, R> {
   /** The endpoint is bound: connections may arrive. */
   start(): void {
     const { maxConnections } = this.options;
+    this.#idleTimer.start();
     this.#stopWatch = watchFileLimit({ endpoint: this.endpoint, maxConnections }, (warning) => this.warn(warning));
   }
 
   /** No further launch arrives. */
   end(): void {
+    this.#idleTimer.stop();
     this.#stopWatch();
     this.#dispatcher.end();
     this.#warnings.end();

@@ -127,6 +127,12 @@ export interface HostOptions<T, R = unknown> extends DeliveryOptions<T, R> {
    */
   readonly timeout?: number | undefined;
   /**
+   * Milliseconds, up to 2147483647: releases the endpoint with the reason `idle` after so long without a launch that is being
+   * delivered, waits, or is at work (a listener returned a promise). 0: never.
+   * @default 0
+   */
+  readonly idleTimeout?: number | undefined;
+  /**
    * The number of clients that releases the endpoint. The arguments of the last one are dropped. 0: never.
    * @default 0
    */

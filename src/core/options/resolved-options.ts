@@ -18,6 +18,7 @@ export interface ResolvedOptions<T, R = unknown> {
   readonly client: boolean;
   readonly strict: boolean;
   readonly timeout: number;
+  readonly idleTimeout: number;
   readonly releaseThreshold: number;
   readonly maxClients: number;
   readonly verbose: boolean;

@@ -22,8 +22,8 @@ function observe() {
     () => {},
     () => {},
   );
-  const context = { options, emitter, subscribers, server, onThreshold: () => {}, onReplace: async () => {} };
-  const dispatcher = new Dispatcher(context, new Warnings(context));
+  const context = { options, emitter, subscribers, server, release: () => {} };
+  const dispatcher = new Dispatcher(context, new Warnings(context), () => {});
   const client = new HostClient(1, { codec: 'json', launch: { args: '' } }, undefined, {
     resultFailed: () => {},
     listenerFailed: () => {},
