@@ -15,6 +15,7 @@ export type {
   ValidatedSendOptions,
 } from './core/options/options.ts';
 export type { CodecList, CodecListSend, CodecUnion } from './core/options/codec-list.ts';
+export type { ReleaseOptions } from './core/emitter.ts';
 export type { HandleOptions, Handler } from './core/handler.ts';
 export type { Schema } from './core/options/schema.ts';
 export { generateSecret } from './core/options/secret.ts';

@@ -1,5 +1,7 @@
 import { EventEmitter } from 'node:events';
+import type { InspectOptions } from 'node:util';
 import type * as Typed from 'typed-emitter';
+import { inspectBy } from './describe.ts';
 import type { Arrival, Observer, SingletonEvents } from './events.ts';
 import type { HandleOptions, Handler } from './handler.ts';
 import type { Subscribers } from './subscribers.ts';
@@ -12,6 +14,16 @@ const untyped: any = EventEmitter;
 
 /** Node's `EventEmitter`, with the types of `typed-emitter`. */
 export const TypedEmitter: new <Events extends Typed.EventMap>() => Typed.default<Events> = untyped;
+
+/** Options of `release`. */
+export interface ReleaseOptions {
+  /**
+   * Milliseconds, up to 2147483647, in which launches that were dispatched, or wait for a listener, may finish; at least a second.
+   * `true`: until they have finished. What is left then is cut: a waiting launch fails with `ERR_SINGLETON_RELEASED`.
+   * @default false
+   */
+  readonly drain?: boolean | number | undefined;
+}
 
 /** Everything that listens to launches: the events, the observers of `trace`, and the iterators of `for await`. */
 export abstract class LaunchEmitter<T, R> extends TypedEmitter<SingletonEvents<T, R>> {
@@ -62,8 +74,21 @@ export abstract class LaunchEmitter<T, R> extends TypedEmitter<SingletonEvents<T
     return this.#subscribers.iterate();
   }
 
-  /** Frees the endpoint. */
-  abstract release(): Promise<void>;
+  /**
+   * Frees the endpoint at once. Resolves after `release` was emitted, when launches on their way are served: after about 1.2
+   * seconds at the latest, or after `drain`. A released Singleton cannot acquire again. Does nothing before `acquire()`.
+   * @throws SingletonError `ERR_SINGLETON_INVALID_OPTION`
+   * @example
+   * process.once('SIGTERM', () => app.release({ drain: 10_000 }));
+   */
+  abstract release(options?: ReleaseOptions): Promise<void>;
+
+  /** The state and every option; the secret is masked. `console.log` prints the same. */
+  abstract override toString(options?: InspectOptions): string;
+
+  static {
+    inspectBy(this.prototype, (self, options) => self.toString(options));
+  }
 
   /** `release()`, at the end of an `await using` block. */
   [Symbol.asyncDispose](): Promise<void> {

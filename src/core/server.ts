@@ -10,8 +10,8 @@ export interface ServedConnections {
   accept(connection: Connection): void;
   /** So many connections were reset before the host was loaded. */
   onDropped(count: number): void;
-  /** Resolves when the last connection has closed. */
-  drain(): Promise<void>;
+  /** Resolves when the last connection has closed, and what is at work has finished or the milliseconds are over. */
+  drain(drain: number): Promise<void>;
 }
 
 /** The bound endpoint, and the connections that arrive before the host is loaded. */
@@ -115,15 +115,15 @@ export class Server {
     return this.#closed;
   }
 
-  /** Frees the endpoint at once. Resolves when the last connection has closed, after about 1.2 s at the latest. */
-  async close(): Promise<void> {
+  /** Frees the endpoint at once. Resolves when the last connection has closed, after about 1.2 s or after `drain` at the latest. */
+  async close(drain = 0): Promise<void> {
     const listener = this.#listener;
     this.#listener = undefined;
     this.#resetBacklog();
     listener?.ref();
     if (listener) this.#closed = this.#closeListener(listener);
     await this.#closed;
-    await this.#connections?.drain();
+    await this.#connections?.drain(drain);
   }
 
   /** Before `serve` no launch was dispatched: the attempt fails, and another one may follow. */

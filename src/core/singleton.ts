@@ -4,8 +4,10 @@ import { clearTimeout, setTimeout } from '../interface/timers.ts';
 import { acquire, askStatus, send } from './acquire.ts';
 import { exitAfterDelivery } from './attempt.ts';
 import { LazyAbortController, releasedError } from './deadline.ts';
-import { describe, inspectBy } from './describe.ts';
-import { LaunchEmitter } from './emitter.ts';
+import type { InspectOptions } from 'node:util';
+import { describe } from './describe.ts';
+import { LaunchEmitter, type ReleaseOptions } from './emitter.ts';
+import { resolveDrain } from './options/drain.ts';
 import type { ReleaseReason } from './events.ts';
 import type { Host, HostContext } from './host/host.ts';
 import { loadHost, warnWithoutHost } from './load-host.ts';
@@ -124,6 +126,11 @@ export class Singleton<T = readonly string[], R = unknown> extends LaunchEmitter
     return this.#host?.clients ?? 0;
   }
 
+  /** How many launches wait for their result. */
+  get sessions(): number {
+    return this.#host?.connections.openSessions ?? 0;
+  }
+
   /** A snapshot of the argument sets that wait for a listener. */
   get arguments(): readonly T[] {
     return Object.freeze(this.#host?.pending ?? []);
@@ -144,12 +151,9 @@ export class Singleton<T = readonly string[], R = unknown> extends LaunchEmitter
     return this.#acquired;
   }
 
-  /**
-   * Frees the endpoint at once. Resolves after `release` was emitted, when launches on their way are served: after about 1.2
-   * seconds at the latest. A released Singleton cannot acquire again. Does nothing before `acquire()`.
-   */
-  release(): Promise<void> {
-    return this.#state === 'idle' ? this.#released : this.#release('manual');
+  release(options?: ReleaseOptions): Promise<void> {
+    const drain = resolveDrain(options);
+    return this.#state === 'idle' ? this.#released : this.#release('manual', drain);
   }
 
   /** Keeps the process alive while this is the host, whether or not there are listeners. */
@@ -166,13 +170,8 @@ export class Singleton<T = readonly string[], R = unknown> extends LaunchEmitter
     return this;
   }
 
-  /** The state and every option; the secret is masked. `console.log` prints the same. */
-  override toString(): string {
-    return describe(this, this.#options);
-  }
-
-  static {
-    inspectBy(this.prototype, (self, options) => describe(self, self.#options, options));
+  override toString(options?: InspectOptions): string {
+    return describe(this, this.#options, options);
   }
 
   /** The one place where the state changes. */
@@ -218,20 +217,20 @@ export class Singleton<T = readonly string[], R = unknown> extends LaunchEmitter
     else warnWithoutHost(warning, this.#context);
   };
 
-  #release(reason: ReleaseReason): Promise<void> {
+  #release(reason: ReleaseReason, drain = 0): Promise<void> {
     const before = this.#state;
     if (before === 'released') return this.#released;
     // The state first: a transport or a listener that is called while it closes may release again.
     this.#enter('released');
-    this.#released = this.#close(reason, before === 'hosting');
+    this.#released = this.#close(reason, drain, before === 'hosting');
     return this.#released;
   }
 
   /** Frees the endpoint before it returns. */
-  async #close(reason: ReleaseReason, wasHost: boolean): Promise<void> {
+  async #close(reason: ReleaseReason, drain: number, wasHost: boolean): Promise<void> {
     const host = this.#host;
     this.#lifetime.abort(releasedError(this.endpoint, this.#options.signal));
-    const closed = this.#server.close();
+    const closed = this.#server.close(drain);
     if (reason === 'timeout') host?.emit('timeout');
     await closed;
     if (host) host.end();

@@ -7,6 +7,7 @@ import {
   type Client,
   type Codec,
   type Receipt,
+  type ReleaseOptions,
   type ReleaseReason,
   type SingletonErrorCode,
   type SingletonOptions,
@@ -102,7 +103,7 @@ expectTypeOf<Singleton['listening']>().toEqualTypeOf<boolean>();
 expectTypeOf<Singleton['endpoint']>().toEqualTypeOf<string>();
 // @ts-expect-error the count is the host's
 app.clients = 1;
-expectTypeOf<Parameters<Singleton['release']>>().toEqualTypeOf<[]>();
+expectTypeOf<Parameters<Singleton['release']>>().toEqualTypeOf<[options?: ReleaseOptions | undefined]>();
 
 // Disposal.
 export async function disposes(): Promise<void> {

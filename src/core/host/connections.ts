@@ -26,6 +26,7 @@ export class ConnectionManager<T, R> implements ServedConnections {
   #openSessions = 0;
   #sweepTimer: NodeJS.Timeout | undefined;
   #sweepAt = Infinity;
+  #isDraining = false;
   #drained: (() => void)[] = [];
 
   constructor(host: Host<T, R>) {
@@ -75,7 +76,7 @@ export class ConnectionManager<T, R> implements ServedConnections {
     if (this.#all.size > 0) return;
     offExit(this.#onExit);
     this.#stopSweep();
-    for (const resolve of this.#drained.splice(0)) resolve();
+    this.checkDrained();
   }
 
   /** From now on no launch is dispatched. Clients that have not sent theirs are reset, so that they try again. */
@@ -84,22 +85,53 @@ export class ConnectionManager<T, R> implements ServedConnections {
     for (const connection of this.#all) if (connection.isReading) connection.end(releasedError());
   }
 
-  /** Resolves when the last connection has closed, after CLOSE_TIMEOUT and FLUSH_TIMEOUT at the latest. */
-  async drain(): Promise<void> {
-    if (this.#all.size === 0) return;
+  /**
+   * Resolves when the last connection has closed, after CLOSE_TIMEOUT and FLUSH_TIMEOUT at the latest. With `drain`, sessions and
+   * listeners at work have so many milliseconds, if that is more.
+   */
+  async drain(ms: number): Promise<void> {
+    // Without a listener nothing can finish.
+    const drain = this.#host.hasListeners ? ms : 0;
+    this.#isDraining = drain > 0;
+    if (this.#isDrained) return;
     const drained = new Promise<void>((resolve) => this.#drained.push(resolve));
-    let timer = setTimeout(() => {
-      // What was answered and did not close in all that time is cut. The others are answered now, and have a moment to read it.
-      const answered = Array.from(this.#all).filter(isAnswered);
-      this.isClosing = true;
-      for (const connection of this.#all) connection.end(releasedError());
-      for (const connection of answered) connection.destroy();
+    const cutAll = (): void => {
+      this.#cut(() => true);
       timer = setTimeout(() => {
         for (const connection of this.#all) connection.destroy();
+        this.#settleDrained();
       }, FLUSH_TIMEOUT);
+    };
+    let timer = setTimeout(() => {
+      if (drain <= CLOSE_TIMEOUT) return cutAll();
+      this.#cut(({ state }) => state !== 'open' && state !== 'draining');
+      if (drain < Infinity) timer = setTimeout(cutAll, drain - CLOSE_TIMEOUT);
+      return undefined;
     }, CLOSE_TIMEOUT);
     await drained;
     clearTimeout(timer);
+  }
+
+  /** A connection has closed, or a listener has finished. */
+  checkDrained(): void {
+    if (this.#isDrained) this.#settleDrained();
+  }
+
+  #settleDrained(): void {
+    for (const resolve of this.#drained.splice(0)) resolve();
+  }
+
+  get #isDrained(): boolean {
+    return this.#all.size === 0 && (!this.#isDraining || this.#host.isIdle);
+  }
+
+  /** What was answered and did not close in all that time is cut. The others are answered now, and have a moment to read it. */
+  #cut(isCut: (connection: HostConnection<T, R>) => boolean): void {
+    const connections = Array.from(this.#all).filter(isCut);
+    const answered = connections.filter(isAnswered);
+    this.isClosing = true;
+    for (const connection of connections) connection.end(releasedError());
+    for (const connection of answered) connection.destroy();
   }
 
   /** Gives each connection a deadline, by one timer for all that does not keep the process alive. */

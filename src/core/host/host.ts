@@ -49,9 +49,12 @@ export class Host<T, R> {
     this.#context = context;
     this.#warnings = context.warnings ??= new Warnings(context);
     this.connections = new ConnectionManager(this);
-    this.#dispatcher = new Dispatcher(context, this.#warnings, () => this.#idleTimer.touch());
-    const isIdle = (): boolean => this.connections.isIdle && this.#dispatcher.isIdle;
-    this.#idleTimer = new IdleTimer(this.options.idleTimeout, isIdle, () => context.release('idle'));
+    this.#dispatcher = new Dispatcher(context, this.#warnings, () => this.#onWorkEnd());
+    this.#idleTimer = new IdleTimer(
+      this.options.idleTimeout,
+      () => this.isIdle,
+      () => context.release('idle'),
+    );
   }
 
   get endpoint(): string {
@@ -149,6 +152,21 @@ export class Host<T, R> {
     const { emitter } = this.#context;
     const onError = (cause: unknown): void => this.#warnings.listenerFailed(event, cause);
     for (const listener of emitter.rawListeners(event)) callSafely(listener, emitter, args, onError);
+  }
+
+  /** Whether anything takes launches: listeners, observers, loops or a handler. */
+  get hasListeners(): boolean {
+    return this.#dispatcher.hasListeners;
+  }
+
+  /** Whether no launch is delivered, waits or is at work. */
+  get isIdle(): boolean {
+    return this.connections.isIdle && this.#dispatcher.isIdle;
+  }
+
+  #onWorkEnd(): void {
+    this.#idleTimer.touch();
+    this.connections.checkDrained();
   }
 
   /** A session has begun or ended. */
