@@ -7,7 +7,7 @@ import { Singleton, type SingletonError } from '../../src/index.ts';
 import { frames } from '../../src/protocol/frames.ts';
 import { encodeClientHello, encodeHostHello, readClientHello, readHostHello } from '../../src/protocol/hello.ts';
 import { encode } from '../../src/protocol/legacy/message.ts';
-import * as launches from '../../src/protocol/launch.ts';
+import * as launchMessage from '../../src/protocol/launch.ts';
 import * as messages from '../../src/protocol/messages.ts';
 import * as session from '../../src/protocol/session/messages.ts';
 import { Handshake } from '../../src/protocol/secure/noise.ts';
@@ -58,7 +58,7 @@ const READERS: Readonly<Record<string, (bytes: Buffer) => unknown>> = {
     return { version, status };
   },
   launch: (bytes) => {
-    const { args, ...rest } = launches.decodeLaunch(only(bytes));
+    const { args, ...rest } = launchMessage.decodeLaunch(only(bytes));
     return { ...rest, args: parse(args) };
   },
   receipt: (bytes) => messages.decodeReceipt(only(bytes)),
@@ -84,7 +84,7 @@ const WRITERS: Readonly<Record<string, (decoded: any) => Uint8Array>> = {
     encodeClientHello({ isSecured, codec: Buffer.from(codec), application: Buffer.from(application) }),
   'host hello': ({ status }) => encodeHostHello(status),
   launch: ({ args, ...rest }) =>
-    frames.encode(launches.encodeLaunch({ ...rest, args: Buffer.from(JSON.stringify(args)) })),
+    frames.encode(launchMessage.encodeLaunch({ ...rest, args: Buffer.from(JSON.stringify(args)) })),
   receipt: (decoded) => frames.encode(messages.encodeReceipt(decoded)),
   refusal: ({ refusal, text }) => frames.encode(messages.encodeRefusal(refusal, text)),
   status: (decoded) => frames.encode(messages.encodeStatus(decoded)),
