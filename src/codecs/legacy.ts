@@ -24,24 +24,20 @@ export function legacy(): Codec<readonly string[], never> {
       const { secret, name, maxMessageBytes, isFirst, allowReplace } = options;
       if (secret) checkSecret(secret, maxMessageBytes);
       if (name !== '') throw invalidOptionError('name', 'no name with the legacy codec, which cannot send it', name);
-      if (allowReplace)
-        throw invalidOptionError('allowReplace', `false with the legacy codec, ${CANNOT_ASK}`, allowReplace);
+      if (allowReplace) throw notWithLegacy('allowReplace', 'by which no launch can ask for it');
       if (isFirst) checkLaunch(options);
       return undefined;
     },
   };
 }
 
-const CANNOT_ASK = 'by which no launch can ask for it';
-
 /** Refuses what a launch cannot send. */
 function checkLaunch({ args, wait, replace, hasEnv }: CodecOptions): void {
   if (!Array.isArray(args) || !Array.from(args).every((arg) => typeof arg === 'string'))
     throw invalidOptionError('args', 'an array of strings (the legacy codec has no other values)', args);
   if (wait) throw invalidOptionError('wait', 'false with the legacy codec, with which a host cannot answer', wait);
-  if (replace) throw invalidOptionError('replace', `false with the legacy codec, ${CANNOT_ASK}`, replace);
-  if (hasEnv)
-    throw invalidOptionError('forwardEnv', 'no names with the legacy codec, which sends no variables', hasEnv);
+  if (replace) throw notWithLegacy('replace', 'by which no launch can ask for it');
+  if (hasEnv) throw notWithLegacy('forwardEnv', 'which sends no variables');
 }
 
 /** Refuses a secret with which no launch could be sent. */
@@ -60,4 +56,11 @@ function checkSecret(secret: Uint8Array, maxMessageBytes: number): void {
         'codec sends it in each message.',
     );
   }
+}
+
+function notWithLegacy(name: string, why: string): SingletonError {
+  return new SingletonError(
+    'ERR_SINGLETON_INVALID_OPTION',
+    `Option "${name}": expected it without the legacy codec, ${why}. Use json() or msgpack() as the first codec.`,
+  );
 }

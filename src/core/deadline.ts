@@ -151,7 +151,8 @@ export function now(): number {
 }
 
 function abortedError(cause: unknown): SingletonError {
-  const message = 'The signal aborted before the launch was delivered and answered.';
+  const message =
+    'The signal aborted this launch. If it was delivered before, it may have run: check before you repeat it.';
   return new SingletonError('ERR_SINGLETON_RELEASED', message, { cause });
 }
 

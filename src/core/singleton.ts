@@ -29,7 +29,7 @@ export class Singleton<T = readonly string[], R = unknown> extends LaunchEmitter
    * @throws SingletonError `ERR_SINGLETON_INVALID_OPTION`
    * @example
    * const app = await Singleton.acquire({ port: 21337 });
-   * app.on('args', (args, client) => console.log(args, client.cwd));
+   * app.on('args', (args, client) => console.log(args, client.remoteAddress));
    */
   static async acquire(): Promise<Singleton>;
   static async acquire<T = readonly string[], R = unknown>(
@@ -102,7 +102,8 @@ export class Singleton<T = readonly string[], R = unknown> extends LaunchEmitter
       emitter: this,
       subscribers,
       server: this.#server,
-      release: (reason) => void this.#release(reason),
+      // A host that is replaced finishes what it has.
+      release: (reason) => void this.#release(reason, reason === 'replaced' ? Infinity : 0),
     };
   }
 

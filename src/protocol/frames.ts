@@ -161,7 +161,7 @@ function connectionLostError(cause: Error | null): SingletonError {
   if (cause instanceof SingletonError && cause.code !== 'ERR_SINGLETON_TRUNCATED_MESSAGE') return cause;
   return new SingletonError(
     'ERR_SINGLETON_CONNECTION_FAILED',
-    'The connection was lost after the launch was sent and before the host answered. ' +
+    'The connection was lost after the launch was sent, before its receipt or its result. ' +
       'The launch may have run: check before you repeat it.',
     cause ? { cause } : undefined,
   );

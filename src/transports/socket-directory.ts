@@ -28,10 +28,14 @@ export function checkDirectory(directory: Directory, { create }: { readonly crea
   if (stats.uid !== directory.uid) throw unsafeDirectoryError(directory, `It belongs to user ${stats.uid}.`);
   if ((stats.mode & directory.forbidden) !== 0) {
     const [mode, allowed] = [stats.mode, ~directory.forbidden].map(octal);
-    throw unsafeDirectoryError(directory, `Its mode is ${mode}. Change it to ${allowed}.`);
+    // Of a directory that all users share, such as /tmp, the mode must stay as it is.
+    const change = (stats.mode & STICKY) === 0 ? ` Change it to ${allowed}.` : '';
+    throw unsafeDirectoryError(directory, `Its mode is ${mode}.${change}`);
   }
   return true;
 }
+
+const STICKY = 0o1000;
 
 /** What a user can do if the directory cannot be used. The end of a message. */
 export function directoryRemedy({ isOurs }: Directory): string {
@@ -82,7 +86,7 @@ function createDirectory(directory: Directory): Stats | undefined {
 }
 
 function octal(mode: number): string {
-  return (mode & 0o777).toString(8).padStart(4, '0');
+  return (mode & 0o1777).toString(8).padStart(4, '0');
 }
 
 function unsafeDirectoryError(directory: Directory, problem: string, options?: ErrorOptions): SingletonError {

@@ -8,8 +8,12 @@ import { connect, portOf, waitForClose } from '../helpers/host.ts';
 const MINUTE = 60_000;
 
 /** A host whose handler works until it is let go, one launch after the other. */
-async function startWorker(wire: (typeof wires)[number], concurrency = Infinity) {
-  const { app } = await startHostOn(wire);
+async function startWorker(
+  wire: (typeof wires)[number],
+  concurrency = Infinity,
+  options: { allowReplace?: boolean } = {},
+) {
+  const { app } = await startHostOn(wire, options);
   const ends: (() => void)[] = [];
   app.handle(([name]) => new Promise((resolve) => ends.push(() => resolve(name))), { concurrency });
   const launch = async (name: string): Promise<ReturnType<typeof launchWaiting>> => {
@@ -58,6 +62,27 @@ describe.each(wires)('release({ drain }) over $name', (wire) => {
     }
     expect(await Promise.all(results)).toMatchObject([{ reply: 'a' }, { reply: 'b' }]);
     await released;
+  });
+
+  it('is what a host does that is replaced, without a limit', async () => {
+    const { app, ends, launch } = await startWorker(wire, 1, { allowReplace: true });
+    const results = [await launch('a'), await launch('b')].map(({ result }) => result);
+    const released = once(app, 'release');
+    const next = await new Singleton({
+      port: portOf(app),
+      ...wire.shared,
+      args: [],
+      replace: true,
+      strict: false,
+    }).acquire();
+    vi.advanceTimersByTime(100 * MINUTE);
+    for (let done = 0; done < 2; done += 1) {
+      while (ends.length === 0) await turn();
+      ends.shift()?.();
+    }
+    expect(await Promise.all(results)).toMatchObject([{ reply: 'a' }, { reply: 'b' }]);
+    expect(await released).toEqual(['replaced']);
+    await next.release();
   });
 
   it('cuts what is left when its time is over', async () => {

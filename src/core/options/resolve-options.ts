@@ -187,7 +187,8 @@ function resolveNames(names: unknown): readonly string[] {
   if (names === undefined) return [];
   const list: unknown[] = Array.isArray(names) ? Array.from(names) : [];
   if (Array.isArray(names) && list.every(isVariableName)) return list;
-  throw invalidOptionError('forwardEnv', 'an array of names of environment variables', names);
+  const wrong = list.find((name) => !isVariableName(name));
+  throw invalidOptionError('forwardEnv', 'an array of names of environment variables, without "="', wrong ?? names);
 }
 
 function isVariableName(name: unknown): name is string {
