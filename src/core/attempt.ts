@@ -70,7 +70,7 @@ function decide(replace: (status: HostStatus) => boolean, status: HostStatus): b
   }
 }
 
-/** What a host says of itself, for the program. Members that it does not say are missing. */
+/** The status that a host reports, for the program. Members that it does not report are missing. */
 export function statusOf(endpoint: string, { since, version, ...rest }: Partial<StatusData>): HostStatus {
   return {
     endpoint,

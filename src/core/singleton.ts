@@ -62,7 +62,7 @@ export class Singleton<T = readonly string[], R = unknown> extends LaunchEmitter
   }
 
   /**
-   * What a host says of itself; `undefined` if no host is listening. The host neither counts this nor emits an event for it.
+   * The status of the host; `undefined` if no host is listening. The host neither counts this nor emits an event for it.
    * @throws SingletonError if the host does not answer in time, or is that of another program
    * @example
    * const { version, clients } = (await Singleton.status({ port: 21337, codec: json() })) ?? {};

@@ -7,7 +7,7 @@ import type { Connection } from './transport.ts';
 
 /** Runs a connection from its first byte to its last, on both sides. It knows nothing of endpoints and client numbers. */
 export interface Protocol<T, R = unknown> {
-  /** The first byte of each connection, if the protocol has one. A host with several codecs tells the protocols apart by it. */
+  /** The first byte of each connection, if the protocol has one. A host with several codecs distinguishes the protocols by it. */
   readonly firstByte?: number | undefined;
   /**
    * Host: loads the code that reads launches. Called once the host is listening, because clients do not need that code. `codecs`

@@ -33,7 +33,7 @@ export interface HostInfo {
   readonly version?: string;
 }
 
-/** What a host says of itself. Over `legacy()` only `endpoint` is known. */
+/** The status that a host reports. Over `legacy()` only `endpoint` is known. */
 export interface HostStatus extends Partial<HostInfo> {
   /** The endpoint that was asked. */
   readonly endpoint: string;

@@ -112,7 +112,7 @@ async function askToReplace(channel: Channel): Promise<'replaced' | undefined> {
   return frame?.kind === KIND.replaced ? 'replaced' : undefined;
 }
 
-/** The connection was closed. If an encrypted record was changed on its way, another attempt is no use. */
+/** The connection was closed. If an encrypted record was changed in transit, another attempt is of no use. */
 function retryUnlessForged({ errored }: Duplex): undefined {
   if (errored instanceof SingletonError && errored.code === 'ERR_SINGLETON_VERIFICATION_FAILED') throw errored;
 }

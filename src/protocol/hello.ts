@@ -18,7 +18,7 @@ export const INITIATION_BYTES = 48;
 
 export const HOST_HELLO_BYTES = 12;
 
-/** The size of the second one. Its payload is the host hello, so that nobody can change that on the way. */
+/** The size of the second one. Its payload is the host hello, so that it cannot be changed in transit. */
 export const RESPONSE_BYTES: number = INITIATION_BYTES + HOST_HELLO_BYTES;
 
 /** The longest codec or application name, as UTF-8. */

@@ -114,7 +114,7 @@ export class Host<T, R> {
     return isTaken;
   }
 
-  /** A client asks for the endpoint. Resolves to what it is told, once the endpoint is free. */
+  /** A client asks for the endpoint. Resolves to the answer, once the endpoint is free. */
   async replace(): Promise<'replaced' | 'refused' | 'too-late'> {
     if (!this.options.allowReplace) return 'refused';
     if (!this.#context.server.isListening) return 'too-late';

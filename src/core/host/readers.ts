@@ -56,7 +56,7 @@ export function selectReader<T, R>(
     const chunk: unknown = connection.read();
     if (!isUint8Array(chunk)) return;
     connection.off('readable', onReadable).off('end', onEnd).unshift(chunk);
-    // A protocol without a first byte of its own takes all others, and says what is wrong with them.
+    // A protocol without a first byte of its own takes all others, and reports what is wrong with them.
     const reader = readers.get(chunk[0]) ?? readers.get(undefined) ?? only;
     if (reader) onSelect(reader);
   };

@@ -17,8 +17,8 @@ export type Reply<C> = C extends readonly [Codec<any, infer R>, ...infer Rest]
 /** `codec` and `args` of an endpoint with several codecs. For another value `args` fits nothing, as in `InferredSchemaOption`. */
 type CodecsOption<C> = {
   /**
-   * How arguments and replies are encoded. A launch speaks the first codec, a host accepts each: `client.codec` says which one a
-   * client has.
+   * How arguments and replies are encoded. A launch speaks the first codec, a host accepts each: `client.codec` is the
+   * name of the one that a client has.
    */
   readonly codec: C;
 } & (C extends readonly [Codec<infer T, any>, ...Codec<any, any>[]]

@@ -218,7 +218,7 @@ export type StatusOptions = Pick<
   'address' | 'port' | 'transport' | 'name' | 'secret' | 'deliveryTimeout' | 'maxMessageBytes' | 'signal'
 > & {
   /**
-   * A codec of the host. Over `legacy()` the status says only that a host is there.
+   * A codec of the host. Over `legacy()` the status only shows that a host is there.
    * @default legacy()
    */
   readonly codec?: Codec<any, any> | Codecs | undefined;

@@ -40,7 +40,7 @@ function invalidArgsError(message: string, cause: unknown): SingletonError {
   return new SingletonError('ERR_SINGLETON_INVALID_ARGS', message, { cause });
 }
 
-/** For the client: why `parseArgs` has refused its arguments, as far as the schema says it. */
+/** For the client: why `parseArgs` has refused its arguments, as far as the schema reports it. */
 export function describeIssues(error: unknown): string | undefined {
   try {
     const { issues } = Object(Object(error).cause);
