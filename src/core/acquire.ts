@@ -1,4 +1,4 @@
-import type { Deliver, DeliveryResult } from '../interface/protocol.ts';
+import type { Deliver, DeliveryResult, StatusData } from '../interface/protocol.ts';
 import { SingletonError } from '../interface/errors.ts';
 import type { HostStatus, Receipt } from '../interface/receipt.ts';
 import { Deadline, followSignal, LazyAbortController, now } from './deadline.ts';
@@ -77,8 +77,8 @@ export async function acquire<T, R>(
   /** When the first connect to a host began that is not known to have failed; `-Infinity` once one succeeded. */
   let hostSeenAt = listen ? Infinity : -Infinity;
   let isPreparing = false;
-  /** The next host may be one that replaced the first. With `replace: true` this launch does not replace it in turn. */
-  let isFirstHost = true;
+  const isFirstHost = firstHost();
+  let hasReplaced = false;
   let resets = 0;
   const timeoutError = (): SingletonError => {
     if (isPreparing) return schemaTimeoutError(options);
@@ -91,18 +91,20 @@ export async function acquire<T, R>(
       if (await listen?.(deadline)) return { mayHaveRun: false };
       if (listen && !options.client) return { receipt: { outcome: 'skipped' } };
       isPreparing = true;
-      deliver ??= await prepare(options, deadline, () => isFirstHost);
+      deliver ??= await prepare(options, deadline, isFirstHost);
       isPreparing = false;
       hostSeenAt = Math.min(hostSeenAt, now());
       try {
         const result = await attempt(options.transport, deliver, deadline, () => (hostSeenAt = -Infinity));
         if (typeof result === 'object') return result;
-        isFirstHost = false;
         // The endpoint is free now. If this process waited, another one would bind it.
-        if (result === 'replaced') continue;
+        if (result === 'replaced' && !hasReplaced) {
+          hasReplaced = true;
+          continue;
+        }
         if (result === 'no-host' && !listen) throw noHostError(options);
         if (result === 'no-host') hostSeenAt = Infinity;
-        resets = result === 'no-host' ? 0 : resets + 1;
+        resets = result === 'reset' ? resets + 1 : 0;
       } catch (error) {
         // Never resend. But if the host died, this process may become the host: its connections close before its endpoint is free.
         if (listen && isConnectionFailed(error) && (await tryListen(listen, deadline))) return { mayHaveRun: true };
@@ -113,6 +115,19 @@ export async function acquire<T, R>(
   } finally {
     deadline.clear();
   }
+}
+
+/**
+ * Distinguishes the host that a launch finds first from one that has replaced it: of several launches with `replace: true` one replaces the
+ * host, and the others deliver to that one. A host that was bound after this launch has begun may be such a one.
+ */
+function firstHost(): (status: StatusData) => boolean {
+  const begun = Date.now();
+  let first: StatusData | undefined;
+  return (status) => {
+    first ??= status;
+    return first.pid === status.pid && first.since === status.since && status.since <= begun;
+  };
 }
 
 /** Milliseconds that a connect to a free endpoint takes at most, on a busy machine too. */

@@ -21,7 +21,7 @@ import { checkArgs } from './options/schema.ts';
 export async function prepare<T, R>(
   options: ResolvedOptions<T, R>,
   deadline: Deadline,
-  mayReplace: () => boolean,
+  mayReplace: (status: StatusData) => boolean,
 ): Promise<Deliver<R>> {
   const { codec, args, schema, version, wait } = options;
   if (schema) await raceAbort(checkArgs(schema, args), deadline);
@@ -49,7 +49,7 @@ function forwardedEnv<T, R>({ forwardEnv }: ResolvedOptions<T, R>): Readonly<Rec
 
 function replacer<T, R>(
   { replace, transport }: ResolvedOptions<T, R>,
-  mayReplace: () => boolean,
+  mayReplace: (status: StatusData) => boolean,
 ): OutboundOptions['replace'] {
   if (typeof replace === 'boolean') return replace ? mayReplace : undefined;
   return (data) => {

@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events';
 import type { Writable } from 'node:stream';
 import type { Terminal, Terminals } from '../interface/protocol.ts';
 import type { ClientReport } from '../interface/session.ts';
@@ -21,18 +22,32 @@ export function watch({ stdio, forwardSignals }: Options, report: ClientReport):
     const stream = outputOf(stdio, name);
     if (!stream || !terminalOf(stream)) continue;
     const onResize = (): void => report.terminals({ [name]: terminalOf(stream) });
-    stream.on('resize', onResize);
-    stops.push(() => stream.off('resize', onResize));
+    stops.push(listen(stream, 'resize', onResize));
     onResize();
   }
   const onSignal = (signal: string): void => report.signal(signal);
   for (const signal of forwardSignals) {
-    process.on(signal, onSignal);
-    stops.push(() => process.off(signal, onSignal));
+    stops.push(listen(process, signal, onSignal));
   }
   return () => {
     for (const stop of stops) stop();
   };
+}
+
+/** Each of many launches adds its listener: that is no leak, of which Node would warn. Returns a function that removes it. */
+function listen(emitter: EventEmitter, event: string, listener: (name: string) => void): () => void {
+  addToLimit(emitter, 1);
+  emitter.on(event, listener);
+  return () => {
+    emitter.off(event, listener);
+    addToLimit(emitter, -1);
+  };
+}
+
+function addToLimit(emitter: EventEmitter, count: number): void {
+  const limit = emitter.getMaxListeners();
+  // 0 is no limit.
+  if (limit > 0) emitter.setMaxListeners(limit + count);
 }
 
 /** `undefined` if it is the process's own and not a terminal. To create that one only to find out costs a launch time. */

@@ -40,7 +40,8 @@ export function opener<T, R>(
 
 /** The client closes first, so that TIME_WAIT stays on its side. */
 export async function end({ connection, stream }: Channel): Promise<void> {
-  await new Promise<void>((resolve) => stream.once('close', resolve).end(resolve));
+  // Of a stream that is destroyed neither would be reported.
+  if (!stream.destroyed) await new Promise<void>((resolve) => stream.once('close', resolve).end(resolve));
   connection.destroy();
 }
 

@@ -38,7 +38,7 @@ export function outbound<T, R>(wireFormat: WireFormat<T, R>, launch: Launch<T>, 
     if (options.replace) {
       const status = await askStatus(channel);
       if (!status) return undefined;
-      if (options.replace(status)) return askToReplace(channel);
+      if (await decide(options.replace, status, channel)) return askToReplace(channel);
     }
     if (ready) await Promise.race([ready, new Promise((resolve) => stream.once('close', resolve))]);
     if (stream.destroyed) return retryUnlessForged(stream);
@@ -62,12 +62,33 @@ export function outbound<T, R>(wireFormat: WireFormat<T, R>, launch: Launch<T>, 
   };
 }
 
+/** A host with another codec, such as `legacy()`, does not answer. But it is there. */
+function ignoreOtherCodec(error: unknown): null {
+  if (error instanceof SingletonError && error.code === 'ERR_SINGLETON_UNSUPPORTED_VERSION') return null;
+  throw error;
+}
+
+/** An error of the program is no failure of the connection, which ends in order then. */
+async function decide(
+  replace: (status: StatusData) => boolean,
+  status: StatusData,
+  channel: Channel,
+): Promise<boolean> {
+  try {
+    return replace(status);
+  } catch (error) {
+    await end(channel);
+    throw error;
+  }
+}
+
 /** Asks hosts for their status, over one connection each. */
 export function statusAsker<T, R>(wireFormat: WireFormat<T, R>, options: ProtocolOptions): AskStatus {
   const open = opener(wireFormat, options);
   return async (connection) => {
-    const channel = await open(connection);
-    const status = channel && (await askStatus(channel));
+    const channel = await open(connection).catch(ignoreOtherCodec);
+    if (!channel) return channel === null ? {} : undefined;
+    const status = await askStatus(channel);
     if (status) await end(channel);
     return status;
   };

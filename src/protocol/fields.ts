@@ -20,6 +20,8 @@ export interface Field {
   readonly value: Uint8Array;
 }
 
+/** More than any environment needs. Each one takes more memory than its bytes. */
+const MAX_FIELDS = 4096;
 const FIELD_HEAD = 3;
 const MAX_VALUE_BYTES = 0xffff;
 
@@ -48,6 +50,7 @@ export function decodeFields(bytes: Uint8Array): readonly Field[] {
     at = start + high * 256 + low;
     if (at > bytes.length) throw malformedError('a list of whole fields, but the last one is incomplete');
     fields.push({ key, value: bytes.subarray(start, at) });
+    if (fields.length > MAX_FIELDS) throw malformedError(`at most ${MAX_FIELDS} fields`);
   }
   return fields;
 }

@@ -162,8 +162,8 @@ class LaunchReader<T, R> implements Responder {
    */
   #readRequest(stream: Duplex): Promise<ReceivedLaunch | 'replace' | 'end' | undefined> {
     const decoder = frames.createDecoder(this.#options);
-    let request: PackedLaunch | 'replace' | undefined;
-    let bytes = 0;
+    let request: ReceivedLaunch | 'replace' | undefined;
+    let hasReceived = false;
     return new Promise((resolve, reject) => {
       const fail = (error: unknown): void => {
         this.#error ??= error instanceof SingletonError ? error : clientGoneError();
@@ -173,14 +173,14 @@ class LaunchReader<T, R> implements Responder {
       stream.on('data', (chunk: Uint8Array) => {
         if (this.#isSent) return this.#session?.push(chunk);
         if (this.#error !== undefined) return;
-        bytes += chunk.length;
+        hasReceived = true;
         try {
           if (request) throw malformedError(ONE_LAUNCH);
           for (const frame of decoder.push(chunk)) {
             if (request) throw malformedError(ONE_LAUNCH);
             const received = decodeRequest(frame);
             if (received === 'status') this.#answerStatus();
-            else request = received;
+            else request = received === 'replace' ? received : { launch: received, bytes: frame.body.length };
           }
           // Throws the error of the bytes after the last frame, if there is one.
           if (!request) return void decoder.push(EMPTY);
@@ -188,7 +188,7 @@ class LaunchReader<T, R> implements Responder {
         } catch (error) {
           return fail(error);
         }
-        const received = request === 'replace' ? request : { launch: request, bytes };
+        const received = request;
         // A host that was busy or suspended reads the end of a stream one turn after its last bytes.
         void twoTurns().then(() => resolve(received));
         return undefined;
@@ -203,7 +203,7 @@ class LaunchReader<T, R> implements Responder {
       if (stream.destroyed) onEnd();
       stream.once('error', (error) => {
         const code = error instanceof SingletonError && error.code;
-        if (code === 'ERR_SINGLETON_VERIFICATION_FAILED' && bytes === 0) resolve(undefined);
+        if (code === 'ERR_SINGLETON_VERIFICATION_FAILED' && !hasReceived) resolve(undefined);
         if (code === 'ERR_SINGLETON_TRUNCATED_MESSAGE') onEnd();
         else if (this.#isSent) this.#session?.clientGone(error instanceof SingletonError ? error : undefined);
         else fail(error);
@@ -227,7 +227,7 @@ function isAtFrameBoundary(decoder: Decoder<Frame>): boolean {
 
 interface ReceivedLaunch {
   readonly launch: PackedLaunch;
-  /** Its size on the wire, encryption not included. */
+  /** The size of its frame, without length and kind. */
   readonly bytes: number;
 }
 

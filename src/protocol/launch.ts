@@ -96,7 +96,8 @@ function decodeEnv(variables: readonly string[]): Readonly<Record<string, string
   const env: Record<string, string> = Object.create(null);
   for (const variable of variables) {
     const at = variable.indexOf('=');
-    if (at < 1) throw malformedError('an environment variable with a name and "="');
+    if (at < 1 || variable.includes('\0'))
+      throw malformedError('an environment variable with a name and "=", without NUL');
     env[variable.slice(0, at)] = variable.slice(at + 1);
   }
   return env;

@@ -93,6 +93,20 @@ describe('terminalsOf', () => {
 });
 
 describe('watch', () => {
+  it('lets many launches listen at once, and restores the limit of listeners', () => {
+    const stdout = stream(MEMBERS);
+    const report = { terminals: () => {}, signal: () => {} };
+    const limits = (): readonly number[] => [stdout, process].map((emitter) => emitter.getMaxListeners());
+    const before = limits();
+    const stops = Array.from({ length: 20 }, () =>
+      watch({ stdio: { ...NONE, stdout }, forwardSignals: ['SIGUSR2'] }, report),
+    );
+    expect(stdout.listenerCount('resize')).toBe(20);
+    expect(limits()).toEqual(before.map((limit) => limit + 20));
+    for (const stop of stops) stop();
+    expect([limits(), stdout.listenerCount('resize'), process.listenerCount('SIGUSR2')]).toEqual([before, 0, 0]);
+  });
+
   it('reports the terminals at once, and when one is resized, until it is ended', () => {
     const stdout = stream(MEMBERS);
     const seen: Terminals[] = [];

@@ -264,10 +264,10 @@ describe('acquire() with replace', () => {
         await expectFrame(wire, KIND.replace);
         await act(wire);
       }),
-      // `true` replaces only the first host: this one gets the launch.
+      // `true` replaces only the first host: this one, with another process id, gets the launch.
       afterHello(async (wire) => {
         await expectFrame(wire, KIND.statusRequest);
-        wire.write(frame(KIND.status, Buffer.alloc(24)));
+        wire.write(frame(KIND.status, Buffer.alloc(24).fill(1, 3, 4)));
         await expectFrame(wire, KIND.launch);
         wire.write(frame(KIND.receipt, Buffer.concat([Buffer.of(1, 0, 0, 0, 1), Buffer.alloc(12)])));
       }),
@@ -275,6 +275,18 @@ describe('acquire() with replace', () => {
     const app = newcomer({ endpoint: `tcp://127.0.0.1:${network.port}` }, { replace: true });
     expect(await outcomeOf(app)).toBe('delivered');
     await Promise.all(network.served);
+  });
+
+  it('rejects by its deadline at a host that falls silent after its status', async () => {
+    const { port } = await serve([
+      afterHello(async (wire) => {
+        await expectFrame(wire, KIND.statusRequest);
+        wire.write(frame(KIND.status, Buffer.alloc(24)));
+        await expectFrame(wire, KIND.replace);
+      }),
+    ]);
+    const app = newcomer({ endpoint: `tcp://127.0.0.1:${port}` }, { replace: true, deliveryTimeout: 200 });
+    await expect(app.acquire()).rejects.toMatchObject({ code: 'ERR_SINGLETON_HOST_UNRESPONSIVE' });
   });
 
   it('rejects at a host that answers with something else, and sends it no launch', async () => {

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { legacy, Singleton, type StatusOptions } from '../../src/index.ts';
 import { msgpack } from '../../src/codecs/msgpack.ts';
@@ -88,7 +89,6 @@ describe('Singleton.status()', () => {
     ['another secret', { secret: `${SECRET}!` }, 'ERR_SINGLETON_VERIFICATION_FAILED', ['verifyFailed']],
     ['no secret', { secret: undefined }, 'ERR_SINGLETON_VERIFICATION_FAILED', ['verifyFailed']],
     ['another name', { name: 'editor' }, 'ERR_SINGLETON_WRONG_APPLICATION', ['warning']],
-    ['another codec', { codec: msgpack() }, 'ERR_SINGLETON_UNSUPPORTED_VERSION', ['warning']],
   ])('rejects with its code with %s, and emits what a launch would', async (_, options, code, events) => {
     const app = await startJson({ secret: SECRET, name: 'notes' });
     const { order } = recordEvents(app);
@@ -122,10 +122,13 @@ describe('Singleton.status()', () => {
     expect(order).toEqual(['client', 'args']);
   });
 
-  it('rejects with UNSUPPORTED_VERSION for a structured codec at a legacy host', async () => {
-    const app = await startHost();
-    const refused = { code: 'ERR_SINGLETON_UNSUPPORTED_VERSION' };
-    await expect(Singleton.status({ port: portOf(app), ...json })).rejects.toMatchObject(refused);
+  it('says that a host with another codec is there, which emits what a launch would', async () => {
+    for (const app of [await startHost(), await startJson()]) {
+      const { order } = recordEvents(app);
+      expect(await Singleton.status({ port: portOf(app), codec: msgpack() })).toEqual({ endpoint: app.endpoint });
+      while (order.length === 0) await turn();
+      expect([order, app.clients]).toEqual([['warning'], 0]);
+    }
   });
 
   it('sends nothing to a host that reads once and closes, as one of the Python package', async () => {

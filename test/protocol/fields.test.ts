@@ -12,6 +12,8 @@ function decode(text: string): unknown {
   return decodeFields(Buffer.from(text, 'hex')).map(({ key, value }) => [key, Buffer.from(value).toString('hex')]);
 }
 
+const EMPTY = new Uint8Array(0);
+
 describe('a list of fields', () => {
   test('has a key, a length of two bytes and a value for each', () => {
     expect(hex([])).toBe('');
@@ -44,6 +46,14 @@ describe('a list of fields', () => {
     expect(decodeFields(encodeFields([{ key: 4, value }]))).toEqual([{ key: 4, value: Buffer.from(value) }]);
     const tooLong = { key: 4, value: new Uint8Array(65_536) };
     expect(() => encodeFields([tooLong])).toThrow(expect.objectContaining({ code: 'ERR_SINGLETON_UNENCODABLE' }));
+  });
+
+  test('has 4096 fields at most', () => {
+    const [most, more] = [4096, 4097].map((count) => encodeFields(Array(count).fill(textField(255, ''))));
+    expect(decodeFields(most ?? EMPTY)).toHaveLength(4096);
+    expect(() => decodeFields(more ?? EMPTY)).toThrow(
+      expect.objectContaining({ code: 'ERR_SINGLETON_MALFORMED_MESSAGE' }),
+    );
   });
 
   test('holds the memory of the message, and copies nothing', () => {

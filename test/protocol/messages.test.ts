@@ -118,6 +118,7 @@ describe('a launch', () => {
     ['breaks off in a value', '02 0002 61'],
     ['has a version that is not UTF-8', '02 0001 ff'],
     ['has a variable without "="', '04 0001 61'],
+    ['has a variable with a NUL', '04 0003 613d00'],
     ['has a variable without a name', '04 0002 3d61'],
     ['has a terminal of 5 bytes', '03 0005 0108005000'],
   ])('fails to decode if it %s', (_, fields) => {

@@ -154,7 +154,7 @@ export class HostConnection<T, R> implements LaunchHandler<T, R> {
   async #replace(): Promise<void> {
     const outcome = await this.#host.replace();
     if (outcome === 'replaced') this.#responder?.replaced();
-    else if (outcome === 'refused') this.#responder?.reject('ERR_SINGLETON_REPLACE_REFUSED');
+    else if (outcome === 'refused') this.#responder?.reject('ERR_SINGLETON_REPLACE_REFUSED', 'allowReplace is false');
     else this.#responder?.rejectRetryable();
     this.#close('closing');
   }

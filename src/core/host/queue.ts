@@ -7,7 +7,7 @@ export interface QueueLimits {
 const MAX_LARGEST = 16;
 
 /** Launches that wait for a listener, in order. Their number and their bytes are bounded. */
-export class LaunchQueue<Entry extends { readonly args: unknown }> {
+export class LaunchQueue<Entry extends { readonly args: unknown; readonly client?: { readonly env: object } }> {
   readonly #maxEntries: number;
   readonly #maxBytes: number;
   readonly #waiting: { readonly entry: Entry; readonly weight: number }[] = [];
@@ -21,7 +21,8 @@ export class LaunchQueue<Entry extends { readonly args: unknown }> {
   /** `bytes` is what the entry had on the wire. `false` when it is full: the entry was not taken. */
   enqueue(entry: Entry, bytes: number): boolean {
     const room = this.#maxBytes - this.#bytes;
-    const weight = Math.max(bytes, estimateSize(entry.args, room));
+    const env = Object.keys(entry.client?.env ?? {}).length === 0 ? 0 : estimateSize(entry.client?.env, room);
+    const weight = Math.max(bytes, estimateSize(entry.args, room) + env);
     if (this.#waiting.length >= this.#maxEntries || weight > room) return false;
     this.#waiting.push({ entry, weight });
     this.#bytes += weight;

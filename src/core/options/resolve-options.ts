@@ -179,7 +179,7 @@ function resolveVersion(version: unknown): string | undefined {
   if (version === undefined) return undefined;
   const isValid = typeof version === 'string' && version !== '' && version.isWellFormed();
   if (isValid && Buffer.byteLength(version) <= MAX_VERSION_BYTES) return version;
-  throw invalidOptionError('version', `a string of 1 to ${MAX_VERSION_BYTES} bytes`, version);
+  throw invalidOptionError('version', `a string of 1 to ${MAX_VERSION_BYTES} bytes of well-formed Unicode`, version);
 }
 
 /** Names of environment variables, as a system can have them. */

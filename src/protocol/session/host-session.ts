@@ -11,6 +11,9 @@ import { type WireFormat, requireSize, serialize } from '../serializer.ts';
 
 const EMPTY = new Uint8Array(0);
 
+/** Each one calls listeners, whose promises take memory. */
+const MAX_SIGNALS = 1024;
+
 /** `pending`: the receipt was not sent. `closing`: no output is accepted, and the result follows what was written. */
 type State = 'pending' | 'open' | 'closing' | 'closed';
 
@@ -29,6 +32,7 @@ export class HostSession<R> implements Session<R> {
   onLate: () => void = () => {};
   onSignal: (signal: string) => void = () => {};
   #result: Frame | undefined;
+  #signals = 0;
   #state: State = 'pending';
   /** Whether the host wants the result to be sent. */
   #isEnding = false;
@@ -116,8 +120,9 @@ export class HostSession<R> implements Session<R> {
         return undefined;
       }
       case KIND.signal: {
-        const signal = decodeSignal(frame);
-        return this.isSettled ? undefined : this.onSignal(signal);
+        this.#signals += 1;
+        if (this.#signals > MAX_SIGNALS) throw malformedError(`at most ${MAX_SIGNALS} signals`);
+        return this.onSignal(decodeSignal(frame));
       }
       default:
         throw malformedError(`stdin, a resize or a signal, got a frame of kind ${frame.kind}`);
@@ -125,7 +130,7 @@ export class HostSession<R> implements Session<R> {
   }
 
   kill(signal: string, status: number): void {
-    if (this.isSettled) return;
+    if (this.#isClosed) return;
     this.#writer.write(encodeExit(status));
     this.#finish(true);
     this.#destroy(killedError(signal));

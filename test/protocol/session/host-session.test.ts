@@ -228,12 +228,22 @@ describe('HostSession.push', () => {
     expect(session.signal.aborted).toBe(false);
   });
 
-  it('reports signals, also of other systems, and none after the result', () => {
+  it('reports signals, also of other systems, until the result is sent', async () => {
     const { session, signals } = terminalSession();
     session.push(encodeAll(encodeSignal('SIGINT'), encodeSignal('SIGWHATEVER0')));
     session.exit(0);
     session.push(encodeAll(encodeSignal('SIGTERM')));
-    expect(signals).toEqual(['SIGINT', 'SIGWHATEVER0']);
+    session.end();
+    await session.finished;
+    session.push(encodeAll(encodeSignal('SIGHUP')));
+    expect(signals).toEqual(['SIGINT', 'SIGWHATEVER0', 'SIGTERM']);
+  });
+
+  it('refuses more than 1024 signals, each of which may take memory', async () => {
+    const { session, signals } = terminalSession();
+    session.push(encodeAll(...Array.from({ length: 1025 }, () => encodeSignal('SIGUSR1'))));
+    await expect(session.finished).rejects.toMatchObject({ code: 'ERR_SINGLETON_MALFORMED_MESSAGE' });
+    expect(signals).toHaveLength(1024);
   });
 
   it.each<[string, Frame]>([
@@ -297,14 +307,17 @@ describe('HostSession.kill', () => {
     expect(sent()).toEqual([encodeExit(130)].map(comparable));
   });
 
-  it('changes nothing after a result', async () => {
-    const { session, sent } = terminalSession();
-    session.exit(3);
-    session.kill('SIGINT', 130);
-    session.end();
-    expect(await session.finished).toBe(true);
+  it('ends a launch whose result waits for a listener at work, and changes nothing after it was sent', async () => {
+    const [waiting, sentAlready] = [terminalSession(), terminalSession()];
+    waiting.session.exit(3);
+    waiting.session.kill('SIGINT', 130);
+    sentAlready.session.exit(3);
+    sentAlready.session.end();
+    await sentAlready.session.finished;
+    sentAlready.session.kill('SIGINT', 130);
     await settle();
-    expect(sent()).toEqual([encodeExit(3)].map(comparable));
+    expect(waiting.sent()).toEqual([encodeExit(130)].map(comparable));
+    expect(sentAlready.sent()).toEqual([encodeExit(3)].map(comparable));
   });
 });
 
