@@ -167,7 +167,8 @@ function textIn(fields: readonly any[], name: string): string | undefined {
 }
 
 function terminalOf({ stream, depth, columns, rows }: any): object {
-  return { [stream === 1 ? 'stdout' : 'stderr']: { colorDepth: depth, columns, rows } };
+  const name = ['stdout', 'stderr'][stream - 1];
+  return name === undefined ? {} : { [name]: { colorDepth: depth, columns, rows } };
 }
 
 function streamOf(bytes: Uint8Array): PassThrough {

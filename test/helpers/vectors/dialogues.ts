@@ -97,9 +97,9 @@ export function dialogueVectors(): readonly DialogueVector[] {
       steps: [
         ...hellos,
         client('status request', frame(10)),
-        host('status', statusFrame({ fields: [field(2, '1.4.0'), field(5, 'json')] })),
+        host('status', statusFrame({ fields: [field(2, '1.3.9'), field(5, 'json')] })),
       ],
-      decoded: { clients: 3, pending: 0, sessions: 1, version: '1.4.0', codecs: ['json'] },
+      decoded: { clients: 3, pending: 0, sessions: 1, version: '1.3.9', codecs: ['json'] },
       reaction: 'the client ends, then the host; nothing is counted or reported',
     },
     {
@@ -107,7 +107,7 @@ export function dialogueVectors(): readonly DialogueVector[] {
       steps: [
         ...hellos,
         client('status request', frame(10)),
-        host('status', statusFrame({ fields: [field(2, '1.4.0'), field(5, 'json')] })),
+        host('status', statusFrame({ fields: [field(2, '1.3.9'), field(5, 'json')] })),
         client('replace', frame(12)),
         host('replaced', frame(13)),
       ],

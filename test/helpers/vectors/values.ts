@@ -41,6 +41,7 @@ function jsonValues(): readonly ValueVector[] {
     read('white space', ' { "a" : [ 1 , 2 ] } ', { json: { a: [1, 2] } }),
     read('a key twice: the last one counts', '{"a":1,"a":2}', { json: { a: 2 } }),
     read('an escaped surrogate pair', '"\\ud83d\\ude00"', { json: '😀' }),
+    read('a number that is too large for f64', '1e999', { number: 'Infinity' }),
     read('a number that f64 rounds', '9007199254740993', { json: 9_007_199_254_740_992 }),
     make(
       'json',
@@ -80,6 +81,17 @@ function jsonValues(): readonly ValueVector[] {
         ['[', 1],
         ['1,', MAX_VALUES - 1],
         ['1]', 1],
+      ],
+      null,
+      false,
+    ),
+    make(
+      'json',
+      '65,537 values, all but one of the same key',
+      [
+        ['{', 1],
+        ['"a":1,', MAX_VALUES - 1],
+        ['"a":1}', 1],
       ],
       null,
       false,
@@ -180,6 +192,16 @@ function msgpackValues(): readonly ValueVector[] {
       [
         [Buffer.from('dd00010000', 'hex'), 1],
         [Buffer.of(1), MAX_VALUES],
+      ],
+      null,
+      false,
+    ),
+    make(
+      'msgpack',
+      '65,537 values, all but one of the same key',
+      [
+        [Buffer.from('df00010000', 'hex'), 1],
+        [Buffer.from('a16101', 'hex'), MAX_VALUES],
       ],
       null,
       false,
