@@ -24,6 +24,7 @@ export interface Field {
 const MAX_FIELDS = 4096;
 const FIELD_HEAD = 3;
 const MAX_VALUE_BYTES = 0xffff;
+const EMPTY = new Uint8Array(0);
 
 /**
  * What a message may have besides its fixed part.
@@ -33,6 +34,7 @@ const MAX_VALUE_BYTES = 0xffff;
  * @throws SingletonError `ERR_SINGLETON_UNENCODABLE` if a value is longer than a field can be
  */
 export function encodeFields(fields: readonly Field[]): Uint8Array {
+  if (fields.length === 0) return EMPTY;
   return Buffer.concat(
     fields.flatMap(({ key, value }) => {
       if (value.length > MAX_VALUE_BYTES) throw tooLongError(value.length);

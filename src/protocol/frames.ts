@@ -98,8 +98,12 @@ class FrameDecoder implements Decoder<Frame> {
       at += piece.length;
       const bytes = this.#complete(piece);
       if (!bytes) break;
-      if (this.#isReadingLength) this.#readLength(bytes);
-      else decoded.push(...this.#readFrame(bytes));
+      if (this.#isReadingLength) {
+        this.#readLength(bytes);
+        continue;
+      }
+      const frame = this.#readFrame(bytes);
+      if (frame.kind < FIRST_SKIPPED_KIND) decoded.push(frame);
     }
     if (this.#error && decoded.length === 0) throw this.#error;
     return decoded;
@@ -124,14 +128,11 @@ class FrameDecoder implements Decoder<Frame> {
     return this.#buffer.length === this.#needed ? this.#buffer.take() : undefined;
   }
 
-  /** Nothing, if a reader may skip the frame. */
-  #readFrame(bytes: Uint8Array): readonly Frame[] {
-    const [kind = 0] = bytes;
+  #readFrame(bytes: Uint8Array): Frame {
     this.#isReadingLength = true;
     this.#needed = LENGTH_BYTES;
-    if (kind >= FIRST_SKIPPED_KIND) return [];
     // Not subarray(): the body of a Buffer would be a Buffer, and serializers would decode binary values to Buffers.
-    return [{ kind, body: new Uint8Array(bytes.buffer, bytes.byteOffset + 1, bytes.length - 1) }];
+    return { kind: bytes[0] ?? 0, body: new Uint8Array(bytes.buffer, bytes.byteOffset + 1, bytes.length - 1) };
   }
 
   #readLength(bytes: Uint8Array): void {

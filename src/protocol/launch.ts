@@ -28,25 +28,27 @@ const LENGTH_BYTES = 4;
  * @throws SingletonError `ERR_SINGLETON_UNENCODABLE` if the version or a variable is too long
  */
 export function encodeLaunch({ args, cwd = '', pid = 0, wait = false, ...rest }: PackedLaunch): Frame {
-  const path = Buffer.from(cwd);
+  const length = Buffer.byteLength(cwd);
   // Longer than any path can be: sent as unknown.
-  const cwdLength = path.length > 0xffff ? 0 : path.length;
+  const cwdLength = length > 0xffff ? 0 : length;
   const fields = encodeFields(fieldsOf(rest));
-  const head = Buffer.alloc(LAUNCH_HEAD);
-  head.writeUInt8(wait ? WAITS : 0);
-  head.writeUInt32BE(pid, 1);
-  head.writeUInt16BE(cwdLength, 5);
-  const length = Buffer.alloc(LENGTH_BYTES);
-  length.writeUInt32BE(fields.length);
-  return { kind: KIND.launch, body: Buffer.concat([head, path.subarray(0, cwdLength), length, fields, args]) };
+  const fieldsAt = LAUNCH_HEAD + cwdLength + LENGTH_BYTES;
+  const body = Buffer.allocUnsafe(fieldsAt + fields.length + args.length);
+  body[0] = wait ? WAITS : 0;
+  body.writeUInt32BE(pid, 1);
+  body.writeUInt16BE(cwdLength, 5);
+  body.write(cwd, LAUNCH_HEAD, cwdLength);
+  body.writeUInt32BE(fields.length, fieldsAt - LENGTH_BYTES);
+  body.set(fields, fieldsAt);
+  body.set(args, fieldsAt + fields.length);
+  return { kind: KIND.launch, body };
 }
 
 function fieldsOf({ version, env = {}, terminals = {} }: Omit<PackedLaunch, 'args'>): readonly Field[] {
-  return [
-    ...versionField(version),
-    ...encodeTerminals(terminals).map((value) => ({ key: FIELD.terminal, value })),
-    ...Object.entries(env).map(([name, value]) => textField(FIELD.env, `${name}=${value}`)),
-  ];
+  const fields: Field[] = [...versionField(version)];
+  for (const value of encodeTerminals(terminals)) fields.push({ key: FIELD.terminal, value });
+  for (const name in env) fields.push(textField(FIELD.env, `${name}=${env[name]}`));
+  return fields;
 }
 
 /** What a client asks a host for: a launch, or its status, or to release the endpoint. @throws SingletonError as `decodeLaunch` */
@@ -69,16 +71,30 @@ export function decodeLaunch({ kind, body }: Frame): PackedLaunch {
   if (bytes.length < argsStart) throw malformedError('a launch that is longer than its fields');
   const flags = bytes.readUInt8();
   if ((flags & ~WAITS) !== 0) throw malformedError('a launch without unknown flags, but one is set');
-  const fields = decodeFields(body.subarray(fieldsStart, argsStart));
+  const wait = flags === WAITS;
+  const { version, env, terminals } =
+    argsStart === fieldsStart ? NO_FIELDS : readFields(decodeFields(body.subarray(fieldsStart, argsStart)), wait);
   return {
     args: body.subarray(argsStart),
     cwd: end > LAUNCH_HEAD ? decodePath(bytes.subarray(LAUNCH_HEAD, end)) : undefined,
     pid: bytes.readUInt32BE(1) || undefined,
-    wait: flags === WAITS,
+    wait,
+    version,
+    env,
+    terminals,
+  };
+}
+
+type FieldValues = Pick<PackedLaunch, 'version' | 'env' | 'terminals'>;
+
+const NO_FIELDS: FieldValues = { version: undefined, env: Object.freeze(Object.create(null)), terminals: {} };
+
+function readFields(fields: readonly Field[], wait: boolean): FieldValues {
+  return {
     version: versionOf(fields),
     env: decodeEnv(textsOf(fields, FIELD.env)),
     // Without a session nothing is written to them.
-    terminals: flags === WAITS ? decodeTerminals(valuesOf(fields, FIELD.terminal)) : {},
+    terminals: wait ? decodeTerminals(valuesOf(fields, FIELD.terminal)) : {},
   };
 }
 
