@@ -110,3 +110,11 @@ void Singleton.acquire({ codec: some, args, replace: ({ since }) => since !== un
 void Singleton.acquire({ codec: some, args, replace: async () => true });
 // @ts-expect-error a version is a string
 void Singleton.acquire({ codec: some, args, version: 1 });
+
+// A schema beside a list, also with `new`.
+const parsed = new Singleton({
+  codec: [json(), legacy()],
+  schema: z.object({ file: z.string() }),
+  args: { file: 'a' },
+});
+expectTypeOf(parsed).toEqualTypeOf<Singleton<{ file: string }, unknown>>();

@@ -186,8 +186,8 @@ export type SchemaOption<Input, Output, R = unknown> = {
   readonly schema: Schema<Input, Output>;
   /** The arguments of this launch. */
   readonly args: NoInfer<Input>;
-  /** How arguments and replies are encoded; `R` is inferred from it. Host and client need the same. */
-  readonly codec: Codec<unknown, R>;
+  /** How arguments and replies are encoded; `R` is inferred from it. See `CodecList` for several. */
+  readonly codec: Codec<unknown, R> | readonly [Codec<unknown, R>, ...Codec<unknown, R>[]];
 };
 
 /**
@@ -234,10 +234,12 @@ export type NoSchema = {
 export type SingletonOptions<T = readonly string[], R = unknown> = HostOptions<T, R> & ArgsOption<T, R> & NoSchema;
 
 /** All options of `Singleton` with a `schema`. */
-export type ValidatedOptions<Input, Output, R = unknown> = HostOptions<unknown, R> & SchemaOption<Input, Output, R>;
+export type ValidatedOptions<Input, Output, R = unknown> = Omit<HostOptions<unknown, R>, 'codec'> &
+  SchemaOption<Input, Output, R>;
 
 /** All options of `Singleton.send`. */
 export type SendOptions<T = readonly string[], R = unknown> = DeliveryOptions<T, R> & ArgsOption<T, R> & NoSchema;
 
 /** All options of `Singleton.send` with a `schema`. */
-export type ValidatedSendOptions<Input, R = unknown> = DeliveryOptions<unknown, R> & SchemaOption<Input, unknown, R>;
+export type ValidatedSendOptions<Input, R = unknown> = Omit<DeliveryOptions<unknown, R>, 'codec'> &
+  SchemaOption<Input, unknown, R>;
