@@ -118,8 +118,8 @@ export async function acquire<T, R>(
 }
 
 /**
- * Distinguishes the host that a launch finds first from one that has replaced it: of several launches with `replace: true` one replaces the
- * host, and the others deliver to that one. A host that was bound after this launch has begun may be such a one.
+ * Distinguishes the host that a launch finds first from one that has replaced it: of several launches with `replace: true` one
+ * replaces the host, and the others deliver to that one. A host that was bound after this launch has begun may be such a one.
  */
 function firstHost(): (status: StatusData) => boolean {
   const begun = Date.now();

@@ -67,8 +67,8 @@ export abstract class LaunchEmitter<T, R> extends TypedEmitter<SingletonEvents<T
 
   /**
    * Launches for a `for await` loop, one at a time: the next one is dispatched when the loop has finished with the one
-   * before, also to `args` listeners and observers. Ends with the release, or if `acquire()` fails. A waiting launch fails if the loop is left before
-   * it has a result.
+   * before, also to `args` listeners and observers. Ends after a release, when nothing waits any longer, or if `acquire()`
+   * fails. A waiting launch fails if the loop is left before it has a result.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<Arrival<T, R>, undefined> {
     return this.#subscribers.iterate();

@@ -10,8 +10,8 @@ const AUTO_EXIT_DELAY = 200;
 
 /**
  * Decides when the session of a waiting launch ends. The result of an only listener is sent at once; that of several when all
- * have settled, because the others may still write; that of the handler at once, whatever others do. Without a result, the session ends when all have settled and no stream is
- * in use: with an error if one of them failed, else with status 0.
+ * have settled, because the others may still write; that of the handler at once, whatever others do. Without a result, the
+ * session ends when all have settled and no stream is in use: with an error if one of them failed, else with status 0.
  *
  * For each launch the host calls `begin` and `add` around the listeners of `client`; then, at once or when the queue comes to
  * it, `begin`, `add` and `finish` around those of `args`; and `dispatched` when it knows which of the two it is.
