@@ -1,16 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { malformedError } from '../interface/errors.ts';
 import type { Launch } from '../interface/protocol.ts';
-import {
-  decodeFields,
-  encodeFields,
-  type Field,
-  FIELD,
-  textField,
-  textsOf,
-  versionField,
-  versionOf,
-} from './fields.ts';
+import { decodeFields, encodeFields, type Field, FIELD, textField, textsOf, versionOf } from './fields.ts';
 import { bufferOf, type Frame, KIND } from './messages.ts';
 import { decodeTerminals, encodeTerminals } from './terminal.ts';
 
@@ -44,9 +35,9 @@ export function encodeLaunch({ args, cwd = '', pid = 0, wait = false, ...rest }:
   return { kind: KIND.launch, body };
 }
 
-function fieldsOf({ version, env = {}, terminals = {} }: Omit<PackedLaunch, 'args'>): readonly Field[] {
-  const fields: Field[] = [...versionField(version)];
-  for (const value of encodeTerminals(terminals)) fields.push({ key: FIELD.terminal, value });
+function fieldsOf({ version, env, terminals }: Omit<PackedLaunch, 'args'>): readonly Field[] {
+  const fields: Field[] = version === undefined ? [] : [textField(FIELD.version, version)];
+  if (terminals) for (const value of encodeTerminals(terminals)) fields.push({ key: FIELD.terminal, value });
   for (const name in env) fields.push(textField(FIELD.env, `${name}=${env[name]}`));
   return fields;
 }

@@ -117,4 +117,4 @@ const parsed = new Singleton({
   schema: z.object({ file: z.string() }),
   args: { file: 'a' },
 });
-expectTypeOf(parsed).toEqualTypeOf<Singleton<{ file: string }, unknown>>();
+expectTypeOf(parsed).toEqualTypeOf<Singleton<{ file: string }>>();
