@@ -39,7 +39,9 @@ describe('runSession', () => {
     await twoTurns();
     const signal = encodeSignal('SIGINT');
     const sizes = [132, 80].flatMap((columns) => encodeResize({ stdout: { ...TERMINAL, columns } }));
-    expect(host.read()).toEqual(Buffer.concat([sizes[0], signal, sizes[1], signal].flatMap(encode)));
+    const expected = Buffer.concat([sizes[0], signal, sizes[1], signal].flatMap(encode));
+    expect(host.read(expected.length)).toEqual(expected);
+    expect(host.read()).toBeNull();
     host.write(EXIT);
     await running;
   });
