@@ -25,7 +25,7 @@ export interface ReleaseOptions {
   readonly drain?: boolean | number | undefined;
 }
 
-/** Everything that listens to launches: the events, the observers of `trace`, and the iterators of `for await`. */
+/** Everything that takes launches: the events, the observers of `trace`, the iterators of `for await`, and the handler. */
 export abstract class LaunchEmitter<T, R> extends TypedEmitter<SingletonEvents<T, R>> {
   readonly #subscribers: Subscribers<T, R>;
 

@@ -19,8 +19,8 @@ export interface HandleOptions {
 
 const OPTION_NAMES: OptionNames<HandleOptions> = { concurrency: true };
 
-/** The handler of a Singleton, and how many launches it works on. */
-export class HandlerSlot<T, R> {
+/** The handler of a Singleton, with the number of launches that it works on. */
+export class LimitedHandler<T, R> {
   readonly #handler: Handler<T, R>;
   readonly #concurrency: number;
   readonly #onReady: () => void;

@@ -1,13 +1,13 @@
 import { invalidOptionError } from '../interface/errors.ts';
 import type { Arrival, Observer } from './events.ts';
-import { type HandleOptions, type Handler, HandlerSlot } from './handler.ts';
+import { type HandleOptions, type Handler, LimitedHandler } from './handler.ts';
 
 /** The observers, iterators and the handler of a Singleton. They may be added before it is host. */
 export class Subscribers<T, R> {
   // `any`: `trace` accepts only what fits its observer.
   readonly observers: Map<Observer<T, any[]>, readonly unknown[]> = new Map();
   readonly iterators: Set<LaunchIterator<Arrival<T, R>>> = new Set();
-  #handler: HandlerSlot<T, R> | undefined;
+  #handler: LimitedHandler<T, R> | undefined;
   /** Called when listeners were added or removed, or an iterator waits for the next launch. */
   readonly onChange: () => void;
 
@@ -15,14 +15,14 @@ export class Subscribers<T, R> {
     this.onChange = onChange;
   }
 
-  get handler(): HandlerSlot<T, R> | undefined {
+  get handler(): LimitedHandler<T, R> | undefined {
     return this.#handler;
   }
 
   /** @throws SingletonError `ERR_SINGLETON_INVALID_OPTION` if there is a handler already */
   handle(handler: Handler<T, R>, options: HandleOptions): void {
     if (this.#handler) throw invalidOptionError('handler', 'no other one: call removeHandler() first', handler);
-    this.#handler = new HandlerSlot(handler, options, this.onChange);
+    this.#handler = new LimitedHandler(handler, options, this.onChange);
     this.onChange();
   }
 

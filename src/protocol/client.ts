@@ -38,7 +38,7 @@ export function outbound<T, R>(wireFormat: WireFormat<T, R>, launch: Launch<T>, 
     if (options.replace) {
       const status = await askStatus(channel);
       if (!status) return undefined;
-      if (await decide(options.replace, status, channel)) return askToReplace(channel);
+      if (await wantsToReplace(options.replace, status, channel)) return askToReplace(channel);
     }
     if (ready) await Promise.race([ready, new Promise((resolve) => stream.once('close', resolve))]);
     if (stream.destroyed) return retryUnlessForged(stream);
@@ -69,7 +69,7 @@ function ignoreOtherCodec(error: unknown): null {
 }
 
 /** An error of the program is no failure of the connection, which ends in order then. */
-async function decide(
+async function wantsToReplace(
   replace: (status: StatusData) => boolean,
   status: StatusData,
   channel: Channel,

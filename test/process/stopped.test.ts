@@ -78,7 +78,7 @@ async function readLaunch(wire: RawConnection): Promise<void> {
   expect((await readFrame(wire)).kind).toBe(1);
 }
 
-/** When all of its deadline has passed. */
+/** When all of its deadline has passed. A stopped process emits nothing that could be awaited instead: it is time that is tested. */
 async function resumeLate(client: Program): Promise<void> {
   await sleep(TIMEOUT * 1.5);
   client.signal('SIGCONT');

@@ -105,8 +105,9 @@ export class Host<T, R> {
       this.connections.rejectUnfinished();
     }
     // A waiting launch gets its result from the listeners of 'args', also if it has no arguments. A handler gets every launch.
-    const hasTaker = !isEmpty(launch.args) || session !== undefined || this.#context.subscribers.handler !== undefined;
-    const isDispatched = admission === 'dispatch' && hasTaker;
+    const isDispatchable =
+      !isEmpty(launch.args) || session !== undefined || this.#context.subscribers.handler !== undefined;
+    const isDispatched = admission === 'dispatch' && isDispatchable;
     if (!isDispatched) completion?.finish();
     const isTaken = !isDispatched || this.#dispatcher.dispatch({ args: launch.args, client, completion }, bytes);
     completion?.dispatched();

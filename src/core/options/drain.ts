@@ -1,10 +1,9 @@
 import { invalidOptionError } from '../../interface/errors.ts';
 import { checkOptionNames, type OptionNames } from '../../interface/option-names.ts';
 import type { ReleaseOptions } from '../emitter.ts';
+import { MAX_TIMER } from './resolve-options.ts';
 
 const OPTION_NAMES: OptionNames<ReleaseOptions> = { drain: true };
-/** A longer timer fires at once. */
-const MAX_TIMER = 2_147_483_647;
 
 /** Milliseconds, `Infinity` without a limit. @throws SingletonError `ERR_SINGLETON_INVALID_OPTION` */
 export function resolveDrain(options: ReleaseOptions = {}): number {

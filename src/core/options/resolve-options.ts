@@ -109,7 +109,7 @@ const OPTION_NAMES: OptionNames<AnyOptions<unknown, unknown>> = {
 };
 
 /** A longer timer fires at once. */
-const MAX_TIMER = 2_147_483_647;
+export const MAX_TIMER: number = 2_147_483_647;
 /** What a `u32` length can say, and a buffer can hold. */
 const MAX_MESSAGE = 2 ** 32 - 1;
 
