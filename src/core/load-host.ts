@@ -1,6 +1,7 @@
 import { moduleNotLoadedError, SingletonError } from '../interface/errors.ts';
 import { Deadline, type LazyAbortController, raceAbort } from './deadline.ts';
-import type { Host, HostContext } from './host/host.ts';
+import type { HostContext } from './host/dispatch/context.ts';
+import type { Host } from './host/host.ts';
 
 /** Milliseconds in which a host may be loaded at least, however short the `deliveryTimeout` is. */
 const MIN_LOAD_TIMEOUT = 1000;

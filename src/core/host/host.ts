@@ -1,35 +1,19 @@
-import type * as Typed from 'typed-emitter';
 import type { ReceiptData, StatusData, VerifiedLaunch } from '../../interface/protocol.ts';
 import { SingletonError } from '../../interface/errors.ts';
-import type { ReleaseReason, SingletonEvents, VerifyFailure } from '../events.ts';
+import type { SingletonEvents, VerifyFailure } from '../events.ts';
 import type { ResolvedOptions } from '../options/resolved-options.ts';
-import type { Server } from '../server.ts';
-import type { Subscribers } from '../subscribers.ts';
-import { callSafely, type ListenerResult } from './call-safely.ts';
-import { HostClient } from './client.ts';
-import { Completion } from './completion.ts';
 import { ConnectionManager } from './connections.ts';
-import { Dispatcher, isEmpty } from './dispatcher.ts';
+import { callSafely, type ListenerResult } from './dispatch/call-safely.ts';
+import { HostClient } from './dispatch/client.ts';
+import { Completion } from './dispatch/completion.ts';
+import type { HostContext } from './dispatch/context.ts';
+import { Dispatcher, isEmpty } from './dispatch/dispatcher.ts';
+import { Warnings } from './dispatch/warnings.ts';
 import { watchFileLimit } from './file-limit.ts';
-import type { Readers } from './readers.ts';
 import { IdleTimer } from './idle-timer.ts';
-import { Warnings } from './warnings.ts';
+import type { Readers } from './readers.ts';
 
 type Events<T, R> = SingletonEvents<T, R>;
-
-/** What a host has of its Singleton. */
-export interface HostContext<T, R> {
-  readonly options: ResolvedOptions<T, R>;
-  readonly emitter: Typed.default<Events<T, R>>;
-  readonly subscribers: Subscribers<T, R>;
-  readonly server: Server;
-  /** Created with the first warning, which may come before there is a host. */
-  warnings?: Warnings<T, R>;
-  /** What `ref()` or `unref()` has set; `undefined` if neither was called. */
-  isRef?: boolean;
-  /** Releases the endpoint. `server.closed` resolves when it is free. */
-  readonly release: (reason: ReleaseReason) => void;
-}
 
 /** Serves an endpoint: counts the launches, emits events, and dispatches. */
 export class Host<T, R> {

@@ -1,7 +1,8 @@
-import { Host, type HostContext } from './host.ts';
+import type { HostContext } from './dispatch/context.ts';
+import { Host } from './host.ts';
 import { loadReaders } from './readers.ts';
 
-export { Warnings } from './warnings.ts';
+export { Warnings } from './dispatch/warnings.ts';
 
 /**
  * A host that can read launches.

@@ -1,7 +1,7 @@
 import { type Duplex, PassThrough, Readable, type Writable } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Completion } from '../../../src/core/host/completion.ts';
+import { Completion } from '../../../src/core/host/dispatch/completion.ts';
 import { frames } from '../../../src/protocol/frames.ts';
 import { HostSession } from '../../../src/protocol/session/host-session.ts';
 import { encodeRefusal, type Frame, KIND } from '../../../src/protocol/messages.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
-import { callSafely } from '../../../src/core/host/call-safely.ts';
+import { callSafely } from '../../../../src/core/host/dispatch/call-safely.ts';
 
 const boom = new Error('boom');
 

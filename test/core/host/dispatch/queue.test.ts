@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { LaunchQueue } from '../../../src/core/host/queue.ts';
+import { LaunchQueue } from '../../../../src/core/host/dispatch/queue.ts';
 
 describe('LaunchQueue', () => {
   it('dequeues entries in order', () => {

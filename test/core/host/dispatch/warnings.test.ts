@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { RateLimit } from '../../../src/core/host/warnings.ts';
-import type { SingletonError, VerifyFailure } from '../../../src/index.ts';
-import { launch, sendBytes, startHost } from '../../helpers/host.ts';
+import { RateLimit } from '../../../../src/core/host/dispatch/warnings.ts';
+import type { SingletonError, VerifyFailure } from '../../../../src/index.ts';
+import { launch, sendBytes, startHost } from '../../../helpers/host.ts';
 
 afterEach(() => {
   vi.useRealTimers();

@@ -2,9 +2,9 @@ import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { json } from '../../../src/codecs/json.ts';
-import { type Client, type Receipt, Singleton, type SingletonError } from '../../../src/index.ts';
-import { memory } from '../../../src/transports/memory.ts';
+import { json } from '../../../../src/codecs/json.ts';
+import { type Client, type Receipt, Singleton, type SingletonError } from '../../../../src/index.ts';
+import { memory } from '../../../../src/transports/memory.ts';
 
 /** Sends one launch that waits to a host with this listener. */
 async function answered(listener: (client: Client) => unknown, options: { readonly maxMessageBytes?: number } = {}) {

@@ -2,14 +2,14 @@ import { EventEmitter, once } from 'node:events';
 import { PassThrough } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import type { Client } from '../../../src/index.ts';
-import { frames } from '../../../src/protocol/frames.ts';
-import { encodeClientHello } from '../../../src/protocol/hello.ts';
-import { encodeLaunch } from '../../../src/protocol/launch.ts';
-import { type Frame, KIND } from '../../../src/protocol/messages.ts';
-import { decodeExit, encodeSignal } from '../../../src/protocol/session/messages.ts';
-import { aborted, launchWaiting, nextClient, startHostOn, wires } from '../../helpers/answer.ts';
-import { connect } from '../../helpers/host.ts';
+import type { Client } from '../../../../src/index.ts';
+import { frames } from '../../../../src/protocol/frames.ts';
+import { encodeClientHello } from '../../../../src/protocol/hello.ts';
+import { encodeLaunch } from '../../../../src/protocol/launch.ts';
+import { type Frame, KIND } from '../../../../src/protocol/messages.ts';
+import { decodeExit, encodeSignal } from '../../../../src/protocol/session/messages.ts';
+import { aborted, launchWaiting, nextClient, startHostOn, wires } from '../../../helpers/answer.ts';
+import { connect } from '../../../helpers/host.ts';
 
 const HOST_HELLO_BYTES = 12;
 

@@ -1,5 +1,5 @@
-import type { Session } from '../../interface/session.ts';
-import { clearTimeout, setTimeout } from '../../interface/timers.ts';
+import type { Session } from '../../../interface/session.ts';
+import { clearTimeout, setTimeout } from '../../../interface/timers.ts';
 import type { ListenerResult } from './call-safely.ts';
 
 /**

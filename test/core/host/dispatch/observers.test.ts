@@ -1,15 +1,15 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it, vi } from 'vitest';
-import { json } from '../../../src/codecs/json.ts';
-import { TypedEmitter } from '../../../src/core/emitter.ts';
-import type { SingletonEvents } from '../../../src/core/events.ts';
-import { HostClient } from '../../../src/core/host/client.ts';
-import { Dispatcher } from '../../../src/core/host/dispatcher.ts';
-import { Warnings } from '../../../src/core/host/warnings.ts';
-import { resolveOptions } from '../../../src/core/options/resolve-options.ts';
-import { Server } from '../../../src/core/server.ts';
-import { Subscribers } from '../../../src/core/subscribers.ts';
-import type { SingletonError } from '../../../src/interface/errors.ts';
+import { json } from '../../../../src/codecs/json.ts';
+import { TypedEmitter } from '../../../../src/core/emitter.ts';
+import type { SingletonEvents } from '../../../../src/core/events.ts';
+import { HostClient } from '../../../../src/core/host/dispatch/client.ts';
+import { Dispatcher } from '../../../../src/core/host/dispatch/dispatcher.ts';
+import { Warnings } from '../../../../src/core/host/dispatch/warnings.ts';
+import { resolveOptions } from '../../../../src/core/options/resolve-options.ts';
+import { Server } from '../../../../src/core/server.ts';
+import { Subscribers } from '../../../../src/core/subscribers.ts';
+import type { SingletonError } from '../../../../src/interface/errors.ts';
 
 function observe() {
   const subscribers = new Subscribers<string, unknown>(() => {});

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { estimateSize } from '../../../src/core/host/queue.ts';
+import { estimateSize } from '../../../../src/core/host/dispatch/queue.ts';
 
 describe('estimateSize', () => {
   it('counts every value, the characters of strings and the bytes of binaries', () => {

@@ -1,10 +1,10 @@
 import { inspect } from 'node:util';
-import { messageOf, SingletonError } from '../../interface/errors.ts';
-import { clearTimeout, setTimeout } from '../../interface/timers.ts';
-import type { VerifyFailure } from '../events.ts';
+import { messageOf, SingletonError } from '../../../interface/errors.ts';
+import { clearTimeout, setTimeout } from '../../../interface/timers.ts';
+import type { VerifyFailure } from '../../events.ts';
 import { callSafely } from './call-safely.ts';
 import type { HostClient } from './client.ts';
-import type { HostContext } from './host.ts';
+import type { HostContext } from './context.ts';
 
 /** Emits and prints warnings, at most 100 in ten seconds. */
 export class Warnings<T, R> {

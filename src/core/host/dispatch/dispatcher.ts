@@ -1,6 +1,6 @@
-import { clientGoneError } from '../../interface/errors.ts';
-import type { Arrival } from '../events.ts';
-import type { HostContext } from './host.ts';
+import { clientGoneError } from '../../../interface/errors.ts';
+import type { Arrival } from '../../events.ts';
+import type { HostContext } from './context.ts';
 import type { HostClient } from './client.ts';
 import type { Completion } from './completion.ts';
 import { callSafely, type ListenerResult } from './call-safely.ts';

@@ -4,12 +4,12 @@ import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { json } from '../../../src/codecs/json.ts';
-import { type Schema, Singleton, type SingletonOptions } from '../../../src/index.ts';
-import { encodeClientHello } from '../../../src/protocol/hello.ts';
-import { readUpTo } from '../../../src/protocol/read.ts';
-import { memory } from '../../../src/transports/memory.ts';
-import { portOf } from '../../helpers/host.ts';
+import { json } from '../../../../src/codecs/json.ts';
+import { type Schema, Singleton, type SingletonOptions } from '../../../../src/index.ts';
+import { encodeClientHello } from '../../../../src/protocol/hello.ts';
+import { readUpTo } from '../../../../src/protocol/read.ts';
+import { memory } from '../../../../src/transports/memory.ts';
+import { portOf } from '../../../helpers/host.ts';
 
 const codec = json<readonly string[]>();
 const CLIENT_HELLO = encodeClientHello({ isSecured: false, codec: Buffer.from('json'), application: new Uint8Array() });

@@ -1,12 +1,12 @@
 import { constants } from 'node:os';
 import { Readable } from 'node:stream';
 import type * as Typed from 'typed-emitter';
-import type { VerifiedLaunch } from '../../interface/protocol.ts';
-import type { ClientOutput, Session } from '../../interface/session.ts';
-import { invalidOptionError } from '../../interface/errors.ts';
-import { TerminalOutput } from '../../protocol/session/terminal-output.ts';
-import { TypedEmitter } from '../emitter.ts';
-import type { Client } from '../events.ts';
+import type { VerifiedLaunch } from '../../../interface/protocol.ts';
+import type { ClientOutput, Session } from '../../../interface/session.ts';
+import { invalidOptionError } from '../../../interface/errors.ts';
+import { TerminalOutput } from '../../../protocol/session/terminal-output.ts';
+import { TypedEmitter } from '../../emitter.ts';
+import type { Client } from '../../events.ts';
 import { callSafely, type ListenerResult } from './call-safely.ts';
 import type { Warnings } from './warnings.ts';
 
