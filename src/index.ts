@@ -2,10 +2,9 @@ export { Singleton } from './core/singleton.ts';
 export { MultipleSingletonsError, SingletonError, type SingletonErrorCode } from './interface/errors.ts';
 export type { HostInfo, HostStatus, Outcome, Receipt } from './interface/receipt.ts';
 export type { Arrival, Client, Observer, ReleaseReason, SingletonEvents, VerifyFailure } from './core/events.ts';
+export type { DeliveryOptions, HostOptions } from './core/options/options.ts';
 export type {
   ArgsOption,
-  DeliveryOptions,
-  HostOptions,
   NoSchema,
   SchemaOption,
   SendOptions,
@@ -13,7 +12,7 @@ export type {
   StatusOptions,
   ValidatedOptions,
   ValidatedSendOptions,
-} from './core/options/options.ts';
+} from './core/options/singleton-options.ts';
 export type { CodecList, CodecListSend, CodecUnion } from './core/options/codec-list.ts';
 export type { ReleaseOptions } from './core/emitter.ts';
 export type { HandleOptions, Handler } from './core/handler.ts';

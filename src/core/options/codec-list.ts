@@ -1,5 +1,6 @@
 import type { Codec } from '../../interface/codec.ts';
-import type { DeliveryOptions, HostOptions, NoSchema } from './options.ts';
+import type { DeliveryOptions, HostOptions } from './options.ts';
+import type { NoSchema } from './singleton-options.ts';
 
 /** Codecs of one endpoint. `any`: each has types of its own. */
 export type Codecs = readonly [Codec<any, any>, ...Codec<any, any>[]];

@@ -1,7 +1,7 @@
 import { invalidOptionError } from '../../interface/errors.ts';
 import { checkOptionNames, type OptionNames } from '../../interface/option-names.ts';
 import type { ReleaseOptions } from '../emitter.ts';
-import { MAX_TIMER } from './resolve-options.ts';
+import { MAX_TIMER } from './checks.ts';
 
 const OPTION_NAMES: OptionNames<ReleaseOptions> = { drain: true };
 

@@ -2,8 +2,6 @@ import type { Readable, Writable } from 'node:stream';
 import type { Codec } from '../../interface/codec.ts';
 import type { HostStatus } from '../../interface/receipt.ts';
 import type { Transport } from '../../interface/transport.ts';
-import type { Codecs } from './codec-list.ts';
-import type { Schema } from './schema.ts';
 
 /** Options of `Singleton.send`, and of `Singleton`. */
 export interface DeliveryOptions<T, R = unknown> {
@@ -163,83 +161,3 @@ export interface HostOptions<T, R = unknown> extends DeliveryOptions<T, R> {
    */
   readonly maxPending?: number | undefined;
 }
-
-/** `args`, which has a default only if `T` is a list of strings. */
-export type ArgsOption<T, R = unknown> = readonly string[] extends T
-  ? {
-      /**
-       * The arguments of this launch. A list of strings is copied; do not change another value before the delivery.
-       * @default process.argv.slice(2)
-       */
-      readonly args?: NoInfer<T> | undefined;
-    }
-  : {
-      /** The arguments of this launch. */
-      readonly args: NoInfer<Exclude<T, undefined>>;
-      /** How arguments and replies are encoded; `T` and `R` are inferred from it. Host and client need the same. */
-      readonly codec: Codec<T, R>;
-    };
-
-/** Arguments that are validated: `Input` is what a client passes, `Output` is what a listener receives. */
-export type SchemaOption<Input, Output, R = unknown> = {
-  /** A Standard Schema (zod, valibot, arktype, …): validates arguments before they are sent and before they are dispatched. */
-  readonly schema: Schema<Input, Output>;
-  /** The arguments of this launch. */
-  readonly args: NoInfer<Input>;
-  /** How arguments and replies are encoded; `R` is inferred from it. See `CodecList` for several. */
-  readonly codec: Codec<unknown, R> | readonly [Codec<unknown, R>, ...Codec<unknown, R>[]];
-};
-
-/**
- * `SchemaOption` by the type of the schema. Without one `args` fits nothing, so that the compiler reports a wrong `args` there and
- * not at the call: it does so if all overloads fail at the same place.
- */
-type InferredSchemaOption<S, R> = {
-  readonly schema?: S;
-  readonly args: NoInfer<S extends Schema<infer Input, unknown> ? Input : never>;
-  readonly codec: Codec<unknown, R> | readonly [Codec<unknown, R>, ...Codec<unknown, R>[]];
-};
-
-/** `ValidatedOptions` by the type of the schema. */
-export type Validated<S extends MaybeSchema, R> = Omit<HostOptions<unknown, R>, 'codec'> & InferredSchemaOption<S, R>;
-
-/** `ValidatedSendOptions` by the type of the schema. */
-export type ValidatedSend<S extends MaybeSchema, R> = Omit<DeliveryOptions<unknown, R>, 'codec'> &
-  InferredSchemaOption<S, R>;
-
-export type MaybeSchema = Schema | undefined;
-
-/** What the schema makes of the arguments. */
-export type OutputOf<S> = S extends Schema<unknown, infer Output> ? Output : never;
-
-/** Options of `Singleton.status`. */
-export type StatusOptions = Pick<
-  DeliveryOptions<never>,
-  'address' | 'port' | 'transport' | 'name' | 'secret' | 'deliveryTimeout' | 'maxMessageBytes' | 'signal'
-> & {
-  /**
-   * A codec of the host. Over `legacy()` the status only shows that a host is there.
-   * @default legacy()
-   */
-  readonly codec?: Codec<any, any> | Codecs | undefined;
-};
-
-/** Distinguishes options without a schema from those with one, which have types of their own. */
-export type NoSchema = {
-  /** See `ValidatedOptions`. */
-  readonly schema?: undefined;
-};
-
-/** All options of `Singleton`. */
-export type SingletonOptions<T = readonly string[], R = unknown> = HostOptions<T, R> & ArgsOption<T, R> & NoSchema;
-
-/** All options of `Singleton` with a `schema`. */
-export type ValidatedOptions<Input, Output, R = unknown> = Omit<HostOptions<unknown, R>, 'codec'> &
-  SchemaOption<Input, Output, R>;
-
-/** All options of `Singleton.send`. */
-export type SendOptions<T = readonly string[], R = unknown> = DeliveryOptions<T, R> & ArgsOption<T, R> & NoSchema;
-
-/** All options of `Singleton.send` with a `schema`. */
-export type ValidatedSendOptions<Input, R = unknown> = Omit<DeliveryOptions<unknown, R>, 'codec'> &
-  SchemaOption<Input, unknown, R>;

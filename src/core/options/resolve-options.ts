@@ -5,6 +5,8 @@ import { checkOptionNames, type OptionNames } from '../../interface/option-names
 import type { Transport } from '../../interface/transport.ts';
 import { tcp } from '../../transports/tcp.ts';
 import { resolveSignal } from './abort-signal.ts';
+import { copyStrings, defaultArgs } from './args.ts';
+import { bool, checkMethods, integer, MAX_TIMER } from './checks.ts';
 import { resolveForwardSignals } from './forward-signals.ts';
 import type { DeliveryOptions } from './options.ts';
 import type { AnyOptions, ResolvedOptions } from './resolved-options.ts';
@@ -13,7 +15,7 @@ import { resolveSecret } from './secret.ts';
 /** @throws SingletonError `ERR_SINGLETON_INVALID_OPTION` */
 export function resolveOptions<T, R = unknown>(given: AnyOptions<T, R> = {}): ResolvedOptions<T, R> {
   checkOptionNames(given, OPTION_NAMES);
-  const { args: givenArgs = defaults.args(), schema, name = '' } = given;
+  const { args: givenArgs = defaultArgs(), schema, name = '' } = given;
   const codecs = resolveCodecs(given.codec);
   const [codec] = codecs;
   if (schema !== undefined)
@@ -69,11 +71,8 @@ export function resolveOptions<T, R = unknown>(given: AnyOptions<T, R> = {}): Re
   };
 }
 
-/** `any`, because `ArgsOption` asks for both where `T` is not what these give. */
-const defaults: { readonly codec: () => Codec<any, any>; readonly args: () => any } = {
-  codec: legacy,
-  args: () => process.argv.slice(hasFile() ? 2 : 1),
-};
+/** `any`, because `ArgsOption` asks for a codec where `T` is no list of strings. */
+const defaultCodec: () => Codec<any, any> = legacy;
 
 const OPTION_NAMES: OptionNames<AnyOptions<unknown, unknown>> = {
   address: true,
@@ -108,34 +107,8 @@ const OPTION_NAMES: OptionNames<AnyOptions<unknown, unknown>> = {
   signal: true,
 };
 
-/** A longer timer fires at once. */
-export const MAX_TIMER: number = 2_147_483_647;
 /** What a `u32` length can say, and a buffer can hold. */
 const MAX_MESSAGE = 2 ** 32 - 1;
-
-/** Whether the command line names a file before its arguments. Code of `node -e` has none, nor has a packaged program. */
-function hasFile(): boolean {
-  return !isEvaluated() && !isPackagedElectron();
-}
-
-function isEvaluated(): boolean {
-  const hasCode = process.execArgv.some((option) => /^(-e|-pe?|--eval|--print)(=|$)/.test(option));
-  // A worker has the `execArgv` of its process, but a file of its own.
-  return hasCode && process.getBuiltinModule('node:worker_threads').isMainThread;
-}
-
-/** `defaultApp`: the program runs as `electron .`, from its folder. */
-function isPackagedElectron(): boolean {
-  const isElectron = process.versions['electron'] !== undefined && !process.env['ELECTRON_RUN_AS_NODE'];
-  return isElectron && Reflect.get(process, 'defaultApp') !== true;
-}
-
-/** A copy of a list of strings, which later changes do not reach. Other values are the codec's to check. */
-function copyStrings<T>(args: T): T;
-function copyStrings(args: unknown): unknown {
-  const isPlainList = Array.isArray(args) && Object.keys(args).length === args.length;
-  return isPlainList && args.every((arg) => typeof arg === 'string') ? [...args] : args;
-}
 
 function resolveTransport({
   transport,
@@ -152,7 +125,7 @@ function resolveTransport({
 
 /** @throws SingletonError `ERR_SINGLETON_INVALID_OPTION` */
 function resolveCodecs<T, R>(given: AnyOptions<T, R>['codec']): readonly [Codec<T, R>, ...Codec<T, R>[]] {
-  const [first, ...others]: readonly Codec<T, R>[] = Array.isArray(given) ? given : [given ?? defaults.codec()];
+  const [first, ...others]: readonly Codec<T, R>[] = Array.isArray(given) ? given : [given ?? defaultCodec()];
   if (first === undefined) throw invalidOptionError('codec', 'a list of one codec or more', given);
   const codecs = [first, ...others] as const;
   const seen = new Set<unknown>();
@@ -216,27 +189,4 @@ function resolveStreams<T, R>({ stdout, stderr, stdin }: AnyOptions<T, R>): Reso
   if (stderr !== undefined) checkMethods('stderr', stderr, methods, 'a Writable', stderr);
   if (stdin !== undefined) checkMethods('stdin', stdin, ['on', 'off', 'pause', 'resume'], 'a Readable', stdin);
   return { stdout, stderr, stdin };
-}
-
-function checkMethods(name: string, on: unknown, methods: readonly string[], expected: string, given: unknown): void {
-  const has = (method: string): boolean => typeof Object(on)[method] === 'function';
-  if (!methods.every(has)) throw invalidOptionError(name, expected, given);
-}
-
-function bool(name: string, value: unknown, defaultValue: boolean): boolean {
-  if (value === undefined) return defaultValue;
-  if (typeof value === 'boolean') return value;
-  throw invalidOptionError(name, 'a boolean', value);
-}
-
-function integer(
-  name: string,
-  value: unknown,
-  defaultValue: number,
-  min: number,
-  max = Number.MAX_SAFE_INTEGER,
-): number {
-  if (value === undefined) return defaultValue;
-  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= min && value <= max) return value;
-  throw invalidOptionError(name, `an integer from ${min} to ${max}`, value);
 }
