@@ -3,6 +3,7 @@ import { SingletonError } from '../interface/errors.ts';
 import type { HostStatus, Receipt } from '../interface/receipt.ts';
 import { Deadline, followSignal, LazyAbortController, now } from './deadline.ts';
 import type { ResolvedOptions } from './options/resolved-options.ts';
+import { type Bound, type Listen, standBy } from './standby.ts';
 import {
   attempt,
   noHostError,
@@ -12,14 +13,6 @@ import {
   schemaTimeoutError,
   unresponsiveError,
 } from './attempt.ts';
-
-/** Binds the endpoint; `false` if it is in use. */
-type Listen = (deadline: Deadline) => Promise<boolean>;
-
-/** The endpoint was bound. `mayHaveRun`: a host that ended may have dispatched the launch before. */
-export interface Bound {
-  readonly mayHaveRun: boolean;
-}
 
 /** Delivers to a host that is running, and waits for the result if the launch waits. */
 export async function send<T, R>(options: ResolvedOptions<T, R>): Promise<Receipt<R>> {
@@ -73,6 +66,7 @@ export async function acquire<T, R>(
   options: ResolvedOptions<T, R>,
   lifetime: LazyAbortController,
 ): Promise<DeliveryResult<R> | Bound> {
+  if (listen && options.standby > 0) return standBy(listen, options, lifetime);
   let deliver: Deliver<R> | undefined;
   /** When the first connect to a host began that is not known to have failed; `-Infinity` once one succeeded. */
   let hostSeenAt = listen ? Infinity : -Infinity;

@@ -5,8 +5,8 @@ import { type ConnectOptions, onAbort } from '../interface/transport.ts';
 /** Milliseconds between two attempts, with jitter so that launches do not retry in lockstep. */
 const MIN_BACKOFF = 5;
 const MAX_BACKOFF = 40;
-/** After resets, back off further: each attempt makes the host emit a warning. */
-const MAX_BACKOFF_AFTER_RESETS = 1000;
+/** After failures, back off further: an attempt that is reset makes the host emit a warning, and a standby may wait for days. */
+const MAX_BACKOFF_AFTER_FAILURES = 1000;
 
 /**
  * Like `AbortController`, but creates its `AbortSignal` on first access: the first one of a process costs 1 to 4 ms, each
@@ -93,11 +93,11 @@ export class Deadline extends LazyAbortController {
   }
 
   /**
-   * Waits before the next attempt, twice as long for each of the last `resets`, but no longer than half of the time that is
-   * left. Rejects with the reason as soon as it aborts.
+   * Waits before the next attempt, twice as long for each of the last `failures`, but no longer than half of the time that is
+   * left, or until `woken` resolves. Rejects with the reason as soon as it aborts.
    */
-  async backoff(resets = 0): Promise<void> {
-    const longest = Math.min(MAX_BACKOFF * 2 ** resets, MAX_BACKOFF_AFTER_RESETS);
+  async backoff(failures = 0, woken?: Promise<void>): Promise<void> {
+    const longest = Math.min(MAX_BACKOFF * 2 ** failures, MAX_BACKOFF_AFTER_FAILURES);
     const left = this.#remaining + Math.max(0, this.#partEndsAt - now());
     const pause = Math.min(MIN_BACKOFF + Math.random() * (longest - MIN_BACKOFF), left / 2);
     let timer: NodeJS.Timeout | undefined;
@@ -105,7 +105,7 @@ export class Deadline extends LazyAbortController {
     const paused = new Promise<void>((resolve) => {
       if (pause >= MIN_BACKOFF) timer = setTimeout(resolve, pause);
     });
-    await raceAbort(paused, this).finally(() => clearTimeout(timer));
+    await raceAbort(woken ? Promise.race([paused, woken]) : paused, this).finally(() => clearTimeout(timer));
   }
 
   /** Ends the timer and the subscription to the parent. */

@@ -3,7 +3,7 @@ import { type Connection, type Listener, resetConnection } from '../interface/tr
 import { type LazyAbortController, raceAbort } from './deadline.ts';
 import type { ResolvedOptions } from './options/resolved-options.ts';
 
-export type ServerOptions = Pick<ResolvedOptions<never>, 'transport' | 'client' | 'strict' | 'maxConnections'>;
+export type ServerOptions = Pick<ResolvedOptions<never>, 'transport' | 'client' | 'strict' | 'standby' | 'maxConnections'>;
 
 /** The connections of a host, as far as a server needs them. The host is loaded later. */
 export interface ServedConnections {
@@ -67,7 +67,8 @@ export class Server {
     const listening = this.#options.transport.listen(onConnection, {
       onWarning: this.#onWarning,
       onLost: () => this.#onListenerLost(),
-      skipProbe: this.#options.client,
+      // In standby nothing connects, and a crashed host must be detected.
+      skipProbe: this.#options.client && this.#options.standby === 0,
     });
     try {
       this.#listener = await raceAbort(listening, attempt);
@@ -78,7 +79,7 @@ export class Server {
     }
     if (!this.#listener) {
       this.#resetBacklog();
-      if (this.#options.strict && isOwn(this.#endpoint)) throw alreadyRunningError(this.#endpoint);
+      if (this.#options.strict && this.#options.standby === 0 && isOwn(this.#endpoint)) throw alreadyRunningError(this.#endpoint);
       return false;
     }
     this.#endpoint = this.#listener.endpoint;

@@ -19,6 +19,17 @@ export interface Transport {
    * @throws SingletonError `ERR_SINGLETON_CONNECTION_FAILED`, or `ERR_SINGLETON_ENDPOINT_UNAVAILABLE` as `listen` does
    */
   connect(options: ConnectOptions): Promise<Connection | undefined>;
+  /**
+   * Calls back whenever the endpoint may have become free, so that a process in standby binds it without delay. It may miss a
+   * change or report one too many: the caller also tries at intervals. Must not keep the process alive.
+   */
+  watch?(onChange: () => void): Watcher;
+}
+
+/** What `Transport.watch` returns. */
+export interface Watcher {
+  /** No callback follows. */
+  close(): void;
 }
 
 /** Options of `Transport.listen`. */

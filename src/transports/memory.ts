@@ -1,7 +1,7 @@
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import { invalidOptionError } from '../interface/errors.ts';
 import { checkOptionNames, type OptionNames } from '../interface/option-names.ts';
-import type { Connection, ConnectOptions, Listener, ListenOptions, Transport } from '../interface/transport.ts';
+import type { Connection, ConnectOptions, Listener, ListenOptions, Transport, Watcher } from '../interface/transport.ts';
 import { connectionPair, type MemoryConnection, type Schedule } from './memory-connection.ts';
 
 /** Options of `memory()`. */
@@ -69,6 +69,7 @@ export function memory(options: MemoryOptions = {}): MemoryNetwork {
         endpoint: endpoint.name,
         listen: (onConnection, listenOptions) => endpoint.listen(onConnection, listenOptions),
         connect: (connectOptions) => endpoint.connect(connectOptions),
+        watch: (onChange) => endpoint.watch(onChange),
       };
     },
     freeze: (name) => endpointOf(name).freeze(),
@@ -97,6 +98,7 @@ class MemoryEndpoint {
   readonly #schedule: Schedule;
   readonly #cuts: number[] = [];
   #host: MemoryHost | undefined;
+  readonly #watchers = new Set<() => void>();
   /** Set while the host is frozen. Resolves when it resumes. */
   #frozen: Deferred | undefined;
 
@@ -153,7 +155,7 @@ class MemoryEndpoint {
 
   /** Resets the backlog. Accepted connections stay open. */
   #close(host: MemoryHost): void {
-    if (this.#host === host) this.#host = undefined;
+    if (this.#host === host) this.#free();
     for (const connection of host.backlog) connection.breakPair();
     host.backlog.clear();
   }
@@ -177,8 +179,19 @@ class MemoryEndpoint {
 
   steal(): void {
     const host = this.#host;
-    this.#host = undefined;
+    this.#free();
     host?.onLost();
+  }
+
+  watch(onChange: () => void): Watcher {
+    const watcher = (): void => onChange();
+    this.#watchers.add(watcher);
+    return { close: () => void this.#watchers.delete(watcher) };
+  }
+
+  #free(): void {
+    this.#host = undefined;
+    for (const onChange of this.#watchers) onChange();
   }
 
   cutNext(afterBytes: number): void {

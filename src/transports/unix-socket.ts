@@ -15,7 +15,7 @@ import {
   socketIn,
 } from './socket-directory.ts';
 import { SocketFile } from './socket-file.ts';
-import { type Bound, UnixListener } from './unix-listener.ts';
+import { type Bound, UnixListener, watchFile } from './unix-listener.ts';
 
 /** A Unix socket. Its file outlives a host that crashes, and the next host removes it. */
 export function unixSocket({ path, directory }: SocketPath, mutex: KernelMutex): Transport {
@@ -72,6 +72,10 @@ export function unixSocket({ path, directory }: SocketPath, mutex: KernelMutex):
       const socket = await connectWithRetry(endpoint, path, options);
       maybeStale = socket === undefined;
       return socket;
+    },
+    watch(onChange) {
+      // Each attempt to bind creates and removes files beside the socket.
+      return watchFile(path, () => createFile().state === 'missing' && onChange());
     },
   };
 }

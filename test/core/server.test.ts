@@ -29,7 +29,7 @@ function create({ transport = new ScriptedTransport(), maxConnections = 8 } = {}
   const host = new Recorder();
   const events: string[] = [];
   const server = new Server(
-    { transport, maxConnections, client: true, strict: true },
+    { transport, maxConnections, client: true, strict: true, standby: 0 },
     ({ code }) => events.push(code),
     () => events.push('lost'),
   );

@@ -2,7 +2,16 @@ import { describe, expect, test, vi } from 'vitest';
 import type { Connection } from '../../src/interface/transport.ts';
 import type { Listening } from '../../src/transports/compliance-context.ts';
 import { memory, type MemoryNetwork } from '../../src/transports/memory.ts';
-import { listen, never, open, options, readAll, testTransport, unexpected } from '../helpers/transport-compliance.ts';
+import {
+  listen,
+  never,
+  open,
+  options,
+  readAll,
+  testTransport,
+  testWatch,
+  unexpected,
+} from '../helpers/transport-compliance.ts';
 
 describe.each([0, 1])('memory({ latency: %d })', (latency) => {
   testTransport({
@@ -11,6 +20,10 @@ describe.each([0, 1])('memory({ latency: %d })', (latency) => {
       return [network.transport('an endpoint'), network.transport('an endpoint')];
     },
     capabilities: { reset: true },
+  });
+  testWatch(() => {
+    const network = memory({ latency });
+    return [network.transport('an endpoint'), network.transport('an endpoint')];
   });
 });
 

@@ -21,6 +21,14 @@ export function bool(name: string, value: unknown, defaultValue: boolean): boole
   throw invalidOptionError(name, 'a boolean', value);
 }
 
+/** Milliseconds: 0 for `false`, `Infinity` for `true`. */
+export function duration(name: string, value: unknown): number {
+  if (value === undefined || value === false) return 0;
+  if (value === true) return Infinity;
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 1 && value <= MAX_TIMER) return value;
+  throw invalidOptionError(name, `a boolean or an integer from 1 to ${MAX_TIMER}`, value);
+}
+
 export function integer(
   name: string,
   value: unknown,

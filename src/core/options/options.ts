@@ -120,6 +120,15 @@ export interface HostOptions<T, R = unknown> extends DeliveryOptions<T, R> {
    */
   readonly allowReplace?: boolean | undefined;
   /**
+   * `true`: if the endpoint is in use, waits until it is free and then becomes the host, instead of delivering. A number: for so
+   * many milliseconds at most, 1 to 2147483647; then `acquire()` rejects with `ERR_SINGLETON_ENDPOINT_UNAVAILABLE`. `signal`
+   * ends it. Of several processes in standby one becomes the host. Not with `replace`.
+   * @default false
+   * @example
+   * const app = await Singleton.acquire({ port: 21337, standby: true });
+   */
+  readonly standby?: boolean | number | undefined;
+  /**
    * Milliseconds to hold the endpoint, up to 2147483647; 0: without a limit.
    * @default 0
    */

@@ -6,7 +6,7 @@ import type { Transport } from '../../interface/transport.ts';
 import { tcp } from '../../transports/tcp.ts';
 import { resolveSignal } from './abort-signal.ts';
 import { copyStrings, defaultArgs } from './args.ts';
-import { bool, checkMethods, integer, MAX_TIMER } from './checks.ts';
+import { bool, checkMethods, duration, integer, MAX_TIMER } from './checks.ts';
 import { resolveForwardSignals } from './forward-signals.ts';
 import type { DeliveryOptions } from './options.ts';
 import type { AnyOptions, ResolvedOptions } from './resolved-options.ts';
@@ -51,6 +51,7 @@ export function resolveOptions<T, R = unknown>(given: AnyOptions<T, R> = {}): Re
     forwardSignals: resolveForwardSignals(given.forwardSignals, wait),
     replace,
     allowReplace,
+    standby: resolveStandby(given.standby, replace !== false),
     optionWarning,
     client,
     strict: bool('strict', given.strict, true),
@@ -87,6 +88,7 @@ const OPTION_NAMES: OptionNames<AnyOptions<unknown, unknown>> = {
   forwardSignals: true,
   replace: true,
   allowReplace: true,
+  standby: true,
   client: true,
   strict: true,
   wait: true,
@@ -175,12 +177,16 @@ function resolveReplace<T, R>(replace: AnyOptions<T, R>['replace'], client: bool
   throw invalidOptionError('replace', 'a boolean or a function', replace);
 }
 
-function resolveWait(wait: unknown, client: boolean): number {
-  if (wait === undefined || wait === false) return 0;
-  if (!client) throw invalidOptionError('wait', 'false beside client: false, which connects to no host', wait);
-  if (wait === true) return Infinity;
-  if (typeof wait === 'number' && Number.isSafeInteger(wait) && wait >= 1 && wait <= MAX_TIMER) return wait;
-  throw invalidOptionError('wait', `a boolean or an integer from 1 to ${MAX_TIMER}`, wait);
+function resolveWait(given: unknown, client: boolean): number {
+  const wait = duration('wait', given);
+  if (wait === 0 || client) return wait;
+  throw invalidOptionError('wait', 'false beside client: false, which connects to no host', given);
+}
+
+function resolveStandby(given: unknown, hasReplace: boolean): number {
+  const standby = duration('standby', given);
+  if (standby === 0 || !hasReplace) return standby;
+  throw invalidOptionError('standby', 'false beside replace, which does not wait until the endpoint is free', given);
 }
 
 function resolveStreams<T, R>({ stdout, stderr, stdin }: AnyOptions<T, R>): ResolvedOptions<T, R>['stdio'] {

@@ -28,6 +28,8 @@ export interface ResolvedOptions<T, R = unknown> {
   readonly forwardSignals: readonly NodeJS.Signals[];
   readonly replace: boolean | ((status: HostStatus) => boolean);
   readonly allowReplace: boolean;
+  /** Milliseconds to wait until the endpoint is free: 0 not at all, `Infinity` without a limit. */
+  readonly standby: number;
   /** A problem that is not an error; the host emits it as a warning. */
   readonly optionWarning: SingletonError | undefined;
   /** As bytes: UTF-8 of a string. */

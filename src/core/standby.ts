@@ -1,0 +1,44 @@
+import { SingletonError } from '../interface/errors.ts';
+import { Deadline, type LazyAbortController } from './deadline.ts';
+import type { ResolvedOptions } from './options/resolved-options.ts';
+
+/** Binds the endpoint; `false` if it is in use. */
+export type Listen = (deadline: Deadline) => Promise<boolean>;
+
+/** The endpoint was bound. `mayHaveRun`: a host that ended may have dispatched the launch before. */
+export interface Bound {
+  readonly mayHaveRun: boolean;
+}
+
+/**
+ * Waits until the endpoint is free, and binds it: tries at once when the transport reports a change, and at intervals. Nothing is
+ * delivered.
+ */
+export async function standBy<T, R>(
+  listen: Listen,
+  options: ResolvedOptions<T, R>,
+  lifetime: LazyAbortController,
+): Promise<Bound> {
+  const deadline = new Deadline(options.standby, () => inUseError(options), lifetime);
+  let wake: (() => void) | undefined;
+  const watcher = options.transport.watch?.(() => wake?.());
+  try {
+    for (let attempts = 0; ; attempts += 1) {
+      deadline.throwIfAborted();
+      // Before the attempt, so that a change during it is not missed.
+      const isChanged = new Promise<void>((resolve) => (wake = resolve));
+      if (await listen(deadline)) return { mayHaveRun: false };
+      await deadline.backoff(attempts, isChanged);
+    }
+  } finally {
+    watcher?.close();
+    deadline.clear();
+  }
+}
+
+function inUseError<T, R>({ transport, standby }: ResolvedOptions<T, R>): SingletonError {
+  return new SingletonError(
+    'ERR_SINGLETON_ENDPOINT_UNAVAILABLE',
+    `${transport.endpoint} was still in use after ${standby} ms (standby). Nothing was delivered to its host.`,
+  );
+}
