@@ -3,7 +3,10 @@ import { type Connection, type Listener, resetConnection } from '../interface/tr
 import { type LazyAbortController, raceAbort } from './deadline.ts';
 import type { ResolvedOptions } from './options/resolved-options.ts';
 
-export type ServerOptions = Pick<ResolvedOptions<never>, 'transport' | 'client' | 'strict' | 'standby' | 'maxConnections'>;
+export type ServerOptions = Pick<
+  ResolvedOptions<never>,
+  'transport' | 'client' | 'strict' | 'standby' | 'maxConnections'
+>;
 
 /** The connections of a host, as far as a server needs them. The host is loaded later. */
 export interface ServedConnections {
@@ -79,7 +82,8 @@ export class Server {
     }
     if (!this.#listener) {
       this.#resetBacklog();
-      if (this.#options.strict && this.#options.standby === 0 && isOwn(this.#endpoint)) throw alreadyRunningError(this.#endpoint);
+      if (this.#options.strict && this.#options.standby === 0 && isOwn(this.#endpoint))
+        throw alreadyRunningError(this.#endpoint);
       return false;
     }
     this.#endpoint = this.#listener.endpoint;

@@ -1,7 +1,14 @@
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import { invalidOptionError } from '../interface/errors.ts';
 import { checkOptionNames, type OptionNames } from '../interface/option-names.ts';
-import type { Connection, ConnectOptions, Listener, ListenOptions, Transport, Watcher } from '../interface/transport.ts';
+import type {
+  Connection,
+  ConnectOptions,
+  Listener,
+  ListenOptions,
+  Transport,
+  Watcher,
+} from '../interface/transport.ts';
 import { connectionPair, type MemoryConnection, type Schedule } from './memory-connection.ts';
 
 /** Options of `memory()`. */
