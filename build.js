@@ -14,6 +14,7 @@ const ENTRIES = [
 /** The chunks besides the entries: what a launch reads, what only a secret needs, and what only a host needs. */
 const CHUNKS = [
   { name: 'secure', test: /src\/protocol\/secure\// },
+  { name: 'own-launch', test: /src\/core\/host\/own-launch/ },
   { name: 'host', test: /src\/(core\/host|protocol\/session\/terminal-output)/ },
   { name: 'legacy-host', test: /src\/protocol\/legacy\/(host|decoder)/ },
   { name: 'protocol-host', test: /src\/protocol\/(host|session\/(host-session|remote-stdio))/ },
@@ -33,7 +34,7 @@ const EXTERNAL = ['msgpackr/unpack'];
  * bundlers get an entry that imports it at once (the condition "module" of package.json).
  */
 const LATER = {
-  index: ['host', 'legacy-host'],
+  index: ['host', 'legacy-host', 'own-launch'],
   'codecs/json': ['protocol-host', 'secure'],
   'codecs/msgpack': ['protocol-host', 'secure', 'msgpack-decode', 'msgpackr/unpack'],
   'codecs/length-prefixed': ['protocol-host', 'secure'],
@@ -75,6 +76,7 @@ const input = Object.fromEntries(ENTRIES.map((entry) => [entry, `src/${entry}.ts
 const later = {
   secure: 'src/protocol/secure/handshake.ts',
   host: 'src/core/host/index.ts',
+  'own-launch': 'src/core/host/own-launch.ts',
   'legacy-host': 'src/protocol/legacy/host.ts',
   'protocol-host': 'src/protocol/host.ts',
   'msgpack-decode': 'src/codecs/msgpack-decode.ts',

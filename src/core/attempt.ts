@@ -128,7 +128,7 @@ export async function attempt<Answer>(
 }
 
 /** The exit status of a program that SIGPIPE has ended: 128 and the number of the signal. */
-const SIGPIPE_STATUS = 141;
+export const SIGPIPE_STATUS = 141;
 
 /**
  * Another process is the host and has the launch: ends this process with the result, or rejects if that is not `strict`.
@@ -170,7 +170,7 @@ export async function readResult<T, R>(
 }
 
 /** The process's own streams are not touched before they are used. */
-function stdioOf<T, R>({ stdio: { stdout, stderr, stdin } }: ResolvedOptions<T, R>): Stdio {
+export function stdioOf<T, R>({ stdio: { stdout, stderr, stdin } }: Pick<ResolvedOptions<T, R>, 'stdio'>): Stdio {
   return {
     get stdout() {
       return stdout ?? process.stdout;

@@ -30,8 +30,10 @@ export type SingletonEvents<T = readonly string[], R = unknown> = {
  * read), with status 0, or with `ERR_SINGLETON_LISTENER_FAILED` if a listener threw or rejected.
  */
 export interface Client<R = unknown> {
-  /** 1 for the first client that was counted. */
+  /** 1 for the first client that was counted, 0 for the host's own launch. */
   readonly number: number;
+  /** Whether this is the host's own launch (option `self`). Its streams are those of this process. */
+  readonly self: boolean;
   /** The working directory of the client. */
   readonly cwd: string | undefined;
   /** The process id of the client. */

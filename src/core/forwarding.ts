@@ -57,7 +57,7 @@ function outputOf(stdio: Options['stdio'], name: Output): Writable | undefined {
 }
 
 /** `undefined` if the stream is no terminal. It may be any object of the program, and throw. */
-function terminalOf(stream: Writable | undefined): Terminal | undefined {
+export function terminalOf(stream: Writable | undefined): Terminal | undefined {
   try {
     const terminal = Object(stream);
     if (terminal.isTTY !== true) return undefined;

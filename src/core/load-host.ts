@@ -2,6 +2,8 @@ import { moduleNotLoadedError, SingletonError } from '../interface/errors.ts';
 import { Deadline, type LazyAbortController, raceAbort } from './deadline.ts';
 import type { HostContext } from './host/dispatch/context.ts';
 import type { Host } from './host/host.ts';
+import type { DeliverOwnLaunch } from './host/own-launch.ts';
+import type { ResolvedOptions } from './options/resolved-options.ts';
 
 /** Milliseconds in which a host may be loaded at least, however short the `deliveryTimeout` is. */
 const MIN_LOAD_TIMEOUT = 1000;
@@ -18,6 +20,16 @@ export async function loadHost<T, R>(context: HostContext<T, R>, lifetime: LazyA
   } finally {
     deadline.clear();
   }
+}
+
+/** The own launch of the host, with `self`. Only such a host loads its code. @throws SingletonError as `prepareOwnLaunch` does */
+export async function loadOwnLaunch<T, R>(
+  options: ResolvedOptions<T, R>,
+  lifetime: LazyAbortController,
+): Promise<DeliverOwnLaunch<T, R> | undefined> {
+  if (!options.self) return undefined;
+  const { prepareOwnLaunch } = await import('./host/own-launch.ts').catch(moduleNotLoadedError);
+  return prepareOwnLaunch(options, lifetime);
 }
 
 async function createHost<T, R>(context: HostContext<T, R>): Promise<Host<T, R>> {

@@ -1,6 +1,5 @@
 import type { SingletonError } from '../interface/errors.ts';
 import type { HostStatus, Receipt } from '../interface/receipt.ts';
-import { clearTimeout, setTimeout } from '../interface/timers.ts';
 import { acquire, askStatus, send } from './acquire.ts';
 import { exitAfterDelivery } from './attempt.ts';
 import { LazyAbortController, releasedError } from './deadline.ts';
@@ -11,7 +10,7 @@ import { resolveDrain } from './options/drain.ts';
 import type { ReleaseReason } from './events.ts';
 import type { HostContext } from './host/dispatch/context.ts';
 import type { Host } from './host/host.ts';
-import { loadHost, warnWithoutHost } from './load-host.ts';
+import { loadHost, loadOwnLaunch, warnWithoutHost } from './load-host.ts';
 import type * as Options from './options/index.ts';
 import { resolveOptions } from './options/resolve-options.ts';
 import { Server } from './server.ts';
@@ -83,7 +82,6 @@ export class Singleton<T = readonly string[], R = unknown> extends LaunchEmitter
   /** Set once this process has been the host, also after the release. */
   #host: Host<T, R> | undefined;
   #mayHaveRun = false;
-  #timer: NodeJS.Timeout | undefined;
 
   /**
    * Checks the options and touches nothing else. With a `schema`, only `acquire` and `send` check the type of `args`.
@@ -178,14 +176,11 @@ export class Singleton<T = readonly string[], R = unknown> extends LaunchEmitter
 
   /** The one place where the state changes. */
   #enter(state: State): void {
-    const { signal, timeout } = this.#options;
+    const { signal } = this.#options;
     this.#state = state;
     if (state === 'acquiring') signal?.addEventListener('abort', this.#abort, { once: true });
     else if (state !== 'hosting') signal?.removeEventListener('abort', this.#abort);
     if (state === 'idle') this.#context.subscribers.endIterators();
-    if (state === 'hosting' && timeout > 0)
-      this.#timer = setTimeout(() => void this.#release('timeout'), timeout).unref();
-    else if (state === 'released') clearTimeout(this.#timer);
   }
 
   async #acquire(): Promise<this> {
@@ -194,11 +189,14 @@ export class Singleton<T = readonly string[], R = unknown> extends LaunchEmitter
       if (!('mayHaveRun' in acquired)) return await exitAfterDelivery(acquired, this.#options, this.#lifetime);
       this.#mayHaveRun = acquired.mayHaveRun;
       const host = await loadHost(this.#context, this.#lifetime);
+      const deliverOwnLaunch = await loadOwnLaunch(this.#options, this.#lifetime);
       this.#lifetime.throwIfAborted();
       this.#server.assertBound();
       this.#host = host;
       this.#enter('hosting');
       host.start();
+      await deliverOwnLaunch?.(host);
+      this.#lifetime.throwIfAborted();
       this.#server.serve(host.connections);
       this.#lifetime.throwIfAborted();
     } catch (error) {

@@ -38,8 +38,8 @@ describe('a launch', () => {
     const unknown = { cwd: undefined, pid: undefined, version: undefined, env: {} };
     const rest = { ...unknown, remoteAddress: '127.0.0.1', codec: 'legacy' };
     expect(clients.map((client) => ({ ...client }))).toEqual([
-      { number: 1, ...rest },
-      { number: 2, ...rest },
+      { number: 1, self: false, ...rest },
+      { number: 2, self: false, ...rest },
     ]);
     expect(clients.map(({ waiting }) => waiting)).toEqual([false, false]);
     expect(clients.every((client) => Object.isFrozen(client))).toBe(true);

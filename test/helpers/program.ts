@@ -116,6 +116,11 @@ export class Program {
     return this.#waitFor(`a line "${event}"`, () => this.all(event).find(condition));
   }
 
+  /** Resolves when it has printed a line with this text. */
+  async printed(text: string): Promise<void> {
+    await this.#waitFor(`the output "${text}"`, () => this.#stdout.includes(text) || undefined);
+  }
+
   /** The exit of the program, after its whole output was read. */
   exited(): Promise<Exit> {
     return this.#waitFor('an exit', () => this.#exit);

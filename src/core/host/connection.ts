@@ -20,11 +20,15 @@ import { selectReader } from './readers.ts';
  */
 export type ConnectionState = 'reading' | 'verifying' | 'dispatching' | 'open' | 'closing' | 'draining' | 'closed';
 
+/** Who connected: a client, or the host itself with its own launch. */
+export type Origin = 'client' | 'own';
+
 /** One connection of a host, from its first byte to its last. It alone knows what was sent to its client. */
 export class HostConnection<T, R> implements LaunchHandler<T, R> {
   /** When it is cut off, in milliseconds of `performance.now()`. */
   deadline: number = Infinity;
   readonly #connection: Connection;
+  readonly #origin: Origin;
   readonly #host: Host<T, R>;
   readonly #manager: ConnectionManager<T, R>;
   #state: ConnectionState = 'reading';
@@ -34,8 +38,9 @@ export class HostConnection<T, R> implements LaunchHandler<T, R> {
   /** What was dispatched. From here on the client must not try again. */
   #receipt: ReceiptData | undefined;
 
-  constructor(connection: Connection, host: Host<T, R>, manager: ConnectionManager<T, R>) {
+  constructor(connection: Connection, origin: Origin, host: Host<T, R>, manager: ConnectionManager<T, R>) {
     this.#connection = connection;
+    this.#origin = origin;
     this.#host = host;
     this.#manager = manager;
     connection.on('error', ignore).on('close', () => this.#onClose());
@@ -141,7 +146,8 @@ export class HostConnection<T, R> implements LaunchHandler<T, R> {
       if (this.#manager.isClosing) throw releasedError();
       const error = this.#connection.isPeerGone?.() ? clientGoneError() : this.#responder?.error;
       if (error) throw error;
-      const isTaken = this.#host.onLaunch(result, remoteAddress, (receipt) => (this.#receipt = receipt));
+      const onCounted = (receipt: ReceiptData): void => void (this.#receipt = receipt);
+      const isTaken = this.#host.onLaunch(result, this.#origin, remoteAddress, onCounted);
       if (!isTaken) this.#responder?.reject('ERR_SINGLETON_BUSY', `maxPending is ${this.#host.options.maxPending}`);
       else if (this.#receipt) this.#responder?.accept(this.#receipt);
       if (isTaken && result.session) void this.#runSession(result.session);

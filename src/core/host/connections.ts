@@ -1,7 +1,7 @@
 import { SingletonError } from '../../interface/errors.ts';
 import { clearTimeout, setTimeout, twoTurns } from '../../interface/timers.ts';
 import { type Connection, resetConnection } from '../../interface/transport.ts';
-import { type ConnectionState, HostConnection, releasedError } from './connection.ts';
+import { type ConnectionState, HostConnection, type Origin, releasedError } from './connection.ts';
 import type { ServedConnections } from '../server.ts';
 import type { Host } from './host.ts';
 import { offExit, onExit } from './on-exit.ts';
@@ -45,12 +45,12 @@ export class ConnectionManager<T, R> implements ServedConnections {
   }
 
   /** Reads a launch from the connection, or resets it if there are too many. */
-  accept(connection: Connection): void {
+  accept(connection: Connection, origin: Origin = 'client'): void {
     if (this.#all.size >= this.#host.options.maxConnections && !this.#evict()) {
       connection.on('error', () => {});
       return resetConnection(connection);
     }
-    const accepted = new HostConnection(connection, this.#host, this);
+    const accepted = new HostConnection(connection, origin, this.#host, this);
     this.#all.add(accepted);
     if (this.#all.size === 1) onExit(this.#onExit);
     // An absolute deadline: an idle timer would be reset by each byte of a client that trickles.

@@ -1,7 +1,10 @@
 import type { ReceiptData, StatusData, VerifiedLaunch } from '../../interface/protocol.ts';
 import { SingletonError } from '../../interface/errors.ts';
+import { clearTimeout, setTimeout } from '../../interface/timers.ts';
+import { stdioOf } from '../attempt.ts';
 import type { SingletonEvents, VerifyFailure } from '../events.ts';
 import type { ResolvedOptions } from '../options/resolved-options.ts';
+import type { Origin } from './connection.ts';
 import { ConnectionManager } from './connections.ts';
 import { callSafely, type ListenerResult } from './dispatch/call-safely.ts';
 import { HostClient } from './dispatch/client.ts';
@@ -24,6 +27,7 @@ export class Host<T, R> {
   readonly #warnings: Warnings<T, R>;
   readonly #dispatcher: Dispatcher<T, R>;
   readonly #idleTimer: IdleTimer;
+  #holdTimer: NodeJS.Timeout | undefined;
   #clients = 0;
   #stopWatch = (): void => {};
 
@@ -58,13 +62,16 @@ export class Host<T, R> {
   /** One launch, complete and verified. `onCounted` is called before it is dispatched. `false` if it had to be dropped. */
   onLaunch(
     verified: VerifiedLaunch<T, R>,
+    origin: Origin,
     remoteAddress: string | undefined,
     onCounted: (receipt: ReceiptData) => void,
   ): boolean {
     const { launch, bytes, session } = verified;
-    const number = ++this.#clients;
+    const isOwn = origin === 'own';
+    const number = isOwn ? 0 : ++this.#clients;
     this.#idleTimer.touch();
-    const client = new HostClient<R>(number, verified, remoteAddress, this.#warnings);
+    const stdio = isOwn ? stdioOf(this.options) : undefined;
+    const client = new HostClient<R>(number, verified, { remoteAddress, stdio }, this.#warnings);
     const admission = admit(number, this.options);
     const completion =
       session &&
@@ -75,28 +82,31 @@ export class Host<T, R> {
       );
     if (session) session.onSignal = (signal) => completion?.addSignal(client.receive(signal));
     completion?.begin();
-    const { emitter } = this.#context;
-    const onError = (cause: unknown): void => this.#warnings.listenerFailed('client', cause, client);
-    const results: ListenerResult[] = [];
-    for (const listener of emitter.rawListeners('client'))
-      results.push(callSafely(listener, emitter, [client], onError));
+    const results = isOwn ? [] : this.#emitClient(client);
     completion?.add(results);
     // Not before: if a listener of 'client' ends the process, the next host dispatches the launch.
     const { since } = this.#context.server;
-    onCounted({ outcome: OUTCOMES[admission], client: number, since, version: this.options.version });
+    onCounted({ outcome: OUTCOMES[admission], client: number || 1, since, version: this.options.version });
     if (admission === 'release') {
       this.#context.release('threshold');
       this.connections.rejectUnfinished();
     }
-    // A waiting launch gets its result from the listeners of 'args', also if it has no arguments. A handler gets every launch.
-    const isDispatchable =
-      !isEmpty(launch.args) || session !== undefined || this.#context.subscribers.handler !== undefined;
+    // A waiting launch gets its result from the listeners of 'args', also if it has no arguments. A handler gets every launch, and
+    // is often added after `await acquire()`, when the own launch waits already.
+    const mayBeHandled = this.#context.subscribers.handler !== undefined || (isOwn && !this.hasListeners);
+    const isDispatchable = !isEmpty(launch.args) || session !== undefined || mayBeHandled;
     const isDispatched = admission === 'dispatch' && isDispatchable;
     if (!isDispatched) completion?.finish();
     const isTaken = !isDispatched || this.#dispatcher.dispatch({ args: launch.args, client, completion }, bytes);
     completion?.dispatched();
     if (!isTaken) this.warn(queueFullError(this.options));
     return isTaken;
+  }
+
+  #emitClient(client: HostClient<R>): readonly ListenerResult[] {
+    const { emitter } = this.#context;
+    const onError = (cause: unknown): void => this.#warnings.listenerFailed('client', cause, client);
+    return emitter.rawListeners('client').map((listener) => callSafely(listener, emitter, [client], onError));
   }
 
   /** A client asks for the endpoint. Resolves to the answer, once the endpoint is free. */
@@ -174,21 +184,23 @@ export class Host<T, R> {
 
   /** The endpoint is bound: connections may arrive. */
   start(): void {
-    const { maxConnections } = this.options;
+    const { maxConnections, timeout } = this.options;
     this.#idleTimer.start();
+    if (timeout > 0) this.#holdTimer = setTimeout(() => this.#context.release('timeout'), timeout).unref();
     this.#stopWatch = watchFileLimit({ endpoint: this.endpoint, maxConnections }, (warning) => this.warn(warning));
   }
 
   /** No further launch arrives. */
   end(): void {
     this.#idleTimer.stop();
+    clearTimeout(this.#holdTimer);
     this.#stopWatch();
     this.#dispatcher.end();
     this.#warnings.end();
   }
 }
 
-/** What becomes of a client that was counted. */
+/** What becomes of a client that was counted, or of the own launch, number 0. */
 export type Admission = 'dispatch' | 'throttle' | 'release';
 
 const OUTCOMES = { dispatch: 'delivered', throttle: 'throttled', release: 'released' } as const;

@@ -105,6 +105,15 @@ export interface HostOptions<T, R = unknown> extends DeliveryOptions<T, R> {
    */
   readonly strict?: boolean | undefined;
   /**
+   * `true`: as host, dispatches its own launch too, as the first one: `client.self` is `true` and `client.number` is 0. Its streams
+   * are those of this process. With `wait`, its result sets `process.exitCode`, and the process goes on.
+   * @default false
+   * @example
+   * const app = await Singleton.acquire({ port: 21337, codec: json(), args, wait: true, self: true });
+   * app.handle(({ file }, client) => format(file, client.cwd)); // the first launch and all later ones
+   */
+  readonly self?: boolean | undefined;
+  /**
    * Becomes the host in place of the process that is host now, if that allows it (`allowReplace`). The old host releases its
    * endpoint and finishes what it has. A function is called with the status of each host that this launch finds, and decides;
    * `true` replaces only the first one, so that of several launches at once one replaces and the others deliver. Not with

@@ -23,7 +23,8 @@ export function resolveOptions<T, R = unknown>(given: AnyOptions<T, R> = {}): Re
   if (typeof name !== 'string') throw invalidOptionError('name', 'a string', name);
   const secret = resolveSecret(given.secret);
   const client = bool('client', given.client, true);
-  const wait = resolveWait(given.wait, client);
+  const self = bool('self', given.self, false);
+  const wait = resolveWait(given.wait, client || self);
   const args = copyStrings(givenArgs);
   const maxMessageBytes = integer('maxMessageBytes', given.maxMessageBytes, 1_048_576, 1, MAX_MESSAGE);
   const forwardEnv = resolveNames(given.forwardEnv);
@@ -54,6 +55,7 @@ export function resolveOptions<T, R = unknown>(given: AnyOptions<T, R> = {}): Re
     standby: resolveStandby(given.standby, replace !== false),
     optionWarning,
     client,
+    self,
     strict: bool('strict', given.strict, true),
     timeout: integer('timeout', given.timeout, 0, 0, MAX_TIMER),
     idleTimeout: integer('idleTimeout', given.idleTimeout, 0, 0, MAX_TIMER),
@@ -90,6 +92,7 @@ const OPTION_NAMES: OptionNames<AnyOptions<unknown, unknown>> = {
   allowReplace: true,
   standby: true,
   client: true,
+  self: true,
   strict: true,
   wait: true,
   stdin: true,
@@ -177,9 +180,9 @@ function resolveReplace<T, R>(replace: AnyOptions<T, R>['replace'], client: bool
   throw invalidOptionError('replace', 'a boolean or a function', replace);
 }
 
-function resolveWait(given: unknown, client: boolean): number {
+function resolveWait(given: unknown, isLaunched: boolean): number {
   const wait = duration('wait', given);
-  if (wait === 0 || client) return wait;
+  if (wait === 0 || isLaunched) return wait;
   throw invalidOptionError('wait', 'false beside client: false, which connects to no host', given);
 }
 

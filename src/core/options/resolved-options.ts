@@ -17,6 +17,7 @@ export interface ResolvedOptions<T, R = unknown> {
   readonly schema: Schema<unknown, T> | undefined;
   readonly client: boolean;
   readonly strict: boolean;
+  readonly self: boolean;
   readonly timeout: number;
   readonly idleTimeout: number;
   readonly releaseThreshold: number;

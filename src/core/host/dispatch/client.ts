@@ -1,20 +1,28 @@
 import { constants } from 'node:os';
-import { Readable } from 'node:stream';
+import { Readable, type Writable } from 'node:stream';
 import type * as Typed from 'typed-emitter';
 import type { VerifiedLaunch } from '../../../interface/protocol.ts';
-import type { ClientOutput, Session } from '../../../interface/session.ts';
+import type { ClientOutput, Session, Stdio } from '../../../interface/session.ts';
 import { invalidOptionError } from '../../../interface/errors.ts';
 import { TerminalOutput } from '../../../protocol/session/terminal-output.ts';
 import { TypedEmitter } from '../../emitter.ts';
 import type { Client } from '../../events.ts';
+import { terminalOf } from '../../forwarding.ts';
 import { callSafely, type ListenerResult } from './call-safely.ts';
 import type { Warnings } from './warnings.ts';
 
 type ClientWarnings<R> = Pick<Warnings<unknown, R>, 'resultFailed' | 'listenerFailed'>;
 
-/** The public `client` of one launch. If the launch does not wait, output is discarded. */
+/** Where a launch comes from. `stdio` is that of this process, if it is the host's own launch. */
+interface ClientOrigin {
+  readonly remoteAddress: string | undefined;
+  readonly stdio?: Stdio | undefined;
+}
+
+/** The public `client` of one launch. If a launch of another process does not wait, output is discarded. */
 export class HostClient<R> implements Client<R> {
   readonly number: number;
+  readonly self: boolean;
   readonly cwd: string | undefined;
   readonly pid: number | undefined;
   readonly remoteAddress: string | undefined;
@@ -22,6 +30,7 @@ export class HostClient<R> implements Client<R> {
   readonly version: string | undefined;
   readonly env: Readonly<Record<string, string>>;
   readonly #session: Session<R> | undefined;
+  readonly #stdio: Stdio | undefined;
   readonly #warnings: ClientWarnings<R>;
   #signal: AbortSignal | undefined;
   #stdout: ClientOutput | undefined;
@@ -32,10 +41,11 @@ export class HostClient<R> implements Client<R> {
   constructor(
     number: number,
     { codec, launch, session }: Pick<VerifiedLaunch<unknown, R>, 'codec' | 'launch' | 'session'>,
-    remoteAddress: string | undefined,
+    { remoteAddress, stdio }: ClientOrigin,
     warnings: ClientWarnings<R>,
   ) {
     this.number = number;
+    this.self = stdio !== undefined;
     this.cwd = launch.cwd;
     this.pid = launch.pid;
     this.codec = codec;
@@ -43,6 +53,7 @@ export class HostClient<R> implements Client<R> {
     this.env = Object.freeze(launch.env ?? {});
     this.remoteAddress = remoteAddress;
     this.#session = session;
+    this.#stdio = stdio;
     this.#warnings = warnings;
     Object.freeze(this);
   }
@@ -61,15 +72,15 @@ export class HostClient<R> implements Client<R> {
   }
 
   get stdout(): ClientOutput {
-    return this.#session?.stdout ?? (this.#stdout ??= nullOutput());
+    return this.#session?.stdout ?? (this.#stdout ??= outputTo(this.#stdio?.stdout));
   }
 
   get stderr(): ClientOutput {
-    return this.#session?.stderr ?? (this.#stderr ??= nullOutput());
+    return this.#session?.stderr ?? (this.#stderr ??= outputTo(this.#stdio?.stderr));
   }
 
   get stdin(): Readable {
-    return this.#session?.stdin ?? (this.#stdin ??= Readable.from([]));
+    return this.#session?.stdin ?? (this.#stdin ??= this.#stdio?.stdin ?? Readable.from([]));
   }
 
   on(event: 'signal', listener: SignalListener): this {
@@ -135,7 +146,9 @@ function signalStatus(signal: string): number | undefined {
 /** The least status that a signal can have. */
 const UNKNOWN_SIGNAL_STATUS = 129;
 
-function nullOutput(): ClientOutput {
-  const options = { write: (_chunk: unknown, _encoding: unknown, done: () => void) => done() };
-  return new TerminalOutput(undefined, options).on('error', () => {});
+/** An output of a launch that does not wait: the process's own, which is not ended, or none. */
+function outputTo(stream: Writable | undefined): ClientOutput {
+  const write = (chunk: unknown, _encoding: unknown, done: (error?: Error | null) => void): void =>
+    stream ? void stream.write(chunk, done) : done();
+  return new TerminalOutput(terminalOf(stream), { write }).on('error', () => {});
 }

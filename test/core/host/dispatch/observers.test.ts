@@ -24,10 +24,15 @@ function observe() {
   );
   const context = { options, emitter, subscribers, server, release: () => {} };
   const dispatcher = new Dispatcher(context, new Warnings(context), () => {});
-  const client = new HostClient(1, { codec: 'json', launch: { args: '' } }, undefined, {
-    resultFailed: () => {},
-    listenerFailed: () => {},
-  });
+  const client = new HostClient(
+    1,
+    { codec: 'json', launch: { args: '' } },
+    { remoteAddress: undefined },
+    {
+      resultFailed: () => {},
+      listenerFailed: () => {},
+    },
+  );
   const tell = (args: string): unknown => dispatcher.dispatch({ args, client, completion: undefined }, 1);
   return { observers: subscribers.observers, warnings, tell };
 }

@@ -1,0 +1,59 @@
+import type { Deliver } from '../../interface/protocol.ts';
+import type { Receipt } from '../../interface/receipt.ts';
+import { OutputError, SingletonError } from '../../interface/errors.ts';
+import { turns } from '../../interface/timers.ts';
+import { connectionPair } from '../../transports/memory-connection.ts';
+import { prepare, readResult, schemaTimeoutError, SIGPIPE_STATUS } from '../attempt.ts';
+import { Deadline, LazyAbortController } from '../deadline.ts';
+import type { ResolvedOptions } from '../options/resolved-options.ts';
+import type { Host } from './host.ts';
+
+/** Delivers the own launch of a host to it. Resolves when it was dispatched or queued; its result may take longer. */
+export type DeliverOwnLaunch<T, R> = (host: Host<T, R>) => Promise<void>;
+
+/**
+ * The option `self`: checks and encodes the own launch. It takes the way of any other one, over a connection inside this process,
+ * so that arguments, streams, signals and results are the same for the listeners.
+ * @throws SingletonError as a launch that is refused before it is sent
+ */
+export async function prepareOwnLaunch<T, R>(
+  options: ResolvedOptions<T, R>,
+  lifetime: LazyAbortController,
+): Promise<DeliverOwnLaunch<T, R>> {
+  const deadline = new Deadline(options.deliveryTimeout, () => schemaTimeoutError(options), lifetime);
+  try {
+    const deliver = await prepare({ ...options, replace: false }, deadline, () => false);
+    return (host) => deliverTo(host, deliver);
+  } finally {
+    deadline.clear();
+  }
+}
+
+async function deliverTo<T, R>(host: Host<T, R>, deliver: Deliver<R>): Promise<void> {
+  const [client, connection] = connectionPair(() => turns(1), Infinity);
+  host.connections.accept(connection, 'own');
+  try {
+    const delivery = await deliver(client);
+    // Not with the lifetime of the Singleton: a release lets the launch finish, and ends it from the side of the host.
+    if (typeof delivery === 'object')
+      void setExitCode(host, readResult(delivery, host.options, new LazyAbortController()));
+  } catch (error) {
+    fail(host, error);
+  }
+}
+
+/** What ends the process of a later launch is the exit status of this one. */
+async function setExitCode<T, R>(host: Host<T, R>, result: Promise<Receipt<R>>): Promise<void> {
+  try {
+    const { exitCode } = await result;
+    if (exitCode !== undefined) process.exitCode = exitCode;
+  } catch (error) {
+    fail(host, error);
+  }
+}
+
+function fail<T, R>(host: Host<T, R>, error: unknown): void {
+  process.exitCode = error instanceof OutputError && error.isClosedPipe ? SIGPIPE_STATUS : 1;
+  // The host has reported what a listener threw.
+  if (error instanceof SingletonError && error.code !== 'ERR_SINGLETON_LISTENER_FAILED') host.warn(error);
+}
