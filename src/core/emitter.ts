@@ -114,7 +114,7 @@ export abstract class LaunchEmitter<T, R> extends TypedEmitter<SingletonEvents<T
   override on(event: 'release', listener: Events<T, R>['release']): this;
   /** The hold time (`timeout`) has expired. `release` follows. */
   override on(event: 'timeout', listener: Events<T, R>['timeout']): this;
-  /** A client did not prove the secret. */
+  /** A client did not prove the secret. At most 100 in ten seconds; a `warning` has the number of the others. */
   override on(event: 'verifyFailed', listener: Events<T, R>['verifyFailed']): this;
   /** A connection failed, sent invalid bytes, or a listener failed. The host goes on. */
   override on(event: 'warning', listener: Events<T, R>['warning']): this;

@@ -16,7 +16,7 @@ export type SingletonEvents<T = readonly string[], R = unknown> = {
   release: (reason: ReleaseReason) => void;
   /** The hold time (`timeout`) has expired. `release` follows. */
   timeout: () => void;
-  /** A client did not prove the secret. */
+  /** A client did not prove the secret. At most 100 in ten seconds; a `warning` has the number of the others. */
   verifyFailed: (failure: VerifyFailure) => void;
   /** A connection failed, sent invalid bytes, or a listener failed. The host goes on. */
   warning: (error: SingletonError) => void;
@@ -118,4 +118,8 @@ export interface VerifyFailure {
   readonly remoteAddress: string | undefined;
   /** When it was refused. */
   readonly time: Date;
+  /** How many clients have not proved the secret at this host so far, this one included. */
+  readonly count: number;
+  /** How many of them had no event since the event before, because there were too many: 0 in most cases. */
+  readonly suppressed: number;
 }

@@ -181,7 +181,9 @@ describe('a host that receives a launch for another host', () => {
   ])('refuses one %s, with one verifyFailed event and no warning', async (_, own, other, reason) => {
     const heard = await host(codecs[0], own);
     expect(await launch(heard, codecs[1], 'a', other)).toMatchObject({ code: 'ERR_SINGLETON_VERIFICATION_FAILED' });
-    expect(heard.failures).toEqual([{ reason, remoteAddress: '127.0.0.1', time: expect.any(Date) }]);
+    expect(heard.failures).toEqual([
+      { reason, remoteAddress: '127.0.0.1', time: expect.any(Date), count: 1, suppressed: 0 },
+    ]);
     expect(heard).toMatchObject({ app: { clients: 0 }, warnings: [] });
     expect(await launch(heard, codecs[1], 'b', own)).toMatchObject({ outcome: 'delivered', client: 1 });
   });

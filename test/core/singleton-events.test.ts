@@ -112,7 +112,7 @@ describe('a secret', () => {
     vi.useFakeTimers({ toFake: ['Date'], now: time });
     onTestFinished(() => void vi.useRealTimers());
     await sendBytes(app, bytes);
-    expect(failures).toEqual([{ reason, remoteAddress: '127.0.0.1', time }]);
+    expect(failures).toEqual([{ reason, remoteAddress: '127.0.0.1', time, count: 1, suppressed: 0 }]);
   });
 
   it('prevents a launch from being counted, dispatched or the cause of a release when it is wrong', async () => {

@@ -29,7 +29,7 @@ const PARTS = {
 const VALUES = {
   '`receipt.outcome`': "Receipt['outcome']",
   "Event: `'release'`": 'ReleaseReason',
-  "Event: `'verifyFailed'`": "VerifyFailure['reason']",
+  "Event: `'verifyFailed'`": "VerifyFailure['reason'] | keyof VerifyFailure",
   '`receipt.host`': 'keyof HostInfo',
 };
 

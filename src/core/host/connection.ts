@@ -140,7 +140,7 @@ export class HostConnection<T, R> implements LaunchHandler<T, R> {
     const { remoteAddress } = this.#connection;
     try {
       if (!result.verified) {
-        this.#host.onVerifyFailed({ reason: result.reason, remoteAddress, time: new Date() });
+        this.#host.onVerifyFailed({ reason: result.reason, remoteAddress });
         return this.#close('closing');
       }
       if (this.#manager.isClosing) throw releasedError();

@@ -11,6 +11,7 @@ import { HostClient } from './dispatch/client.ts';
 import { Completion } from './dispatch/completion.ts';
 import type { HostContext } from './dispatch/context.ts';
 import { Dispatcher, isEmpty } from './dispatch/dispatcher.ts';
+import { VerifyFailures } from './dispatch/verify-failures.ts';
 import { Warnings } from './dispatch/warnings.ts';
 import { watchFileLimit } from './file-limit.ts';
 import { IdleTimer } from './idle-timer.ts';
@@ -25,6 +26,7 @@ export class Host<T, R> {
   readonly connections: ConnectionManager<T, R>;
   readonly #context: HostContext<T, R>;
   readonly #warnings: Warnings<T, R>;
+  readonly #verifyFailures: VerifyFailures<T, R>;
   readonly #dispatcher: Dispatcher<T, R>;
   readonly #idleTimer: IdleTimer;
   #holdTimer: NodeJS.Timeout | undefined;
@@ -36,6 +38,7 @@ export class Host<T, R> {
     this.readers = readers;
     this.#context = context;
     this.#warnings = context.warnings ??= new Warnings(context);
+    this.#verifyFailures = new VerifyFailures(this.#warnings, (failure) => this.emit('verifyFailed', failure));
     this.connections = new ConnectionManager(this);
     this.#dispatcher = new Dispatcher(context, this.#warnings, () => this.#onWorkEnd());
     this.#idleTimer = new IdleTimer(
@@ -131,9 +134,8 @@ export class Host<T, R> {
     };
   }
 
-  onVerifyFailed(failure: VerifyFailure): void {
-    this.#warnings.printFailure(failure);
-    this.emit('verifyFailed', failure);
+  onVerifyFailed(failure: Pick<VerifyFailure, 'reason' | 'remoteAddress'>): void {
+    this.#verifyFailures.add(failure);
   }
 
   warn(warning: SingletonError): void {
@@ -196,6 +198,7 @@ export class Host<T, R> {
     clearTimeout(this.#holdTimer);
     this.#stopWatch();
     this.#dispatcher.end();
+    this.#verifyFailures.end();
     this.#warnings.end();
   }
 }

@@ -66,7 +66,8 @@ describe('HostConnection', () => {
     client.push(null);
     await turn();
     const time = new Date('2025-01-02T03:04:05Z');
-    expect(events).toEqual([['verifyFailed', { reason: 'wrong-secret', remoteAddress: '127.0.0.9', time }]]);
+    const failure = { reason: 'wrong-secret', remoteAddress: '127.0.0.9', time, count: 1, suppressed: 0 };
+    expect(events).toEqual([['verifyFailed', failure]]);
     expect(client).toMatchObject({ destroyed: true, wasReset: false });
   });
 

@@ -9,22 +9,25 @@ import type { HostContext } from './context.ts';
 /** Emits and prints warnings, at most 100 in ten seconds. */
 export class Warnings<T, R> {
   readonly #context: Pick<HostContext<T, R>, 'options' | 'emitter'>;
-  readonly #emitted: RateLimit;
-  readonly #printed: RateLimit;
+  readonly #limit: RateLimit;
 
   constructor(context: Pick<HostContext<T, R>, 'options' | 'emitter'>) {
     this.#context = context;
-    this.#emitted = new RateLimit((count) => this.#emit(floodWarning(count, 'warnings were not emitted')));
-    this.#printed = new RateLimit((count) => this.warn(floodWarning(count, 'refused clients were not printed')));
+    this.#limit = new RateLimit((leftOut) => this.warnOfFlood(leftOut, 'warnings were not emitted'));
   }
 
   warn(warning: SingletonError): void {
-    this.#emitted.pass(() => this.#emit(warning));
+    this.#limit.pass(() => this.#emit(warning));
+  }
+
+  /** Emitted in any case: of each flood there is one such warning in ten seconds. */
+  warnOfFlood(leftOut: number, what: string): void {
+    this.#emit(new SingletonError('ERR_SINGLETON_BUSY', `Too many at once: ${leftOut} more ${what}.`));
   }
 
   /** With `verbose`, prints a client that did not prove the secret. */
-  printFailure(failure: VerifyFailure): void {
-    if (this.#context.options.verbose) this.#printed.pass(() => printFailure(failure));
+  printFailure({ reason, remoteAddress = 'an unknown address' }: VerifyFailure): void {
+    if (this.#context.options.verbose) print(`a client was refused: ${reason}, from ${remoteAddress}`);
   }
 
   /** A listener threw or rejected. That fails the launch that it was called for, and nothing else. */
@@ -51,15 +54,14 @@ export class Warnings<T, R> {
     this.#reportFailure(message);
   }
 
-  /** Reports what was left out so far. */
+  /** Reports how many were left out so far. */
   end(): void {
-    this.#emitted.end();
-    this.#printed.end();
+    this.#limit.end();
   }
 
   #reportFailure(message: string, options?: ErrorOptions, mustShow = true): void {
     const warning = new SingletonError('ERR_SINGLETON_LISTENER_FAILED', message, options);
-    this.#emitted.pass(() => this.#emit(warning, mustShow));
+    this.#limit.pass(() => this.#emit(warning, mustShow));
   }
 
   /** `mustShow`: without a listener of "warning", Node prints it as a warning of the process. */
@@ -84,10 +86,6 @@ function warningListenerFailed(cause: unknown): void {
 /** Node prints it on stderr, with the stack of the cause. */
 function emitProcessWarning({ name, code, message, cause }: SingletonError): void {
   process.emitWarning(message, { type: name, code, detail: cause === undefined ? '' : show(cause, inspect) });
-}
-
-function floodWarning(count: number, what: string): SingletonError {
-  return new SingletonError('ERR_SINGLETON_BUSY', `Too many at once: ${count} more ${what}.`);
 }
 
 /** Events in a window of milliseconds: enough for every honest cause, too few to flood a log. */
@@ -118,7 +116,7 @@ export class RateLimit {
     }
   }
 
-  /** Reports what was left out so far. */
+  /** Reports how many were left out so far. */
   end(): void {
     this.#begin(-Infinity);
   }
@@ -149,11 +147,6 @@ function show(cause: unknown, textOf: (error: unknown) => string): string {
   } catch {
     return 'a value that cannot be shown';
   }
-}
-
-/** What `verbose` prints of a client that did not prove the secret. */
-function printFailure({ reason, remoteAddress = 'an unknown address' }: VerifyFailure): void {
-  print(`a client was refused: ${reason}, from ${remoteAddress}`);
 }
 
 /** A closed stderr must not end the host, as it would with `console.error`. */
