@@ -2,6 +2,7 @@ export { Singleton } from './core/singleton.ts';
 export { MultipleSingletonsError, SingletonError, type SingletonErrorCode } from './interface/errors.ts';
 export type { HostInfo, HostStatus, Outcome, Receipt } from './interface/receipt.ts';
 export type { Arrival, Client, Observer, ReleaseReason, SingletonEvents, VerifyFailure } from './core/events.ts';
+export type { DiagnosticsMessages } from './core/diagnostics.ts';
 export type { DeliveryOptions, HostOptions } from './core/options/options.ts';
 export type {
   ArgsOption,

@@ -10,6 +10,7 @@ import {
 import type { HostStatus, Receipt } from '../interface/receipt.ts';
 import { type Connection, KEEP_ALIVE_DELAY, resetConnection, type Transport } from '../interface/transport.ts';
 import { Deadline, type LazyAbortController, raceAbort } from './deadline.ts';
+import { publish } from './diagnostics.ts';
 import { terminalsOf, watch } from './forwarding.ts';
 import type { ResolvedOptions } from './options/resolved-options.ts';
 import { checkArgs } from './options/schema.ts';
@@ -143,11 +144,17 @@ export async function exitAfterDelivery<T, R>(
   try {
     const receipt = await readResult(delivery, options, lifetime);
     lifetime.throwIfAborted();
-    if (strict) process.exit(receipt.exitCode ?? 0);
+    if (strict) {
+      publish('socket-singleton:acquire', () => ({ endpoint: transport.endpoint, outcome: receipt.outcome }));
+      process.exit(receipt.exitCode ?? 0);
+    }
     throw new MultipleSingletonsError(transport.endpoint, receipt);
   } catch (error) {
     // The reader of the output has exited. End like any Unix program does then: Node itself ignores SIGPIPE.
-    if (strict && error instanceof OutputError && error.isClosedPipe) process.exit(SIGPIPE_STATUS);
+    if (strict && error instanceof OutputError && error.isClosedPipe) {
+      publish('socket-singleton:acquire', () => ({ endpoint: transport.endpoint, error }));
+      process.exit(SIGPIPE_STATUS);
+    }
     throw error;
   }
 }

@@ -37,8 +37,9 @@ async function createHost<T, R>(context: HostContext<T, R>): Promise<Host<T, R>>
   return host.createHost(context);
 }
 
-/** Emits a warning although there is no host. It is lost if the code cannot be loaded. */
-export function warnWithoutHost<T, R>(warning: SingletonError, context: HostContext<T, R>): void {
+/** Emits a warning, also if there is no host yet. It is lost if the code cannot be loaded. */
+export function warn<T, R>(warning: SingletonError, context: HostContext<T, R>): void {
+  if (context.warnings) return context.warnings.warn(warning);
   import('./host/index.ts')
     .then(({ Warnings }) => (context.warnings ??= new Warnings(context)).warn(warning))
     .catch(() => {});

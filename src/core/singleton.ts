@@ -5,12 +5,13 @@ import { exitAfterDelivery } from './attempt.ts';
 import { LazyAbortController, releasedError } from './deadline.ts';
 import type { InspectOptions } from 'node:util';
 import { describe } from './describe.ts';
+import { publishAcquire } from './diagnostics.ts';
 import { LaunchEmitter, type ReleaseOptions } from './emitter.ts';
 import { resolveDrain } from './options/drain.ts';
 import type { ReleaseReason } from './events.ts';
 import type { HostContext } from './host/dispatch/context.ts';
 import type { Host } from './host/host.ts';
-import { loadHost, loadOwnLaunch, warnWithoutHost } from './load-host.ts';
+import { loadHost, loadOwnLaunch, warn } from './load-host.ts';
 import type * as Options from './options/index.ts';
 import { resolveOptions } from './options/resolve-options.ts';
 import { Server } from './server.ts';
@@ -146,7 +147,7 @@ export class Singleton<T = readonly string[], R = unknown> extends LaunchEmitter
     if (this.#state === 'released') return Promise.reject(releasedError(this.endpoint, this.#options.signal));
     if (this.#state === 'idle') {
       this.#enter('acquiring');
-      this.#acquired = this.#acquire();
+      this.#acquired = publishAcquire(this, this.#acquire());
     }
     return this.#acquired;
   }
@@ -212,10 +213,7 @@ export class Singleton<T = readonly string[], R = unknown> extends LaunchEmitter
     return this;
   }
 
-  readonly #warn = (warning: SingletonError): void => {
-    if (this.#host) this.#host.warn(warning);
-    else warnWithoutHost(warning, this.#context);
-  };
+  readonly #warn = (warning: SingletonError): void => warn(warning, this.#context);
 
   #release(reason: ReleaseReason, drain = 0): Promise<void> {
     const before = this.#state;
@@ -235,7 +233,7 @@ export class Singleton<T = readonly string[], R = unknown> extends LaunchEmitter
     await closed;
     if (host) host.end();
     else this.#context.subscribers.end();
-    if (wasHost) host?.emit('release', reason);
+    if (wasHost) host?.onRelease(reason);
     else await this.#acquired.catch(() => {});
   }
 

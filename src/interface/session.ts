@@ -48,6 +48,8 @@ export interface Session<R> {
   onChange: () => void;
   /** Called when the host writes or sets a result although there is a result already. */
   onLate: () => void;
+  /** Called once, when the session has ended. */
+  onEnd: (end: SessionResult) => void;
   /** Called with the name of a signal that the client has received and forwards, not after the result. */
   onSignal: (signal: string) => void;
   /**
@@ -63,6 +65,23 @@ export interface Session<R> {
   end(): void;
   /** Ends now with this status, as if the signal had ended the client: output that was not sent is lost, and `signal` aborts. */
   kill(signal: string, status: number): void;
+}
+
+/** How a session has ended. */
+export interface SessionResult {
+  /**
+   * - `reply`, `exit`: the result was sent.
+   * - `failed`: a listener threw or rejected, or its result could not be sent.
+   * - `killed`: a signal has ended the client, and nobody listened to it (`client.on('signal')`).
+   * - `disconnected`: the client disconnected before the result was sent, or sent invalid bytes.
+   * - `refused`: the launch was dropped because the queue was full (`maxPending`).
+   * - `released`: the host was released, or its process has exited, before the result was sent.
+   */
+  readonly result: 'reply' | 'exit' | 'failed' | 'killed' | 'disconnected' | 'refused' | 'released';
+  /** The exit status of the client; 0 after a reply. Only with `reply`, `exit` and `killed`. */
+  readonly exitCode?: number;
+  /** The value with which the host replied. Only with `reply`. */
+  readonly reply?: unknown;
 }
 
 /** The streams of a waiting client. Each is accessed only when it is needed. */

@@ -117,7 +117,7 @@ class LaunchReader<T, R> implements Responder {
 
   reject(reason: RefusalCode, text?: string): void {
     this.#send(encodeRefusal(reason, text));
-    this.#session?.clientGone();
+    this.#session?.clientGone(undefined, 'refused');
   }
 
   replaced(): void {
@@ -129,7 +129,7 @@ class LaunchReader<T, R> implements Responder {
     // Before the handshake the peer may be a legacy client, to which an orderly end means success. Reset instead.
     if (this.#stream) this.#send(encodeRefusal('not-taken'));
     else resetConnection(this.#connection);
-    this.#session?.clientGone();
+    this.#session?.clientGone(undefined, 'released');
   }
 
   #rejectInvalid(error: unknown): void {

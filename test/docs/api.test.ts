@@ -30,6 +30,7 @@ const VALUES = {
   '`receipt.outcome`': "Receipt['outcome']",
   "Event: `'release'`": 'ReleaseReason',
   "Event: `'verifyFailed'`": "VerifyFailure['reason'] | keyof VerifyFailure",
+  'Diagnostics channels': "keyof DiagnosticsMessages | DiagnosticsMessages['socket-singleton:result']['result']",
   '`receipt.host`': 'keyof HostInfo',
 };
 
@@ -150,9 +151,9 @@ function proseOf(text: string): string {
 
 /** What follows a heading, up to the next one. */
 function sectionOf(title: string): string {
-  const start = api.indexOf(`\n### ${title}\n`);
-  if (start === -1) return '';
-  return api.slice(start + title.length + 6).split(/^#/m)[0] ?? '';
+  const heading = [`\n## ${title}\n`, `\n### ${title}\n`].find((text) => api.includes(text));
+  if (heading === undefined) return '';
+  return api.slice(api.indexOf(heading) + heading.length).split(/^#/m)[0] ?? '';
 }
 
 function resolves(from: string, target: string): boolean {
@@ -179,7 +180,7 @@ function readTypes(): Types {
   ]);
   const lines = Array.from(queries.values(), (query, index) => `export type Query${index} = ${query};`);
   const imports = `import type { EventEmitter } from 'node:events';
-import type { Client, HostInfo, Receipt, ReleaseReason, Singleton, SingletonErrorCode, SingletonEvents,
+import type { Client, DiagnosticsMessages, HostInfo, Receipt, ReleaseReason, Singleton, SingletonErrorCode, SingletonEvents,
   SingletonOptions, VerifyFailure } from './src/index.ts';
 export type Options = SingletonOptions;`;
   const file = join(ROOT, 'api-names.ts');

@@ -2,7 +2,8 @@ import type { ReceiptData, StatusData, VerifiedLaunch } from '../../interface/pr
 import { SingletonError } from '../../interface/errors.ts';
 import { clearTimeout, setTimeout } from '../../interface/timers.ts';
 import { stdioOf } from '../attempt.ts';
-import type { SingletonEvents, VerifyFailure } from '../events.ts';
+import { publish } from '../diagnostics.ts';
+import type { ReleaseReason, SingletonEvents, VerifyFailure } from '../events.ts';
 import type { ResolvedOptions } from '../options/resolved-options.ts';
 import type { Origin } from './connection.ts';
 import { ConnectionManager } from './connections.ts';
@@ -38,7 +39,7 @@ export class Host<T, R> {
     this.readers = readers;
     this.#context = context;
     this.#warnings = context.warnings ??= new Warnings(context);
-    this.#verifyFailures = new VerifyFailures(this.#warnings, (failure) => this.emit('verifyFailed', failure));
+    this.#verifyFailures = new VerifyFailures(context, this.#warnings, (failure) => this.emit('verifyFailed', failure));
     this.connections = new ConnectionManager(this);
     this.#dispatcher = new Dispatcher(context, this.#warnings, () => this.#onWorkEnd());
     this.#idleTimer = new IdleTimer(
@@ -83,7 +84,11 @@ export class Host<T, R> {
         () => this.onListenersChange(),
         () => this.#warnings.resultTooLate(client),
       );
-    if (session) session.onSignal = (signal) => completion?.addSignal(client.receive(signal));
+    const { endpoint } = this;
+    if (session) {
+      session.onSignal = (signal) => completion?.addSignal(client.receive(signal));
+      session.onEnd = (end) => publish('socket-singleton:result', () => ({ endpoint, client, ...end }));
+    }
     completion?.begin();
     const results = isOwn ? [] : this.#emitClient(client);
     completion?.add(results);
@@ -108,6 +113,7 @@ export class Host<T, R> {
 
   #emitClient(client: HostClient<R>): readonly ListenerResult[] {
     const { emitter } = this.#context;
+    publish('socket-singleton:client', () => ({ endpoint: this.endpoint, client }));
     const onError = (cause: unknown): void => this.#warnings.listenerFailed('client', cause, client);
     return emitter.rawListeners('client').map((listener) => callSafely(listener, emitter, [client], onError));
   }
@@ -136,6 +142,11 @@ export class Host<T, R> {
 
   onVerifyFailed(failure: Pick<VerifyFailure, 'reason' | 'remoteAddress'>): void {
     this.#verifyFailures.add(failure);
+  }
+
+  onRelease(reason: ReleaseReason): void {
+    publish('socket-singleton:release', () => ({ endpoint: this.endpoint, reason }));
+    this.emit('release', reason);
   }
 
   warn(warning: SingletonError): void {

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { Decoder } from '../../interface/codec.ts';
 import type { ProtocolOptions, Terminals } from '../../interface/protocol.ts';
-import type { Session } from '../../interface/session.ts';
+import type { Session, SessionResult } from '../../interface/session.ts';
 import { SingletonError, malformedError } from '../../interface/errors.ts';
 import { FrameWriter } from '../frames.ts';
 import { encodeRefusal, type Frame, KIND, MAX_RAW_BYTES } from '../messages.ts';
@@ -17,6 +17,12 @@ const MAX_SIGNALS = 1024;
 /** `pending`: the receipt was not sent. `closing`: no output is accepted, and the result follows what was written. */
 type State = 'pending' | 'open' | 'closing' | 'closed';
 
+interface Result {
+  readonly frame: Frame;
+  /** How the session ends if the frame is sent. */
+  readonly end: SessionResult;
+}
+
 /** The host's side of a session. */
 export class HostSession<R> implements Session<R> {
   readonly stdout: RemoteOutput;
@@ -30,8 +36,9 @@ export class HostSession<R> implements Session<R> {
   readonly #abortController = new AbortController();
   onChange: () => void = () => {};
   onLate: () => void = () => {};
+  onEnd: (end: SessionResult) => void = () => {};
   onSignal: (signal: string) => void = () => {};
-  #result: Frame | undefined;
+  #result: Result | undefined;
   #signals = 0;
   #state: State = 'pending';
   /** Whether the host wants the result to be sent. */
@@ -69,15 +76,15 @@ export class HostSession<R> implements Session<R> {
     // A copy: the reply may wait for the output, and the serializer may have returned the bytes of the value itself.
     const frame = { kind: KIND.reply, body: new Uint8Array(serialize(name, serializer, value)) };
     requireSize(frame, this.#options.maxMessageBytes);
-    return this.#setResult(frame);
+    return this.#setResult({ frame, end: { result: 'reply', exitCode: 0, reply: value } });
   }
 
   exit(code: number): boolean {
-    return this.#setResult(encodeExit(code));
+    return this.#setResult({ frame: encodeExit(code), end: { result: 'exit', exitCode: code } });
   }
 
   fail(): boolean {
-    return this.#setResult(encodeRefusal('ERR_SINGLETON_LISTENER_FAILED'));
+    return this.#setResult({ frame: encodeRefusal('ERR_SINGLETON_LISTENER_FAILED'), end: { result: 'failed' } });
   }
 
   end(): void {
@@ -133,14 +140,14 @@ export class HostSession<R> implements Session<R> {
     if (this.#isClosed) return;
     this.#writer.write(encodeExit(status));
     this.#finish(true);
-    this.#destroy(killedError(signal));
+    this.#destroy(killedError(signal), { result: 'killed', exitCode: status });
   }
 
-  /** The client disconnected, or broke the protocol. */
-  clientGone(error?: SingletonError): void {
+  /** The client disconnected, broke the protocol, or was rejected. */
+  clientGone(error?: SingletonError, result: 'disconnected' | 'refused' | 'released' = 'disconnected'): void {
     if (this.#state === 'closed') return;
     if (error) this.#finish(error);
-    this.#destroy(error ?? disconnectedError());
+    this.#destroy(error ?? disconnectedError(), { result });
   }
 
   /** Ends at once: sends the result if all output is flushed, otherwise `ERR_SINGLETON_RELEASED`. */
@@ -148,8 +155,8 @@ export class HostSession<R> implements Session<R> {
     if (this.#state === 'closed') return;
     const isFlushed = this.stdout.writableLength + this.stderr.writableLength === 0;
     const result = isFlushed ? this.#result : undefined;
-    this.#writer.write(result ?? encodeRefusal('ERR_SINGLETON_RELEASED'));
-    this.#destroy(releasedError());
+    this.#writer.write(result?.frame ?? encodeRefusal('ERR_SINGLETON_RELEASED'));
+    this.#destroy(releasedError(), result?.end ?? { result: 'released' });
   }
 
   get isSettled(): boolean {
@@ -168,9 +175,9 @@ export class HostSession<R> implements Session<R> {
     return !this.stdout.isBusy && !this.stderr.isBusy;
   }
 
-  #setResult(frame: Frame): boolean {
+  #setResult(result: Result): boolean {
     if (this.isSettled) return this.#late();
-    this.#result = frame;
+    this.#result = result;
     this.#changed();
     return true;
   }
@@ -192,18 +199,20 @@ export class HostSession<R> implements Session<R> {
       if (this.#state === 'closed' || !outputs.every(({ closed }) => closed)) return;
       this.#state = 'closed';
       this.stdin.destroy();
-      this.#writer.write(result);
+      this.#writer.write(result.frame);
       this.#finish(true);
+      this.onEnd(result.end);
     };
     for (const output of outputs) output.once('close', onClose).end();
     onClose();
   }
 
-  #destroy(error: SingletonError): void {
+  #destroy(error: SingletonError, end: SessionResult): void {
     this.#state = 'closed';
     this.#changed();
     for (const stream of [this.stdout, this.stderr, this.stdin]) stream.destroy(error);
     this.#finish(false);
+    this.onEnd(end);
     this.#abortController.abort(error);
   }
 }

@@ -1,4 +1,5 @@
 import { clientGoneError } from '../../../interface/errors.ts';
+import { publish } from '../../diagnostics.ts';
 import type { Arrival } from '../../events.ts';
 import type { HostContext } from './context.ts';
 import type { HostClient } from './client.ts';
@@ -100,13 +101,17 @@ export class Dispatcher<T, R> {
 
   #call(launch: QueuedLaunch<T, R>): void {
     const { args, client, completion } = launch;
-    const { handler } = this.#context.subscribers;
+    const { server, subscribers } = this.#context;
+    const { handler } = subscribers;
+    // Without arguments and without a session, a launch is for the handler alone.
+    const isForListeners = !isEmpty(args) || completion !== undefined;
     const onError = (cause: unknown): void => this.#warnings.listenerFailed('args', cause, client);
     completion?.begin();
+    if (handler || isForListeners)
+      publish('socket-singleton:dispatch', () => ({ endpoint: server.endpoint, args, client }));
     // First, so that it is at work before a listener may release.
     const answer = handler && callSafely(() => handler.answer(launch), undefined, [], onError);
-    // Without arguments and without a session, a launch is for the handler alone.
-    const results = isEmpty(args) && !completion ? [] : this.#callListeners(launch, onError);
+    const results = isForListeners ? this.#callListeners(launch, onError) : [];
     for (const result of [...results, answer ?? true]) if (typeof result === 'object') this.#track(result);
     completion?.add(results, answer);
     completion?.finish();

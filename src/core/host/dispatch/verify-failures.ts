@@ -1,8 +1,11 @@
+import { publish } from '../../diagnostics.ts';
 import type { VerifyFailure } from '../../events.ts';
+import type { HostContext } from './context.ts';
 import { RateLimit, type Warnings } from './warnings.ts';
 
 /** Counts the clients that did not prove the secret, and reports 100 of them in ten seconds at most. */
 export class VerifyFailures<T, R> {
+  readonly #context: HostContext<T, R>;
   readonly #warnings: Warnings<T, R>;
   readonly #emit: (failure: VerifyFailure) => void;
   readonly #limit: RateLimit;
@@ -10,7 +13,8 @@ export class VerifyFailures<T, R> {
   /** How many had no event since the last one. */
   #suppressed = 0;
 
-  constructor(warnings: Warnings<T, R>, emit: (failure: VerifyFailure) => void) {
+  constructor(context: HostContext<T, R>, warnings: Warnings<T, R>, emit: (failure: VerifyFailure) => void) {
+    this.#context = context;
     this.#warnings = warnings;
     this.#emit = emit;
     this.#limit = new RateLimit((leftOut) => warnings.warnOfFlood(leftOut, 'refused clients were not reported'));
@@ -33,6 +37,7 @@ export class VerifyFailures<T, R> {
 
   #report(failure: VerifyFailure): void {
     this.#warnings.printFailure(failure);
+    publish('socket-singleton:verifyFailed', () => ({ endpoint: this.#context.server.endpoint, failure }));
     this.#emit(failure);
   }
 }

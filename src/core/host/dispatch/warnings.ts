@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
 import { messageOf, SingletonError } from '../../../interface/errors.ts';
 import { clearTimeout, setTimeout } from '../../../interface/timers.ts';
+import { publish } from '../../diagnostics.ts';
 import type { VerifyFailure } from '../../events.ts';
 import { callSafely } from './call-safely.ts';
 import type { HostClient } from './client.ts';
@@ -8,10 +9,10 @@ import type { HostContext } from './context.ts';
 
 /** Emits and prints warnings, at most 100 in ten seconds. */
 export class Warnings<T, R> {
-  readonly #context: Pick<HostContext<T, R>, 'options' | 'emitter'>;
+  readonly #context: Pick<HostContext<T, R>, 'options' | 'emitter' | 'server'>;
   readonly #limit: RateLimit;
 
-  constructor(context: Pick<HostContext<T, R>, 'options' | 'emitter'>) {
+  constructor(context: Pick<HostContext<T, R>, 'options' | 'emitter' | 'server'>) {
     this.#context = context;
     this.#limit = new RateLimit((leftOut) => this.warnOfFlood(leftOut, 'warnings were not emitted'));
   }
@@ -66,10 +67,11 @@ export class Warnings<T, R> {
 
   /** `mustShow`: without a listener of "warning", Node prints it as a warning of the process. */
   #emit(warning: SingletonError, mustShow = false): void {
-    const { options, emitter } = this.#context;
+    const { options, emitter, server } = this.#context;
     const listeners = emitter.rawListeners('warning');
     if (options.verbose) printWarning(warning);
     else if (mustShow && listeners.length === 0) emitProcessWarning(warning);
+    publish('socket-singleton:warning', () => ({ endpoint: server.endpoint, warning }));
     for (const listener of listeners) callSafely(listener, emitter, [warning], warningListenerFailed);
   }
 }

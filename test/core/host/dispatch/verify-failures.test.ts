@@ -33,7 +33,7 @@ function create() {
   };
   const warnings = new Warnings(context);
   const events: VerifyFailure[] = [];
-  const failures = new VerifyFailures(warnings, (failure) => events.push(failure));
+  const failures = new VerifyFailures(context, warnings, (failure) => events.push(failure));
   const add = (times: number): void => {
     for (let count = 0; count < times; count += 1) failures.add(client);
   };

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { RateLimit } from '../../../../src/core/host/dispatch/warnings.ts';
 import type { SingletonError, VerifyFailure } from '../../../../src/index.ts';
+import { recordMessages } from '../../../helpers/diagnostics.ts';
 import { launch, sendBytes, startHost } from '../../../helpers/host.ts';
 
 afterEach(() => {
@@ -128,10 +129,11 @@ describe('a host with many warnings', () => {
     expect(printed.at(-1)).toContain('900 more warnings');
   });
 
-  it('emits and prints 100 of 1,000 wrong secrets and one warning, and still serves a launch', async () => {
+  it('emits, publishes and prints 100 of 1,000 wrong secrets and one warning, and still serves a launch', async () => {
     const app = await startHost({ verbose: true, secret: 'sesame' });
     const failures: VerifyFailure[] = [];
     const warnings: SingletonError[] = [];
+    const messages = recordMessages('verifyFailed');
     app.on('verifyFailed', (failure) => failures.push(failure));
     app.on('warning', (warning) => warnings.push(warning));
     await many(1000, () => sendBytes(app, 'guess\0'));
@@ -139,6 +141,7 @@ describe('a host with many warnings', () => {
     expect(app.arguments).toEqual([['a']]);
     expect(failures.map(({ count }) => count)).toEqual(Array.from({ length: 100 }, (_, index) => index + 1));
     expect(failures.filter(({ suppressed }) => suppressed !== 0)).toEqual([]);
+    expect(messages).toEqual(failures.map((failure) => ({ endpoint: app.endpoint, failure })));
     expect(printed).toHaveLength(100);
     expect(warnings).toEqual([]);
     await app.release();
