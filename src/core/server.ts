@@ -26,13 +26,14 @@ export class Server {
   #backlog: Connection[] | undefined;
   #dropped = 0;
   #connections: ServedConnections | undefined;
+  #isServing = false;
   #listener: Listener | undefined;
   #since = 0;
   #closed: Promise<void> = Promise.resolve();
   #isRef: boolean | undefined;
   #endpoint: string;
 
-  /** `onLost` is called when another process has taken the endpoint after `serve`. */
+  /** `onLost` is called when another process has taken the endpoint after `attach`. */
   constructor(options: ServerOptions, onWarning: (warning: SingletonError) => void, onLost: () => void) {
     this.#options = options;
     this.#onWarning = onWarning;
@@ -54,7 +55,7 @@ export class Server {
   }
 
   /**
-   * Binds the endpoint; `false` if it is in use. `serve` must follow.
+   * Binds the endpoint; `false` if it is in use. `attach` and `serve` must follow.
    * @throws SingletonError `ERR_SINGLETON_ALREADY_RUNNING` if this process holds it, and would exit after its delivery
    */
   async listen(attempt: LazyAbortController): Promise<boolean> {
@@ -64,7 +65,7 @@ export class Server {
     this.#dropped = 0;
     const onConnection = (connection: Connection): void => {
       if (this.#backlog !== backlog) rejectConnection(connection);
-      else if (this.#connections) this.#connections.accept(connection);
+      else if (this.#isServing) this.#connections?.accept(connection);
       else this.#hold(connection, backlog);
     };
     const listening = this.#options.transport.listen(onConnection, {
@@ -92,17 +93,22 @@ export class Server {
     return true;
   }
 
-  /** @throws SingletonError if the endpoint was lost again before `serve` */
+  /** @throws SingletonError if the endpoint was lost again before `attach` */
   assertBound(): void {
     if (!this.#listener) throw lostError(this.#endpoint);
   }
 
-  /** Passes the backlog and all further connections to the host. */
-  serve(connections: ServedConnections): void {
+  /** From now on there is a host, which learns that the endpoint is lost or closed. */
+  attach(connections: ServedConnections): void {
     this.#connections = connections;
-    if (this.#dropped > 0) connections.onDropped(this.#dropped);
+  }
+
+  /** Passes the backlog and all further connections to the host. */
+  serve(): void {
+    this.#isServing = true;
+    if (this.#dropped > 0) this.#connections?.onDropped(this.#dropped);
     // A listener of the host may close this server in between.
-    for (let next = this.#backlog?.shift(); next; next = this.#backlog?.shift()) connections.accept(next);
+    for (let next = this.#backlog?.shift(); next; next = this.#backlog?.shift()) this.#connections?.accept(next);
     process.off('exit', this.#resetBacklog);
   }
 
@@ -131,7 +137,7 @@ export class Server {
     await this.#connections?.drain(drain);
   }
 
-  /** Before `serve` no launch was dispatched: the attempt fails, and another one may follow. */
+  /** Before `attach` no launch was dispatched: the attempt fails, and another one may follow. */
   #onListenerLost(): void {
     if (this.#connections) this.#onLost();
     else void this.close();

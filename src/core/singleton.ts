@@ -195,10 +195,11 @@ export class Singleton<T = readonly string[], R = unknown> extends LaunchEmitter
       this.#server.assertBound();
       this.#host = host;
       this.#enter('hosting');
+      this.#server.attach(host.connections);
       host.start();
       await deliverOwnLaunch?.(host);
       this.#lifetime.throwIfAborted();
-      this.#server.serve(host.connections);
+      this.#server.serve();
       this.#lifetime.throwIfAborted();
     } catch (error) {
       // Accepted clients are reset, so that they try again.

@@ -6,11 +6,13 @@ import { z } from 'zod';
 import { json } from '../../src/codecs/json.ts';
 import { msgpack } from '../../src/codecs/msgpack.ts';
 import { type Client, legacy, Singleton, type SingletonOptions } from '../../src/index.ts';
+import { memory } from '../../src/transports/memory.ts';
 import { launch, portOf, recordEvents, start } from '../helpers/host.ts';
 
 type Strings = readonly string[];
 
 const codecs = { legacy: () => legacy(), json: () => json<Strings>(), msgpack: () => msgpack<Strings>() };
+const network = memory();
 const SECRET = 'open sesame, open sesame';
 
 /** A Singleton that dispatches its own launch, with streams of its own instead of those of the process. */
@@ -152,6 +154,22 @@ describe('self: true with wait', () => {
     finish();
     await released;
     expect(await exitCode()).toBe(0);
+  });
+
+  it.each([
+    ['released', (app: Singleton) => void app.release(), 'release manual'],
+    ['lost', () => network.steal('endpoint'), 'release lost'],
+  ])('ends the own launch if the endpoint is %s while it is dispatched', async (_, end, event) => {
+    const { app } = ownLaunch({ codec, wait: true, transport: network.transport('endpoint'), port: undefined });
+    const { order } = recordEvents(app);
+    app.prependListener('args', (__, { signal }) => {
+      end(app);
+      return once(signal, 'abort');
+    });
+    await expect(app.acquire()).rejects.toMatchObject({ code: 'ERR_SINGLETON_RELEASED' });
+    await app.release();
+    expect(order.filter((name) => name !== 'warning')).toEqual(['args', event]);
+    expect([await exitCode(), app.sessions]).toEqual([1, 0]);
   });
 
   it('leaves the exit status alone without wait', async () => {

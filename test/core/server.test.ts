@@ -46,7 +46,8 @@ async function startListening(options: { readonly maxConnections?: number } = {}
 /** A server that listens, with its host. */
 async function serving() {
   const created = await startListening();
-  created.server.serve(created.host);
+  created.server.attach(created.host);
+  created.server.serve();
   return created;
 }
 
@@ -83,7 +84,8 @@ describe('Server.listen', () => {
     expect(transport.steps).toEqual(['listen', 'close']);
     expect(await server.listen(never)).toBe(true);
     expect(other.connectClient().wasReset).toBe(true);
-    server.serve(host);
+    server.attach(host);
+    server.serve();
     expect(other.connectClient().wasReset).toBe(true);
     expect(transport.connectClient().wasReset).toBe(false);
   });
@@ -94,7 +96,8 @@ describe('Server.serve', () => {
     const { transport, server, host, events } = await startListening();
     const { onWarning, onLost } = transport.listening?.options ?? expect.fail();
     onWarning(new SingletonError('ERR_SINGLETON_BUSY', 'Too many.'));
-    server.serve(host);
+    server.attach(host);
+    server.serve();
     onWarning(new SingletonError('ERR_SINGLETON_CONNECTION_FAILED', 'Broken.'));
     onLost();
     expect(events).toEqual(['ERR_SINGLETON_BUSY', 'ERR_SINGLETON_CONNECTION_FAILED', 'lost']);
@@ -104,7 +107,8 @@ describe('Server.serve', () => {
     const { server, host, transport } = await startListening();
     const backlog = [transport.connectClient(), transport.connectClient()];
     expect([server.isListening, host.calls]).toEqual([false, []]);
-    server.serve(host);
+    server.attach(host);
+    server.serve();
     expect(server.isListening).toBe(true);
     const late = transport.connectClient();
     expect(host.calls).toEqual([...backlog, late]);
@@ -114,7 +118,8 @@ describe('Server.serve', () => {
     const { server, host, transport } = await startListening();
     const broken = transport.connectClient().destroy(new Error('ECONNRESET'));
     while (!broken.closed) await turn();
-    server.serve(host);
+    server.attach(host);
+    server.serve();
     expect(host.calls).toEqual([broken]);
   });
 
@@ -122,7 +127,8 @@ describe('Server.serve', () => {
     const { server, host, transport } = await startListening({ maxConnections: 2 });
     const dialled = Array.from({ length: 5 }, () => transport.connectClient());
     expect(dialled.map(wasReset)).toEqual([true, true, true, false, false]);
-    server.serve(host);
+    server.attach(host);
+    server.serve();
     expect(host.calls).toEqual(['dropped 3', ...dialled.slice(3)]);
   });
 
@@ -132,7 +138,8 @@ describe('Server.serve', () => {
     transport.connectClient().destroy();
     const third = transport.connectClient();
     expect([first, third].map(wasReset)).toEqual([false, false]);
-    server.serve(host);
+    server.attach(host);
+    server.serve();
     expect(host.calls).toEqual(['dropped 1', first, third]);
   });
 
@@ -141,7 +148,8 @@ describe('Server.serve', () => {
     for (let count = 0; count < 3; count += 1) transport.connectClient();
     await server.close();
     await server.listen(never);
-    server.serve(host);
+    server.attach(host);
+    server.serve();
     expect(host.calls).toEqual([]);
   });
 });
@@ -162,7 +170,8 @@ describe('Server.close', () => {
   it('warns of an endpoint that cannot be released, and waits for the connections of the host', async () => {
     const { server, host, events } = create({ transport: new ScriptedTransport({ onStep: stuck }) });
     await server.listen(never);
-    server.serve(host);
+    server.attach(host);
+    server.serve();
     await server.close();
     expect(events).toEqual(['ERR_SINGLETON_CONNECTION_FAILED']);
     expect(host.calls).toEqual(['drain']);

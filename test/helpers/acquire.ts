@@ -33,7 +33,8 @@ export function startAcquire(
     try {
       const acquired = await acquire((attempt) => server.listen(attempt), resolved, lifetime);
       if ('receipt' in acquired) return acquired.receipt;
-      server.serve({ accept: () => {}, onDropped: () => {}, drain: async () => {} });
+      server.attach({ accept: () => {}, onDropped: () => {}, drain: async () => {} });
+      server.serve();
       return undefined;
     } finally {
       unfollow();

@@ -36,6 +36,7 @@ export async function serve<T>(
     server,
     release: () => {},
   });
-  server.serve(host.connections);
+  server.attach(host.connections);
+  server.serve();
   return { server, host, emitter };
 }
