@@ -1,11 +1,11 @@
 import { userInfo } from 'node:os';
 import { checkOptionNames, type OptionNames } from '../interface/option-names.ts';
 import type { Transport } from '../interface/transport.ts';
-import { kernelMutex } from './kernel-mutex.ts';
 import { connect, endpointUnavailableError, listen, type ServerNaming } from './net.ts';
-import { type PipeOptions, resolvePath } from './pipe-path.ts';
-import { detectReset, withReset } from './pipe-reset.ts';
-import { unixSocket } from './unix-socket.ts';
+import { kernelMutex } from './unix/kernel-mutex.ts';
+import { type PipeOptions, resolvePath } from './unix/path.ts';
+import { detectReset, withReset } from './unix/reset.ts';
+import { unixSocket } from './unix/socket.ts';
 
 export type { PipeOptions };
 

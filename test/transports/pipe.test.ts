@@ -17,9 +17,9 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { Transport } from '../../src/interface/transport.ts';
-import { kernelMutex } from '../../src/transports/kernel-mutex.ts';
+import { kernelMutex } from '../../src/transports/unix/kernel-mutex.ts';
 import { namedPipe, pipe } from '../../src/transports/pipe.ts';
-import { unixSocket } from '../../src/transports/unix-socket.ts';
+import { unixSocket } from '../../src/transports/unix/socket.ts';
 import { socketFolder, createStaleSocket } from '../helpers/socket-folder.ts';
 import { listen, never, open, options, testTransport, testWatch, unexpected } from '../helpers/transport-compliance.ts';
 

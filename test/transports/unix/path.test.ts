@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { resolvePath, type System } from '../../src/transports/pipe-path.ts';
-import { pipe } from '../../src/transports/pipe.ts';
+import { resolvePath, type System } from '../../../src/transports/unix/path.ts';
+import { pipe } from '../../../src/transports/pipe.ts';
 
 const linux: System = { platform: 'linux', uid: 1000, username: () => 'alice' };
 const windows: System = { ...linux, platform: 'win32', uid: undefined };

@@ -1,8 +1,8 @@
 import { type FSWatcher, watch } from 'node:fs';
 import { dirname } from 'node:path';
-import { SingletonError } from '../interface/errors.ts';
-import { clearInterval, setInterval } from '../interface/timers.ts';
-import type { Listener, ListenOptions } from '../interface/transport.ts';
+import { SingletonError } from '../../interface/errors.ts';
+import { clearInterval, setInterval } from '../../interface/timers.ts';
+import type { Listener, ListenOptions } from '../../interface/transport.ts';
 import type { SocketFile } from './socket-file.ts';
 
 /** A socket that listens, and its file at the path. */

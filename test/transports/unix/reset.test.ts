@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { createConnection, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { detectReset } from '../../src/transports/pipe-reset.ts';
-import { socketFolder } from '../helpers/socket-folder.ts';
+import { detectReset } from '../../../src/transports/unix/reset.ts';
+import { socketFolder } from '../../helpers/socket-folder.ts';
 
 const RESET = Buffer.from('\0reset\r\n');
 

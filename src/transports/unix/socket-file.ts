@@ -1,9 +1,9 @@
 import { type BigIntStats, chmodSync, linkSync, lstatSync, readdirSync, unlinkSync, utimesSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { basename, dirname, join } from 'node:path';
-import { codeOf, messageOf, SingletonError } from '../interface/errors.ts';
+import { codeOf, messageOf, SingletonError } from '../../interface/errors.ts';
 import { type KernelMutex, lockFilePath } from './kernel-mutex.ts';
-import { type Directory, directoryRemedy, removeTemporary, socketIn } from './socket-directory.ts';
+import { type Directory, directoryRemedy, removeTemporary, socketIn } from './directory.ts';
 
 /**
  * The file of a host's socket. It outlives a host that crashes. Three rules make that safe:

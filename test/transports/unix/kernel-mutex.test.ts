@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { lstatSync, readFileSync, statSync, symlinkSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { type KernelMutex, kernelMutex } from '../../src/transports/kernel-mutex.ts';
-import { run } from '../helpers/program.ts';
-import { socketFolder } from '../helpers/socket-folder.ts';
+import { type KernelMutex, kernelMutex } from '../../../src/transports/unix/kernel-mutex.ts';
+import { run } from '../../helpers/program.ts';
+import { socketFolder } from '../../helpers/socket-folder.ts';
 
 describe.runIf(process.platform === 'linux')('KernelMutex on Linux', () => {
   const mutex = kernelMutex('linux');
@@ -40,7 +40,7 @@ describe.runIf(process.platform === 'linux')('KernelMutex on Linux', () => {
     vi.stubGlobal('process', { ...process, versions: { ...process.versions, bun: '1' } });
     vi.resetModules();
     onTestFinished(() => void vi.unstubAllGlobals());
-    const ofBun = (await import('../../src/transports/kernel-mutex.ts')).kernelMutex('linux');
+    const ofBun = (await import('../../../src/transports/unix/kernel-mutex.ts')).kernelMutex('linux');
     vi.unstubAllGlobals();
     const path = join(socketFolder(), 'socket');
     expect(await lengthsOf(ofBun, path)).toEqual([106]);

@@ -2,13 +2,13 @@ import { EventEmitter, once } from 'node:events';
 import { lstatSync, readdirSync, renameSync, rmSync, statSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it, type Mock, onTestFinished, vi } from 'vitest';
-import type { KernelMutex } from '../../src/transports/kernel-mutex.ts';
-import { pipe } from '../../src/transports/pipe.ts';
-import type { Listening } from '../../src/transports/compliance-context.ts';
-import { watchFile } from '../../src/transports/unix-listener.ts';
-import { unixSocket } from '../../src/transports/unix-socket.ts';
-import { socketFolder } from '../helpers/socket-folder.ts';
-import { changes, listen, never, open, readAll } from '../helpers/transport-compliance.ts';
+import type { KernelMutex } from '../../../src/transports/unix/kernel-mutex.ts';
+import { pipe } from '../../../src/transports/pipe.ts';
+import type { Listening } from '../../../src/transports/compliance-context.ts';
+import { watchFile } from '../../../src/transports/unix/listener.ts';
+import { unixSocket } from '../../../src/transports/unix/socket.ts';
+import { socketFolder } from '../../helpers/socket-folder.ts';
+import { changes, listen, never, open, readAll } from '../../helpers/transport-compliance.ts';
 
 const TWENTY_DAYS = 20 * 24 * 3600;
 

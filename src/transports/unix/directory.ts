@@ -1,6 +1,6 @@
 import { lstatSync, mkdirSync, mkdtempSync, rmdirSync, type Stats, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { codeOf, messageOf, SingletonError } from '../interface/errors.ts';
+import { codeOf, messageOf, SingletonError } from '../../interface/errors.ts';
 
 /** The directory of a socket file. */
 export interface Directory {

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
-import { isUint8Array } from '../interface/bytes.ts';
-import type { Connection } from '../interface/transport.ts';
+import { isUint8Array } from '../../interface/bytes.ts';
+import type { Connection } from '../../interface/transport.ts';
 
 /**
  * Replaces the reset that systems do not have for pipes: the host sends these bytes, and nothing else, on a connection that

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { closeSync, constants, openSync, statSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { basename, dirname } from 'node:path';
-import { codeOf, messageOf, SingletonError } from '../interface/errors.ts';
+import { codeOf, messageOf, SingletonError } from '../../interface/errors.ts';
 
 /**
  * A lock between processes. Only the process that has it may remove the socket file of a crashed host. The kernel

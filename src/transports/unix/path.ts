@@ -1,6 +1,6 @@
 import { dirname, join, resolve } from 'node:path';
-import { invalidOptionError, SingletonError } from '../interface/errors.ts';
-import type { Directory } from './socket-directory.ts';
+import { invalidOptionError, SingletonError } from '../../interface/errors.ts';
+import type { Directory } from './directory.ts';
 
 /** Which pipe to use: `name` for a path that the library chooses, a different one for each user; or your own `path`. */
 export type PipeOptions =

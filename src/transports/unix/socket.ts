@@ -1,11 +1,11 @@
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { codeOf, SingletonError } from '../interface/errors.ts';
-import type { Connection, ConnectOptions, Listener, ListenOptions, Transport } from '../interface/transport.ts';
+import { codeOf, SingletonError } from '../../interface/errors.ts';
+import type { Connection, ConnectOptions, Listener, ListenOptions, Transport } from '../../interface/transport.ts';
+import { connect, endpointUnavailableError, listen, type ServerNaming } from '../net.ts';
 import type { KernelMutex } from './kernel-mutex.ts';
-import { connect, endpointUnavailableError, listen, type ServerNaming } from './net.ts';
-import type { SocketPath } from './pipe-path.ts';
-import { detectReset, withReset } from './pipe-reset.ts';
+import type { SocketPath } from './path.ts';
+import { detectReset, withReset } from './reset.ts';
 import {
   checkDirectory,
   createTemporary,
@@ -13,9 +13,9 @@ import {
   directoryRemedy,
   removeTemporary,
   socketIn,
-} from './socket-directory.ts';
+} from './directory.ts';
 import { SocketFile } from './socket-file.ts';
-import { type Bound, UnixListener, watchFile } from './unix-listener.ts';
+import { type Bound, UnixListener, watchFile } from './listener.ts';
 
 /** A Unix socket. Its file outlives a host that crashes, and the next host removes it. */
 export function unixSocket({ path, directory }: SocketPath, mutex: KernelMutex): Transport {
