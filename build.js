@@ -7,6 +7,7 @@ const ENTRIES = [
   'codecs/msgpack',
   'codecs/length-prefixed',
   'transports/pipe',
+  'transports/systemd',
   'transports/memory',
   'transports/compliance',
 ];

@@ -1,6 +1,28 @@
 import { createConnection, createServer, type NetConnectOpts, type Server, type Socket } from 'node:net';
 import { codeOf, messageOf, SingletonError } from '../interface/errors.ts';
-import { type AbortableOptions, type Listener, type ListenOptions, onAbort } from '../interface/transport.ts';
+import {
+  type AbortableOptions,
+  type Connection,
+  type Listener,
+  type ListenOptions,
+  onAbort,
+  type Transport,
+} from '../interface/transport.ts';
+
+/** What a socket is bound to. */
+export type SocketAddress = { readonly host: string; readonly port: number } | { readonly path: string };
+
+/** The key of what `systemd()` has to know of a transport. */
+export const sockets: unique symbol = Symbol('sockets');
+
+/** A transport whose endpoint is that of a socket, so that a socket bound by another process can take its place. */
+export interface SocketTransport extends Transport {
+  readonly [sockets]: {
+    readonly address: SocketAddress;
+    /** Makes a connection of a socket that was accepted. */
+    readonly toConnection: (socket: Socket) => Connection;
+  };
+}
 
 /** How a transport names its server, once it is listening and if it cannot. */
 export interface ServerNaming {
@@ -8,24 +30,28 @@ export interface ServerNaming {
   readonly unavailableError: (cause: unknown) => SingletonError;
 }
 
-/** Binds an address or a path. Resolves to `undefined` if it is in use. */
+/**
+ * Binds an address or a path. Resolves to `undefined` if it is in use. With a `descriptor`, it listens on that socket, which is
+ * bound already.
+ */
 export function listen(
-  address: { readonly host: string; readonly port: number } | { readonly path: string },
+  address: SocketAddress,
   { endpointOf, unavailableError }: ServerNaming,
   onSocket: (socket: Socket) => void,
   { onWarning }: ListenOptions,
+  descriptor?: number,
 ): Promise<Listener | undefined> {
-  const sockets = new Set<Socket>();
+  const accepted = new Set<Socket>();
   let isRef = true;
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
-    sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
+    accepted.add(socket);
+    socket.once('close', () => accepted.delete(socket));
     if (!isRef) socket.unref();
     onSocket(withPeerCheck(socket, address));
   });
   const setRef = (value: boolean): void => {
     isRef = value;
-    for (const each of [server, ...sockets]) each[value ? 'ref' : 'unref']();
+    for (const each of [server, ...accepted]) each[value ? 'ref' : 'unref']();
   };
 
   return new Promise((resolve, reject) => {
@@ -35,7 +61,7 @@ export function listen(
     };
     server.once('error', onError);
     // Without `exclusive`, the workers of a cluster share the port and every one of them is a host.
-    server.listen({ ...address, exclusive: true }, () => {
+    server.listen(descriptor === undefined ? { ...address, exclusive: true } : { fd: descriptor }, () => {
       const endpoint = endpointOf(server);
       server.off('error', onError);
       server.on('error', (cause) => onWarning(acceptFailedError(endpoint, cause)));

@@ -1,7 +1,7 @@
 import { userInfo } from 'node:os';
 import { checkOptionNames, type OptionNames } from '../interface/option-names.ts';
 import type { Transport } from '../interface/transport.ts';
-import { connect, endpointUnavailableError, listen, type ServerNaming } from './net.ts';
+import { connect, endpointUnavailableError, listen, type ServerNaming, sockets, type SocketTransport } from './net.ts';
 import { kernelMutex } from './unix/kernel-mutex.ts';
 import { type PipeOptions, resolvePath } from './unix/path.ts';
 import { detectReset, withReset } from './unix/reset.ts';
@@ -34,11 +34,13 @@ export function namedPipe(path: string): Transport {
     endpointOf: () => path,
     unavailableError: (cause) => endpointUnavailableError(path, cause, REASONS),
   };
-  return {
+  const transport: SocketTransport = {
     endpoint: path,
+    [sockets]: { address: { path }, toConnection: withReset },
     listen: (onConnection, options) => listen({ path }, naming, (socket) => onConnection(withReset(socket)), options),
     connect: async (options) => detectReset(await connect(path, { path }, options)),
   };
+  return transport;
 }
 
 const REASONS = { EACCES: 'the system does not allow this pipe name. Choose another name' };

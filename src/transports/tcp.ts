@@ -2,7 +2,7 @@ import { isIP, type Server } from 'node:net';
 import { invalidOptionError } from '../interface/errors.ts';
 import { checkOptionNames, type OptionNames } from '../interface/option-names.ts';
 import { resetConnection, type Transport } from '../interface/transport.ts';
-import { connect, endpointUnavailableError, listen, type ServerNaming } from './net.ts';
+import { connect, endpointUnavailableError, listen, type ServerNaming, sockets, type SocketTransport } from './net.ts';
 
 /** The address and port of a TCP endpoint. */
 export interface TcpOptions {
@@ -35,18 +35,16 @@ export function tcp(options: TcpOptions = {}): Transport {
     throw invalidOptionError('port', 'an integer from 0 to 65535', port);
   }
   const endpoint = endpointAt(address, port);
-  return {
+  const bound = { host: address, port };
+  const transport: SocketTransport = {
     endpoint,
+    [sockets]: { address: bound, toConnection: (socket) => socket },
     listen(onConnection, listenOptions) {
-      const endpointOf = (server: Server): string => {
-        const bound = server.address();
-        return typeof bound === 'object' && bound ? endpointAt(address, bound.port) : endpoint;
-      };
       const naming: ServerNaming = {
-        endpointOf,
+        endpointOf: (server) => endpointAt(address, portOf(server) ?? port),
         unavailableError: (cause) => endpointUnavailableError(endpoint, cause, REASONS),
       };
-      return listen({ host: address, port }, naming, onConnection, listenOptions);
+      return listen(bound, naming, onConnection, listenOptions);
     },
     async connect(connectOptions) {
       // Without autoSelectFamily, only the address that listen binds is tried: another program may use a second one.
@@ -60,13 +58,19 @@ export function tcp(options: TcpOptions = {}): Transport {
       return undefined;
     },
   };
+  return transport;
 }
 
 const OPTION_NAMES: OptionNames<TcpOptions> = { address: true, port: true };
 
 const HOST_NAME = /^[a-z\d]([a-z\d.-]*[a-z\d])?$/i;
 
-function endpointAt(address: string, port: number): string {
+function portOf(server: Server): number | undefined {
+  const address = server.address();
+  return typeof address === 'object' && address ? address.port : undefined;
+}
+
+export function endpointAt(address: string, port: number): string {
   // Not isIPv6(): it compiles a large regular expression, which would slow down every launch.
   return `tcp://${address.includes(':') ? `[${address}]` : address}:${port}`;
 }

@@ -4,9 +4,10 @@ import { promisify } from 'node:util';
 import { afterAll, describe, expect, test } from 'vitest';
 import type { Transport } from '../../src/index.ts';
 import { guarantees } from '../../src/transports/compliance.ts';
-import { freePort } from '../helpers/program.ts';
+import { fixture, freePort, run } from '../helpers/program.ts';
 import { LinkedFolder } from '../helpers/linked-folder.ts';
-import { snippetWith } from '../helpers/snippets.ts';
+import { python } from '../helpers/python.ts';
+import { readSnippets, snippetWith } from '../helpers/snippets.ts';
 
 const execute = promisify(execFile);
 const folder = new LinkedFolder();
@@ -24,6 +25,34 @@ describe('the block about memory() in docs/transports.md', () => {
     const { stdout, stderr } = await execute(process.execPath, [folder.write('memory', block)]);
     expect(stdout).toBe('lost\n');
     expect(stderr).toContain('ERR_SINGLETON_HOST_UNRESPONSIVE');
+  });
+});
+
+describe('the blocks about systemd() in docs/transports.md', () => {
+  const block = snippetWith('docs/transports.md', 'systemd(');
+  const units = readSnippets().filter(({ language }) => language === 'ini');
+
+  test('are units in whose form systemd reads them, with the endpoint of the program', () => {
+    const lines = units.flatMap(({ text }) => text.trimEnd().split('\n'));
+    expect(lines.filter((line) => !/^(\[(Socket|Service|Install)\]|[A-Z]\w+=\S.*|)$/.test(line))).toEqual([]);
+    const [port] = /port: \d+/.exec(block) ?? [];
+    expect(lines).toContain(`ListenStream=127.0.0.1:${port?.replace('port: ', '')}`);
+  });
+
+  test.skipIf(python === undefined || process.platform !== 'linux')('are a program that a launch starts', async () => {
+    const port = await freePort();
+    const report = `app.on('args', (args) => console.log(JSON.stringify({ event: 'args', args })));\n`;
+    const file = folder.write('systemd', `${block.replace('21337', `${port}`)}${report}`);
+    const unit = run(String(python), [
+      fixture('activate.py'),
+      JSON.stringify([{ name: 'acme.socket', port }]),
+      process.execPath,
+      file,
+    ]);
+    await unit.line('listening');
+    expect((await run(process.execPath, [file, 'hello']).exited()).code).toBe(0);
+    await unit.line('args');
+    expect(unit.stdout).toContain("[ 'hello' ]\n");
   });
 });
 

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf, SingletonError } from '../../interface/errors.ts';
 import type { Connection, ConnectOptions, Listener, ListenOptions, Transport } from '../../interface/transport.ts';
-import { connect, endpointUnavailableError, listen, type ServerNaming } from '../net.ts';
+import { connect, endpointUnavailableError, listen, type ServerNaming, sockets, type SocketTransport } from '../net.ts';
 import type { KernelMutex } from './kernel-mutex.ts';
 import type { SocketPath } from './path.ts';
 import { detectReset, withReset } from './reset.ts';
@@ -35,7 +35,7 @@ export function unixSocket({ path, directory }: SocketPath, mutex: KernelMutex):
     checkDirectory(directory, { create: true });
     const file = createFile();
     if (file.exists && options.skipProbe && !maybeStale) return undefined;
-    const onSocket = (socket: Socket): void => onConnection(Object.assign(withReset(socket), { isPeerGone }));
+    const onSocket = (socket: Socket): void => onConnection(toConnection(socket));
     const temporary = createTemporary(path);
     let listener: Listener | undefined;
     let isLinked = false;
@@ -60,8 +60,9 @@ export function unixSocket({ path, directory }: SocketPath, mutex: KernelMutex):
     }
   }
 
-  return {
+  const transport: SocketTransport = {
     endpoint,
+    [sockets]: { address: { path }, toConnection },
     async listen(onConnection, options) {
       const bound = await bind(onConnection, options);
       return bound && new UnixListener(path, bound, () => bind(onConnection, options), options);
@@ -78,6 +79,11 @@ export function unixSocket({ path, directory }: SocketPath, mutex: KernelMutex):
       return watchFile(path, () => createFile().state === 'missing' && onChange());
     },
   };
+  return transport;
+}
+
+function toConnection(socket: Socket): Connection {
+  return Object.assign(withReset(socket), { isPeerGone });
 }
 
 /** Retries while the host's queue of connections is full (EAGAIN): the host is busy or frozen. */
