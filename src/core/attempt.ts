@@ -132,7 +132,8 @@ export async function attempt<Answer>(
 export const SIGPIPE_STATUS = 141;
 
 /**
- * Another process is the host and has the launch: ends this process with the result, or rejects if that is not `strict`.
+ * Another process is the host and has the launch: ends this process with the result or `exitCode`, or rejects if that is not
+ * `strict`.
  * @throws MultipleSingletonsError
  */
 export async function exitAfterDelivery<T, R>(
@@ -140,13 +141,13 @@ export async function exitAfterDelivery<T, R>(
   options: ResolvedOptions<T, R>,
   lifetime: LazyAbortController,
 ): Promise<never> {
-  const { strict, transport } = options;
+  const { strict, exitCode, transport } = options;
   try {
     const receipt = await readResult(delivery, options, lifetime);
     lifetime.throwIfAborted();
     if (strict) {
       publish('socket-singleton:acquire', () => ({ endpoint: transport.endpoint, outcome: receipt.outcome }));
-      process.exit(receipt.exitCode ?? 0);
+      process.exit(receipt.exitCode ?? exitCode);
     }
     throw new MultipleSingletonsError(transport.endpoint, receipt);
   } catch (error) {

@@ -138,7 +138,7 @@ export class Singleton<T = readonly string[], R = unknown> extends LaunchEmitter
   }
 
   /**
-   * Resolves when this process is the host. Otherwise delivers the arguments, and exits with status 0, or with the host's
+   * Resolves when this process is the host. Otherwise delivers the arguments, and exits with `exitCode`, or with the host's
    * status if the launch waits. After a failure it may be called again; on the host it changes nothing.
    * @throws SingletonError for every failure; with `strict: false` MultipleSingletonsError after the delivery
    */

@@ -1,4 +1,4 @@
-/** What became of a launch: see `Receipt.outcome`. With any of these, a strict launch exits with status 0. */
+/** What became of a launch: see `Receipt.outcome`. With any of these, a strict launch exits with `exitCode`, 0 by default. */
 export type Outcome = 'delivered' | 'unconfirmed' | 'throttled' | 'released' | 'skipped';
 
 /** What a client knows about its launch after the delivery. */

@@ -114,6 +114,17 @@ describe('acquire(), at a taken endpoint,', () => {
     expect(args).toEqual([['a']]);
   });
 
+  it('exits with exitCode after the delivery, or with client: false without one', async () => {
+    const exit = spyOnExit();
+    const host = await startHost();
+    const { args } = recordEvents(host);
+    const options = { port: portOf(host), args: ['a'], exitCode: 75 };
+    await expect(Singleton.acquire(options)).rejects.toBe(exited);
+    await expect(Singleton.acquire({ ...options, client: false, exitCode: 76 })).rejects.toBe(exited);
+    expect(exit.mock.calls).toEqual([[75], [76]]);
+    expect(args).toEqual([['a']]);
+  });
+
   it.each([
     ['127.0.0.1', 'localhost'],
     ['0.0.0.0', '127.0.0.1'],

@@ -54,14 +54,17 @@ describe('a second launch', () => {
     expect((await host.line('args'))['args']).toEqual(args);
   });
 
-  test('exits with status 0 and is counted, but not dispatched, if it has no arguments', async () => {
+  test('exits with status 0 or exitCode and is counted, but not dispatched, if it has no arguments', async () => {
     const options = { port: await freePort() };
     const host = await startHost(options);
 
     expect(await launch({ options }).exited()).toEqual({ code: 0, signal: null });
+    const cron = launch({ options: { ...options, exitCode: 75 } });
+    expect(await cron.exited()).toEqual({ code: 75, signal: null });
+    expect(cron.stderr).toBe('');
 
     expect(await dispatchedArgs(host, options)).toEqual([]);
-    expect(host.all('client')).toHaveLength(2);
+    expect(host.all('client')).toHaveLength(3);
   });
 
   test('delivers the arguments and rejects with MultipleSingletonsError and the receipt with strict: false', async () => {

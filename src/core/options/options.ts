@@ -99,11 +99,17 @@ export interface HostOptions<T, R = unknown> extends DeliveryOptions<T, R> {
    */
   readonly client?: boolean | undefined;
   /**
-   * `true`: a second launch exits the process after its delivery, with status 0, or with the host's status if it waits.
+   * `true`: a second launch exits the process after its delivery, with `exitCode`, or with the host's status if it waits.
    * `false`: `acquire()` rejects with `MultipleSingletonsError`.
    * @default true
    */
   readonly strict?: boolean | undefined;
+  /**
+   * The status, 0 to 255, with which a second launch exits after its delivery. Not together with `wait`, which exits with the host's
+   * status, or `strict: false`, which does not exit.
+   * @default 0
+   */
+  readonly exitCode?: number | undefined;
   /**
    * `true`: as host, dispatches its own launch too, as the first one: `client.self` is `true` and `client.number` is 0. Its streams
    * are those of this process. With `wait`, its result sets `process.exitCode`, and the process goes on.

@@ -24,6 +24,7 @@ export function resolveOptions<T, R = unknown>(given: AnyOptions<T, R> = {}): Re
   const secret = resolveSecret(given.secret);
   const client = bool('client', given.client, true);
   const self = bool('self', given.self, false);
+  const strict = bool('strict', given.strict, true);
   const wait = resolveWait(given.wait, client || self);
   const args = copyStrings(givenArgs);
   const maxMessageBytes = integer('maxMessageBytes', given.maxMessageBytes, 1_048_576, 1, MAX_MESSAGE);
@@ -56,7 +57,8 @@ export function resolveOptions<T, R = unknown>(given: AnyOptions<T, R> = {}): Re
     optionWarning,
     client,
     self,
-    strict: bool('strict', given.strict, true),
+    strict,
+    exitCode: resolveExitCode(given.exitCode, strict, client && wait > 0),
     timeout: integer('timeout', given.timeout, 0, 0, MAX_TIMER),
     idleTimeout: integer('idleTimeout', given.idleTimeout, 0, 0, MAX_TIMER),
     releaseThreshold: integer('releaseThreshold', given.releaseThreshold, 0, 0),
@@ -94,6 +96,7 @@ const OPTION_NAMES: OptionNames<AnyOptions<unknown, unknown>> = {
   client: true,
   self: true,
   strict: true,
+  exitCode: true,
   wait: true,
   stdin: true,
   stdout: true,
@@ -190,6 +193,15 @@ function resolveStandby(given: unknown, hasReplace: boolean): number {
   const standby = duration('standby', given);
   if (standby === 0 || !hasReplace) return standby;
   throw invalidOptionError('standby', 'false beside replace, which does not wait until the endpoint is free', given);
+}
+
+/** Beside `client: false` only the own launch of the host waits (`self`), and not the one that exits. */
+function resolveExitCode(exitCode: unknown, strict: boolean, waits: boolean): number {
+  if (exitCode !== undefined && waits)
+    throw invalidOptionError('exitCode', 'nothing beside wait, which exits with the status of the host', exitCode);
+  if (exitCode !== undefined && !strict)
+    throw invalidOptionError('exitCode', 'nothing beside strict: false, which does not exit', exitCode);
+  return integer('exitCode', exitCode, 0, 0, 255);
 }
 
 function resolveStreams<T, R>({ stdout, stderr, stdin }: AnyOptions<T, R>): ResolvedOptions<T, R>['stdio'] {

@@ -18,6 +18,8 @@ export interface ResolvedOptions<T, R = unknown> {
   readonly client: boolean;
   readonly strict: boolean;
   readonly self: boolean;
+  /** The status of a strict second launch that does not wait. */
+  readonly exitCode: number;
   readonly timeout: number;
   readonly idleTimeout: number;
   readonly releaseThreshold: number;

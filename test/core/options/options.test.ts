@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { json } from '../../../src/codecs/json.ts';
 import type { ResolvedOptions } from '../../../src/core/options/resolved-options.ts';
 import { resolveOptions } from '../../../src/core/options/resolve-options.ts';
 import { legacy } from '../../../src/index.ts';
@@ -22,6 +23,7 @@ describe.each([
   { name: 'maxMessageBytes', defaultValue: 1_048_576, min: 1, max: 2 ** 32 - 1 },
   { name: 'maxConnections', defaultValue: 512, min: 1, max: MAX_INTEGER },
   { name: 'maxPending', defaultValue: 1024, min: 1, max: MAX_INTEGER },
+  { name: 'exitCode', defaultValue: 0, min: 0, max: 255 },
 ] as const)('the option $name', ({ name, defaultValue, min, max }) => {
   it('defaults to its documented value if it is absent or undefined', () => {
     expect(resolveOptions({})[name]).toBe(defaultValue);
@@ -71,6 +73,31 @@ describe.each([
     [null, 'null'],
   ])('refuses %j', (value, described) => {
     expect(optionErrorMessage({ [name]: value })).toBe(`Option "${name}": expected a boolean, got ${described}.`);
+  });
+});
+
+describe('the option exitCode', () => {
+  const codec = json<readonly string[]>();
+
+  it.each([true, 5])('is refused beside wait: %s, which the message names', (wait) => {
+    for (const exitCode of [0, 75, '75'])
+      expect(optionErrorMessage({ codec, args: [], wait, exitCode })).toMatch(
+        /^Option "exitCode": expected nothing beside wait, which exits with the status of the host, got "?\d+"? \(/,
+      );
+  });
+
+  it('is refused beside strict: false, which the message names', () => {
+    expect(optionErrorMessage({ strict: false, exitCode: 75 })).toBe(
+      'Option "exitCode": expected nothing beside strict: false, which does not exit, got 75 (number).',
+    );
+  });
+
+  it('is accepted beside client: false, and undefined beside each option', () => {
+    expect(resolveOptions({ client: false, exitCode: 75 }).exitCode).toBe(75);
+    expect(resolveOptions({ codec, args: [], client: false, self: true, wait: true, exitCode: 75 }).exitCode).toBe(75);
+    expect(resolveOptions({ strict: false, exitCode: undefined }).exitCode).toBe(0);
+    expect(resolveOptions({ codec, args: [], wait: true, exitCode: undefined }).exitCode).toBe(0);
+    expect(resolveOptions({ codec, args: [], wait: false, exitCode: 75 }).exitCode).toBe(75);
   });
 });
 
