@@ -85,7 +85,7 @@ export class Singleton<T = readonly string[], R = unknown> extends LaunchEmitter
   #mayHaveRun = false;
 
   /**
-   * Checks the options and touches nothing else. With a `schema`, only `acquire` and `send` check the type of `args`.
+   * Checks the options and reads `secretFile`. With a `schema`, only `acquire` and `send` check the type of `args`.
    * @throws SingletonError `ERR_SINGLETON_INVALID_OPTION`
    */
   constructor(options: Options.SingletonOptions<T, R>);

@@ -1,6 +1,11 @@
-import { describe, expect, test } from 'vitest';
-import { freePort, launch } from '../helpers/program.ts';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { Singleton } from '../../src/index.ts';
+import { LinkedFolder } from '../helpers/linked-folder.ts';
+import { freePort, launch, run } from '../helpers/program.ts';
 import { startRelay } from '../helpers/relay.ts';
+import { readSnippets } from '../helpers/snippets.ts';
 import { expectNext, expectNoSecret, startHostWith, SECRET_ARG, secured } from '../helpers/structured.ts';
 
 describe('a secret', () => {
@@ -49,5 +54,22 @@ describe('a secret', () => {
     await second.exited();
     expect(await host.line('verifyFailed')).toMatchObject({ reason: 'unexpected-secret' });
     expect(host.all('client')).toEqual([]);
+  });
+});
+
+describe('the command of docs/api.md for a secretFile', () => {
+  test.skipIf(process.platform === 'win32')('writes a secret into a file that the option accepts', async () => {
+    const folder = new LinkedFolder();
+    onTestFinished(() => folder.remove());
+    const command = readSnippets().find(({ language, text }) => language === 'sh' && text.includes('generateSecret'));
+
+    // A umask with which others can read each new file.
+    const shell = run('sh', ['-c', `umask 022; cd "$1"; ${command?.text}`, 'sh', folder.path]);
+    expect(await shell.exited()).toEqual({ code: 0, signal: null });
+    expect(shell.stderr).toBe('');
+
+    const secretFile = join(folder.path, 'secret');
+    expect(readFileSync(secretFile, 'utf8')).toMatch(/^[\w-]{43}\n$/);
+    expect(() => new Singleton({ secretFile })).not.toThrow();
   });
 });

@@ -44,6 +44,10 @@ expectTypeOf<ReturnType<typeof Singleton.send>>().toEqualTypeOf<Promise<Receipt>
 new Singleton({ address: undefined, port: undefined, transport: undefined, codec: undefined, args: undefined });
 new Singleton({ client: undefined, strict: undefined, timeout: undefined, secret: undefined, signal: undefined });
 new Singleton({ transport: tcp({ port: 1 }), secret: new Uint8Array(32), signal: AbortSignal.timeout(1) });
+new Singleton({ exitCode: undefined, secretFile: undefined });
+new Singleton({ exitCode: 75, secretFile: 'secret' });
+void Singleton.send({ secretFile: 'secret' });
+void Singleton.status({ secretFile: 'secret' });
 
 // Wrong options.
 // @ts-expect-error args is not of the codec's type
@@ -56,10 +60,16 @@ new Singleton<Job>();
 void Singleton.send({ codec: jobs });
 // @ts-expect-error a port is a number
 new Singleton({ port: '1337' });
+// @ts-expect-error a status is a number
+new Singleton({ exitCode: '75' });
+// @ts-expect-error the file is a path
+new Singleton({ secretFile: new URL('file:///secret') });
 // @ts-expect-error the legacy codec carries strings
 new Singleton({ args: [1] });
 // @ts-expect-error no such option
 new Singleton({ release_threshold: 1 });
+// @ts-expect-error send() does not exit
+void Singleton.send({ exitCode: 75 });
 // @ts-expect-error send() has no thresholds
 void Singleton.send({ releaseThreshold: 1 });
 

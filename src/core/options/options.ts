@@ -54,6 +54,11 @@ export interface DeliveryOptions<T, R = unknown> {
    */
   readonly secret?: string | Uint8Array | undefined;
   /**
+   * The path of a file that has the secret, instead of `secret`: at most 4096 bytes, less one line end. The file must belong to
+   * the effective user, without permissions for others (mode 0600). It is read when the options are checked.
+   */
+  readonly secretFile?: string | undefined;
+  /**
    * Milliseconds, 1 to 2147483647: one deadline for a launch up to its receipt. A host has as long to load its codec, but
    * a second at least.
    * @default 10_000

@@ -21,7 +21,7 @@ export function resolveOptions<T, R = unknown>(given: AnyOptions<T, R> = {}): Re
   if (schema !== undefined)
     checkMethods('schema', Object(schema)['~standard'], ['validate'], 'a Standard Schema', schema);
   if (typeof name !== 'string') throw invalidOptionError('name', 'a string', name);
-  const secret = resolveSecret(given.secret);
+  const secret = resolveSecret(given);
   const client = bool('client', given.client, true);
   const self = bool('self', given.self, false);
   const strict = bool('strict', given.strict, true);
@@ -107,6 +107,7 @@ const OPTION_NAMES: OptionNames<AnyOptions<unknown, unknown>> = {
   maxClients: true,
   verbose: true,
   secret: true,
+  secretFile: true,
   deliveryTimeout: true,
   receiveTimeout: true,
   maxMessageBytes: true,

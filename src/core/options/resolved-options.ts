@@ -35,7 +35,7 @@ export interface ResolvedOptions<T, R = unknown> {
   readonly standby: number;
   /** A problem that is not an error; the host emits it as a warning. */
   readonly optionWarning: SingletonError | undefined;
-  /** As bytes: UTF-8 of a string. */
+  /** As bytes: UTF-8 of a string, or what `secretFile` holds. */
   readonly secret: Uint8Array | undefined;
   /** Milliseconds to wait for the result: 0 not at all, `Infinity` without a limit. */
   readonly wait: number;

@@ -54,7 +54,7 @@ export type OutputOf<S> = S extends Schema<unknown, infer Output> ? Output : nev
 /** Options of `Singleton.status`. */
 export type StatusOptions = Pick<
   DeliveryOptions<never>,
-  'address' | 'port' | 'transport' | 'name' | 'secret' | 'deliveryTimeout' | 'maxMessageBytes' | 'signal'
+  'address' | 'port' | 'transport' | 'name' | 'secret' | 'secretFile' | 'deliveryTimeout' | 'maxMessageBytes' | 'signal'
 > & {
   /**
    * A codec of the host. Over `legacy()` the status only shows that a host is there.
