@@ -15,6 +15,7 @@ const ENTRIES = [
 /** The chunks besides the entries: what a launch reads, what only a secret needs, and what only a host needs. */
 const CHUNKS = [
   { name: 'secure', test: /src\/protocol\/secure\// },
+  { name: 'start', test: /src\/core\/start/ },
   { name: 'own-launch', test: /src\/core\/host\/own-launch/ },
   { name: 'host', test: /src\/(core\/host|protocol\/session\/terminal-output)/ },
   { name: 'legacy-host', test: /src\/protocol\/legacy\/(host|decoder)/ },
@@ -35,7 +36,7 @@ const EXTERNAL = ['msgpackr/unpack'];
  * bundlers get an entry that imports it at once (the condition "module" of package.json).
  */
 const LATER = {
-  index: ['host', 'legacy-host', 'own-launch'],
+  index: ['host', 'legacy-host', 'own-launch', 'start'],
   'codecs/json': ['protocol-host', 'secure'],
   'codecs/msgpack': ['protocol-host', 'secure', 'msgpack-decode', 'msgpackr/unpack'],
   'codecs/length-prefixed': ['protocol-host', 'secure'],
@@ -77,6 +78,7 @@ const input = Object.fromEntries(ENTRIES.map((entry) => [entry, `src/${entry}.ts
 const later = {
   secure: 'src/protocol/secure/handshake.ts',
   host: 'src/core/host/index.ts',
+  start: 'src/core/start/starter.ts',
   'own-launch': 'src/core/host/own-launch.ts',
   'legacy-host': 'src/protocol/legacy/host.ts',
   'protocol-host': 'src/protocol/host.ts',

@@ -3,7 +3,7 @@ export { MultipleSingletonsError, SingletonError, type SingletonErrorCode } from
 export type { HostInfo, HostStatus, Outcome, Receipt } from './interface/receipt.ts';
 export type { Arrival, Client, Observer, ReleaseReason, SingletonEvents, VerifyFailure } from './core/events.ts';
 export type { DiagnosticsMessages } from './core/diagnostics.ts';
-export type { DeliveryOptions, HostOptions } from './core/options/options.ts';
+export type { DeliveryOptions, HostOptions, SenderOptions } from './core/options/options.ts';
 export type {
   ArgsOption,
   NoSchema,
@@ -18,6 +18,7 @@ export type { CodecList, CodecListSend, CodecUnion } from './core/options/codec-
 export type { ReleaseOptions } from './core/emitter.ts';
 export type { HandleOptions, Handler } from './core/handler.ts';
 export type { Schema } from './core/options/schema.ts';
+export type { Start, StartOptions } from './core/options/start.ts';
 export { generateSecret } from './core/options/secret.ts';
 export { legacy } from './codecs/legacy.ts';
 export type { Codec } from './interface/codec.ts';

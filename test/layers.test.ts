@@ -78,7 +78,7 @@ function isOwnerType({ from, to, isType }: Import): boolean {
 }
 
 function isLoadedLater(file: string): boolean {
-  return /^(core\/host|protocol\/secure)\//.test(file);
+  return /^(core\/(host|start)|protocol\/secure)\//.test(file);
 }
 
 function layerOf(file: string): string {

@@ -1,9 +1,10 @@
 import type { Deliver, DeliveryResult, StatusData } from '../interface/protocol.ts';
-import { SingletonError } from '../interface/errors.ts';
+import { moduleNotLoadedError, SingletonError } from '../interface/errors.ts';
 import type { HostStatus, Receipt } from '../interface/receipt.ts';
 import { Deadline, followSignal, LazyAbortController, now } from './deadline.ts';
 import type { ResolvedOptions } from './options/resolved-options.ts';
 import { type Bound, type Listen, standBy } from './standby.ts';
+import type { Starter } from './start/starter.ts';
 import {
   attempt,
   noHostError,
@@ -58,8 +59,8 @@ function noStatusError<T, R>({ transport, deliveryTimeout }: ResolvedOptions<T, 
 
 /**
  * Host or client? Resolves to `Bound` if `listen` bound the endpoint, else to the delivery of the launch. If the endpoint is in
- * use but no host accepts the launch, it tries again until the deadline. Without `listen` it never becomes host, and
- * rejects as soon as no host is there.
+ * use but no host accepts the launch, it tries again until the deadline. Without `listen` it never becomes host: as soon as no host
+ * is there, it starts one (`start`) or rejects.
  */
 export async function acquire<T, R>(
   listen: Listen | undefined,
@@ -73,10 +74,12 @@ export async function acquire<T, R>(
   let isPreparing = false;
   const isFirstHost = firstHost();
   let hasReplaced = false;
+  let starter: Starter | undefined;
   let resets = 0;
   const timeoutError = (): SingletonError => {
     if (isPreparing) return schemaTimeoutError(options);
-    return now() - hostSeenAt >= CONNECT_HANG_MS ? unresponsiveError(options) : unavailableError(options);
+    if (now() - hostSeenAt >= CONNECT_HANG_MS) return unresponsiveError(options);
+    return starter?.timeoutError() ?? unavailableError(options);
   };
   const deadline = new Deadline(options.deliveryTimeout, timeoutError, lifetime);
   try {
@@ -96,7 +99,10 @@ export async function acquire<T, R>(
           hasReplaced = true;
           continue;
         }
-        if (result === 'no-host' && !listen) throw noHostError(options);
+        if (result === 'no-host' && !listen) {
+          starter ??= await loadStarter(options);
+          await starter.onNoHost();
+        }
         if (result === 'no-host') hostSeenAt = Infinity;
         resets = result === 'reset' ? resets + 1 : 0;
       } catch (error) {
@@ -108,7 +114,16 @@ export async function acquire<T, R>(
     }
   } finally {
     deadline.clear();
+    await starter?.end();
   }
+}
+
+/** Starts the host, with `start`. @throws SingletonError `ERR_SINGLETON_NO_HOST` without */
+async function loadStarter<T, R>(options: ResolvedOptions<T, R>): Promise<Starter> {
+  const { start } = options;
+  if (!start) throw noHostError(options);
+  const { Starter } = await import('./start/starter.ts').catch(moduleNotLoadedError);
+  return new Starter(start, options);
 }
 
 /**

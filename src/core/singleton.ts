@@ -14,6 +14,7 @@ import type { Host } from './host/host.ts';
 import { loadHost, loadOwnLaunch, warn } from './load-host.ts';
 import type * as Options from './options/index.ts';
 import { resolveOptions } from './options/resolve-options.ts';
+import { resolveSendOptions } from './options/start.ts';
 import { Server } from './server.ts';
 import { Subscribers } from './subscribers.ts';
 
@@ -58,8 +59,8 @@ export class Singleton<T = readonly string[], R = unknown> extends LaunchEmitter
     options: Options.ValidatedSend<S, R>,
   ): Promise<Receipt<R>>;
   static async send<const C>(options: Options.CodecListSend<C>): Promise<Receipt<Options.Reply<C>>>;
-  static async send<T, R>(options?: Options.AnyOptions<T, R>): Promise<Receipt<R>> {
-    return send(resolveOptions(options));
+  static async send<T, R>(options?: Options.AnySendOptions<T, R>): Promise<Receipt<R>> {
+    return send(resolveSendOptions(options));
   }
 
   /**

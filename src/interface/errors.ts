@@ -7,6 +7,7 @@ import type { Receipt } from './receipt.ts';
  * - `ERR_SINGLETON_INVALID_OPTION`: an option is unknown or has the wrong type or value, or what it needs could not be loaded.
  * - `ERR_SINGLETON_ALREADY_RUNNING`: another process is the host, and `strict` is `false`. See `receipt.outcome`.
  * - `ERR_SINGLETON_NO_HOST`: `Singleton.send` found no host.
+ * - `ERR_SINGLETON_START_FAILED`: `Singleton.send` could not start the host (`start`), or it ended before it listened.
  * - `ERR_SINGLETON_ENDPOINT_UNAVAILABLE`: the endpoint cannot be bound, or it is in use and no host answers there.
  * - `ERR_SINGLETON_FOREIGN_HOST`: another program has the endpoint, and it answered.
  * - `ERR_SINGLETON_HOST_UNRESPONSIVE`: the host did not accept the launch in time, or did not end it within `wait`.
@@ -28,6 +29,7 @@ export type SingletonErrorCode =
   | 'ERR_SINGLETON_INVALID_OPTION'
   | 'ERR_SINGLETON_ALREADY_RUNNING'
   | 'ERR_SINGLETON_NO_HOST'
+  | 'ERR_SINGLETON_START_FAILED'
   | 'ERR_SINGLETON_ENDPOINT_UNAVAILABLE'
   | 'ERR_SINGLETON_FOREIGN_HOST'
   | 'ERR_SINGLETON_HOST_UNRESPONSIVE'

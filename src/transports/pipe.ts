@@ -1,9 +1,8 @@
-import { userInfo } from 'node:os';
 import { checkOptionNames, type OptionNames } from '../interface/option-names.ts';
 import type { Transport } from '../interface/transport.ts';
 import { connect, endpointUnavailableError, listen, type ServerNaming, sockets, type SocketTransport } from './net.ts';
 import { kernelMutex } from './unix/kernel-mutex.ts';
-import { type PipeOptions, resolvePath } from './unix/path.ts';
+import { type PipeOptions, resolvePath, thisSystem } from './unix/path.ts';
 import { detectReset, withReset } from './unix/reset.ts';
 import { unixSocket } from './unix/socket.ts';
 
@@ -16,11 +15,7 @@ export type { PipeOptions };
  */
 export function pipe(options: PipeOptions): Transport {
   checkOptionNames(options, OPTION_NAMES);
-  const resolved = resolvePath(options, {
-    platform: process.platform,
-    uid: process.geteuid?.(),
-    username: () => userInfo().username,
-  });
+  const resolved = resolvePath(options, thisSystem());
   return resolved.kind === 'named-pipe'
     ? namedPipe(resolved.path)
     : unixSocket(resolved, kernelMutex(process.platform));

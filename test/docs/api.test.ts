@@ -16,7 +16,7 @@ interface Part {
 }
 
 const PARTS = {
-  option: { names: 'keyof SingletonOptions', heading: (name) => `\`options.${name}\`` },
+  option: { names: 'keyof SingletonOptions | keyof SendOptions', heading: (name) => `\`options.${name}\`` },
   event: { names: 'keyof SingletonEvents', heading: (name) => `Event: \`'${name}'\`` },
   client: { names: 'keyof Client', heading: member('client') },
   receipt: { names: 'keyof Receipt', heading: member('receipt') },
@@ -181,8 +181,8 @@ function readTypes(): Types {
   const lines = Array.from(queries.values(), (query, index) => `export type Query${index} = ${query};`);
   const imports = `import type { EventEmitter } from 'node:events';
 import type { Client, DiagnosticsMessages, HostInfo, Receipt, ReleaseReason, Singleton, SingletonErrorCode, SingletonEvents,
-  SingletonOptions, VerifyFailure } from './src/index.ts';
-export type Options = SingletonOptions;`;
+  SendOptions, SingletonOptions, VerifyFailure } from './src/index.ts';
+export type Options = SingletonOptions & SendOptions;`;
   const file = join(ROOT, 'api-names.ts');
   const program = programOf(new Map([[file, `${imports}\n${lines.join('\n')}\n`]]));
   const source = program.getSourceFile(file);

@@ -132,6 +132,7 @@ expectTypeOf<SingletonErrorCode>().toEqualTypeOf<`ERR_SINGLETON_${
   | 'INVALID_OPTION'
   | 'ALREADY_RUNNING'
   | 'NO_HOST'
+  | 'START_FAILED'
   | 'ENDPOINT_UNAVAILABLE'
   | 'FOREIGN_HOST'
   | 'HOST_UNRESPONSIVE'

@@ -1,5 +1,5 @@
 import type { Codec } from '../../interface/codec.ts';
-import type { DeliveryOptions, HostOptions } from './options.ts';
+import type { HostOptions, SenderOptions } from './options.ts';
 import type { HostArgs, NoSchema } from './singleton-options.ts';
 
 /** Codecs of one endpoint. `any`: each has types of its own. */
@@ -52,7 +52,7 @@ type CodecsOption<C> = {
 export type CodecList<C> = Omit<HostOptions<unknown>, 'codec'> & CodecsOption<C> & AcquireArgs<C> & NoSchema;
 
 /** All options of `Singleton.send` with several codecs. */
-export type CodecListSend<C> = Omit<DeliveryOptions<unknown>, 'codec'> & CodecsOption<C> & SendArgs<C> & NoSchema;
+export type CodecListSend<C> = Omit<SenderOptions<unknown>, 'codec'> & CodecsOption<C> & SendArgs<C> & NoSchema;
 
 /** All options of `new Singleton` with several codecs. `T` is the union of their arguments, and is not inferred. */
 export type CodecUnion<T, R> = Omit<HostOptions<T, R>, 'codec'> & {

@@ -2,6 +2,7 @@ import type { Readable, Writable } from 'node:stream';
 import type { Codec } from '../../interface/codec.ts';
 import type { HostStatus } from '../../interface/receipt.ts';
 import type { Transport } from '../../interface/transport.ts';
+import type { Start } from './start.ts';
 
 /** Options of `Singleton.send`, and of `Singleton`. */
 export interface DeliveryOptions<T, R = unknown> {
@@ -94,6 +95,19 @@ export interface DeliveryOptions<T, R = unknown> {
   readonly stdin?: Readable | undefined;
   /** Aborts the acquisition or the delivery; on a host, releases the endpoint. */
   readonly signal?: AbortSignal | undefined;
+}
+
+/** Options of `Singleton.send`, except `args`. */
+export interface SenderOptions<T, R = unknown> extends DeliveryOptions<T, R> {
+  /**
+   * If no host is there, starts it, detached from this process, and delivers to it as soon as it listens: the program that becomes the
+   * host, or a function that starts it. Of several launches of one user at once one starts it, and all are delivered.
+   * `deliveryTimeout` includes the start.
+   * @example
+   * const start = { command: process.execPath, args: [fileURLToPath(import.meta.resolve('./daemon.js'))] };
+   * const { reply } = await Singleton.send({ port: 21337, codec: json(), args, wait: true, start });
+   */
+  readonly start?: Start | undefined;
 }
 
 /** Options of `Singleton`, except `args`. */

@@ -79,7 +79,7 @@ export function resolveOptions<T, R = unknown>(given: AnyOptions<T, R> = {}): Re
 /** `any`, because `ArgsOption` asks for a codec where `T` is no list of strings. */
 const defaultCodec: () => Codec<any, any> = legacy;
 
-const OPTION_NAMES: OptionNames<AnyOptions<unknown, unknown>> = {
+export const OPTION_NAMES: OptionNames<AnyOptions<unknown, unknown>> = {
   address: true,
   port: true,
   transport: true,

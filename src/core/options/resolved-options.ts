@@ -5,6 +5,7 @@ import type { Stdio } from '../../interface/session.ts';
 import type { Transport } from '../../interface/transport.ts';
 import type { HostOptions } from './options.ts';
 import type { Schema } from './schema.ts';
+import type { Start } from './start.ts';
 
 /** All options, checked and with defaults. Not the caller's object. */
 export interface ResolvedOptions<T, R = unknown> {
@@ -47,7 +48,12 @@ export interface ResolvedOptions<T, R = unknown> {
   readonly maxConnections: number;
   readonly maxPending: number;
   readonly signal: AbortSignal | undefined;
+  /** Of `Singleton.send` only. */
+  readonly start?: Start | undefined;
 }
+
+/** `AnyOptions` of `Singleton.send`. */
+export type AnySendOptions<T, R> = AnyOptions<T, R> & { readonly start?: Start | undefined };
 
 /** What the implementations of the overloads accept. */
 export type AnyOptions<T, R> = Omit<HostOptions<T, R>, 'codec'> & {

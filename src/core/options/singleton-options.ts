@@ -1,6 +1,6 @@
 import type { Codec } from '../../interface/codec.ts';
 import type { Codecs } from './codec-list.ts';
-import type { DeliveryOptions, HostOptions } from './options.ts';
+import type { DeliveryOptions, HostOptions, SenderOptions } from './options.ts';
 import type { Schema } from './schema.ts';
 
 /** `args`, which has a default only if `T` is a list of strings. */
@@ -82,7 +82,7 @@ export type Validated<S extends MaybeSchema, R> = Omit<HostOptions<unknown, R>, 
   ((UnusedArgs<InputOf<S>> & { readonly schema: S & Schema }) | InferredArgs<S>);
 
 /** `ValidatedSendOptions` by the type of the schema. */
-export type ValidatedSend<S extends MaybeSchema, R> = Omit<DeliveryOptions<unknown, R>, 'codec'> &
+export type ValidatedSend<S extends MaybeSchema, R> = Omit<SenderOptions<unknown, R>, 'codec'> &
   SchemaCodecs<R> &
   InferredArgs<S>;
 
@@ -119,8 +119,8 @@ export type ValidatedOptions<Input, Output, R = unknown> = Omit<HostOptions<unkn
   HostArgs<Input>;
 
 /** All options of `Singleton.send`. */
-export type SendOptions<T = readonly string[], R = unknown> = DeliveryOptions<T, R> & ArgsOption<T, R> & NoSchema;
+export type SendOptions<T = readonly string[], R = unknown> = SenderOptions<T, R> & ArgsOption<T, R> & NoSchema;
 
 /** All options of `Singleton.send` with a `schema`. */
-export type ValidatedSendOptions<Input, R = unknown> = Omit<DeliveryOptions<unknown, R>, 'codec'> &
+export type ValidatedSendOptions<Input, R = unknown> = Omit<SenderOptions<unknown, R>, 'codec'> &
   SchemaOption<Input, unknown, R>;

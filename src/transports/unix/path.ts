@@ -1,3 +1,4 @@
+import { userInfo } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { invalidOptionError, SingletonError } from '../../interface/errors.ts';
 import type { Directory } from './directory.ts';
@@ -31,6 +32,10 @@ export interface System {
   /** The effective user: the system makes it the owner of new files. `undefined` if users have no numbers, as on Windows. */
   readonly uid: number | undefined;
   readonly username: () => string;
+}
+
+export function thisSystem(): System {
+  return { platform: process.platform, uid: process.geteuid?.(), username: () => userInfo().username };
 }
 
 export type PipePath = { readonly kind: 'named-pipe'; readonly path: string } | SocketPath;
