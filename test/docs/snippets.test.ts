@@ -1,4 +1,4 @@
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { freePort } from '../helpers/program.ts';
+import { python } from '../helpers/python.ts';
 import { readSnippets } from '../helpers/snippets.ts';
 import { programOf } from '../helpers/type-program.ts';
 
@@ -59,13 +60,12 @@ describe('the first block of README.md', () => {
   });
 });
 
-const python = spawnSync('python3', ['--version']).status === 0;
 if (!python) console.warn('Not tested, for want of python3: whether the Python blocks of the documents are Python.');
 
 describe('the Python blocks of the documents', () => {
   test.runIf(python)('parse as Python', () => {
     for (const { text } of ofLanguage('python')) {
-      execFileSync('python3', ['-c', 'import ast, sys; ast.parse(sys.stdin.read())'], { input: text });
+      execFileSync(python ?? '', ['-c', 'import ast, sys; ast.parse(sys.stdin.read())'], { input: text });
     }
   });
 });

@@ -6,10 +6,16 @@ import { type Client, type Receipt, type SendOptions, Singleton, type SingletonO
 import { portOf, start, startHost } from './host.ts';
 import { fixture, type Program, run } from './program.ts';
 
-/** The command of Python 3, if this machine has one. */
-export const python = ['python3', 'python'].find((name) =>
-  String(spawnSync(name, ['--version']).stdout).startsWith('Python 3.'),
-);
+/**
+ * The interpreter of Python 3, if this machine has one. Not by its name in PATH: that may be the script of a version manager, which
+ * takes longer than Python itself.
+ */
+export const python = ['python3', 'python']
+  .map((name) =>
+    spawnSync(name, ['-c', 'import sys; sys.version_info[0] == 3 and print(sys.executable)'], { encoding: 'utf8' }),
+  )
+  .map(({ stdout }) => stdout?.trim())
+  .find(Boolean);
 
 /** Whether the Python of this machine can speak with a secret: it needs the package `cryptography` for that. */
 export const isSecure = python !== undefined && spawnSync(python, [fixture('peer'), 'can-secure']).status === 0;

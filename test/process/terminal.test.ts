@@ -1,9 +1,11 @@
 import { spawnSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
 import { fixture, freePort, type Program, run } from '../helpers/program.ts';
+import { python } from '../helpers/python.ts';
 
-const python = process.platform !== 'win32' && spawnSync('python3', ['-c', 'import pty']).status === 0;
-if (!python) console.warn('Not tested, for want of python3 and its module pty: launches in a terminal.');
+const hasTerminals =
+  python !== undefined && process.platform !== 'win32' && spawnSync(python, ['-c', 'import pty']).status === 0;
+if (!hasTerminals) console.warn('Not tested, for want of python3 and its module pty: launches in a terminal.');
 
 const NO_TERMINAL = { isTTY: false, columns: -1, rows: -1, size: [0, 0], depth: 1, colors: false };
 
@@ -43,7 +45,7 @@ function launchInTerminal({ port }: Endpoint, signals: string, word: string): Te
 }
 
 function runInTerminal(command: readonly string[]): Terminal {
-  return new Terminal(run('python3', [fixture('in-terminal.py'), '80', '24', ...command], ENV));
+  return new Terminal(run(python ?? '', [fixture('in-terminal.py'), '80', '24', ...command], ENV));
 }
 
 class Terminal {
@@ -76,7 +78,7 @@ class Terminal {
 const CTRL_C = '\u{3}';
 const SIGINT = 2;
 
-describe.runIf(python)('a launch in a terminal', () => {
+describe.runIf(hasTerminals)('a launch in a terminal', () => {
   test('sends what its outputs are, and each new size of its window', async () => {
     const endpoint = await startHost();
     const terminal = launchInTerminal(endpoint, '-', 'ignore');
