@@ -30,7 +30,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 describe('the package', () => {
-  test('contains the build, the licences and documents, and nothing else', async () => {
+  test('contains the build, the licences, documents and examples, and nothing else', async () => {
     const installed = join(app, 'node_modules', NAME);
     const files = (await readdir(installed, { recursive: true })).map((file) => file.replaceAll('\\', '/'));
     const needed = [
@@ -39,11 +39,12 @@ describe('the package', () => {
       'THIRD-PARTY-NOTICES.md',
       'dist/index.d.ts',
       'dist/index.js',
+      'examples/README.md',
       'package.json',
     ];
     expect(files).toEqual(expect.arrayContaining(needed));
     const allowed =
-      /^(LICENSE|package\.json|(docs\/)?[\w-]+\.md|docs\/vectors\.json|dist\/[\w/-]+\.(js|js\.map|d\.ts)|dist|dist\/(bundled|codecs|transports|types)|docs)$/;
+      /^(LICENSE|package\.json|(docs\/)?[\w-]+\.md|docs\/vectors\.json|dist\/[\w/-]+\.(js|js\.map|d\.ts)|dist|dist\/(bundled|codecs|transports|types)|docs|examples(\/[\w-]+)?|examples\/[\w-]+\/[\w-]+\.(js|d\.ts|md)|examples\/README\.md)$/;
     expect(files.filter((file) => !allowed.test(file))).toEqual([]);
   });
 
