@@ -85,11 +85,17 @@ export class MemoryConnection extends Duplex implements Connection {
       this.#bytesLeft -= part.length;
       if (peer.destroyed) this.destroy(resetError());
       else await peer.#receive(Buffer.from(part));
-      if (part.length < chunk.length) this.send('cut', () => this.breakPair());
+      if (part.length < chunk.length) await this.#cut();
       this.#inFlight -= chunk.length;
       this.#resumeWrite();
     });
     this.#resumeWrite();
+  }
+
+  /** What was sent later, such as an end, does not arrive. */
+  async #cut(): Promise<void> {
+    await this.#schedule('cut');
+    this.breakPair();
   }
 
   override _final(callback: Callback): void {

@@ -185,6 +185,20 @@ describe('cutNext()', () => {
     (await open(network.transport('a'))).end('seven b');
     expect(String(await readAll(await next))).toBe('seven b');
   });
+
+  test('lets no end arrive that the client sent after the bytes that are lost', async () => {
+    const { network, nextAccepted } = await hosted();
+    network.cutNext('a', 3);
+    const arrival = nextAccepted();
+    const client = await open(network.transport('a'));
+    const host = await arrival;
+    const events: string[] = [];
+    host.on('end', () => events.push('end')).on('error', () => events.push('error'));
+    const isClosed = closed(host.resume());
+    client.end('seven b');
+    await isClosed;
+    expect(events).toEqual(['error']);
+  });
 });
 
 const invalid = expect.objectContaining({ code: 'ERR_SINGLETON_INVALID_OPTION' });
