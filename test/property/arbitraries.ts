@@ -126,6 +126,63 @@ function toBytes(values: readonly number[]): Uint8Array {
   return Uint8Array.from(values);
 }
 
+/** One event among several programs at one endpoint. An index chooses among what there is then, if there is anything. */
+export type Action =
+  | { readonly do: 'send'; readonly wait: boolean }
+  | { readonly do: 'acquire'; readonly wait: boolean; readonly self: boolean }
+  | { readonly do: 'standby' }
+  | { readonly do: 'release'; readonly isHost: boolean; readonly program: number; readonly drain: boolean | number }
+  | { readonly do: 'abort'; readonly launch: number }
+  | { readonly do: 'crash' }
+  | { readonly do: 'cut'; readonly afterBytes: number }
+  | { readonly do: 'finish'; readonly work: number; readonly fails: boolean }
+  /** While time passes, other steps are done too (`pass`), or none (`stall`). */
+  | { readonly do: 'pass' | 'stall'; readonly ms: number };
+
+/** Actions of programs, most of them launches. */
+export function successions(): fc.Arbitrary<Action[]> {
+  const index = fc.nat(9);
+  const drain = fc.constantFrom(false, true, 500, 3000);
+  const ms = fc.constantFrom(10, 600, 1100, 3100);
+  const action = fc.oneof<fc.MaybeWeightedArbitrary<Action>[]>(
+    { weight: 6, arbitrary: fc.record({ do: fc.constant('send'), wait: fc.boolean() }) },
+    { weight: 3, arbitrary: fc.record({ do: fc.constant('acquire'), wait: fc.boolean(), self: fc.boolean() }) },
+    { weight: 3, arbitrary: fc.record({ do: fc.constant('standby') }) },
+    { weight: 3, arbitrary: fc.record({ do: fc.constant('release'), isHost: fc.boolean(), program: index, drain }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('abort'), launch: index }) },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant('crash') }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('cut'), afterBytes: fc.nat(150) }) },
+    { weight: 4, arbitrary: fc.record({ do: fc.constant('finish'), work: index, fails: fc.boolean() }) },
+    { weight: 4, arbitrary: fc.record({ do: fc.constantFrom('pass', 'stall'), ms }) },
+  );
+  return fc.array(action, { maxLength: 25, size: 'max' });
+}
+
+/** What holds for all programs of a run. */
+export interface Rules {
+  /** Of the handler; 0: `args` listeners instead of a handler. */
+  readonly concurrency: number;
+  readonly idleTimeout: number;
+  readonly maxPending: number;
+  /** Turns of the event loop after each step. */
+  readonly turns: number;
+  /** What `Math.random` returns, in turns: it decides when the next attempt is made. Near 0 there would be very many. */
+  readonly jitter: readonly number[];
+}
+
+export function successionRules(): fc.Arbitrary<Rules> {
+  return fc.record({
+    concurrency: fc.constantFrom(0, 1, 2, Infinity),
+    idleTimeout: fc.constantFrom(0, 0, 1500),
+    maxPending: fc.constantFrom(1024, 1024, 1),
+    turns: fc.constantFrom(1, 1, 2, IDLE_TURNS),
+    jitter: fc.array(fc.double({ min: 0.2, max: 0.99, noNaN: true }), { minLength: 1, maxLength: 4 }),
+  });
+}
+
+/** Turns of the event loop after which nothing happens by itself. A legacy launch waits for 12. */
+export const IDLE_TURNS = 16;
+
 // The structured codecs: values, and MessagePack of them and of values that nearly are.
 
 /** What JSON can carry: any texts, keys too, but for "__proto__". */
