@@ -1,6 +1,7 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
@@ -252,6 +253,16 @@ export async function waitUntil(what: string, isSo: () => Promise<boolean>): Pro
   const end = performance.now() + DEADLINE;
   while (!(await isSo())) {
     if (performance.now() > end) throw new Error(`Expected ${what}; that did not happen within ${DEADLINE} ms.`);
+  }
+}
+
+/** Whether a process that this one may not be the parent of is still there; nobody may have asked yet how it has ended. */
+export function isRunning(pid = 0): boolean {
+  try {
+    process.kill(pid, 0);
+    return process.platform !== 'linux' || !readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ');
+  } catch {
+    return false;
   }
 }
 
