@@ -1,3 +1,4 @@
+import { equal } from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
 import type { Connection, Listener, ListenOptions, Transport } from '../interface/transport.ts';
 
@@ -103,4 +104,29 @@ export function changes(listener: Listener, resource: string, calls: readonly ('
     listener[call]();
     return count() - before;
   });
+}
+
+/** A `listen()` that finds the endpoint in use may probe it. */
+export function closeProbe(probe: Connection): void {
+  probe.on('error', () => {}).destroy();
+}
+
+export async function halfOpen(first: Connection, second: Connection): Promise<void> {
+  first.end('first');
+  equal(String(await readAll(second)), 'first');
+  second.end('second');
+  equal(String(await readAll(first)), 'second');
+}
+
+export async function firstChunk(connection: Connection): Promise<string> {
+  const [chunk]: unknown[] = await once(connection, 'data');
+  return String(chunk);
+}
+
+/** Reads a connection until it closes. Resolves to how it closed. */
+export async function outcomeOf(connection: Connection): Promise<'ended' | 'reset'> {
+  const closed = new Promise((resolve) => connection.once('close', resolve));
+  connection.once('end', () => connection.destroy()).resume();
+  await closed;
+  return connection.readableEnded ? 'ended' : 'reset';
 }

@@ -1,7 +1,19 @@
 import { deepEqual, equal, rejects } from 'node:assert/strict';
-import { once } from 'node:events';
-import { resetConnection, type Connection } from '../interface/transport.ts';
-import { changes, type Create, never, options, readAll, TestContext, unexpected } from './compliance-context.ts';
+import { EventEmitter, once } from 'node:events';
+import { resetConnection } from '../interface/transport.ts';
+import {
+  closeProbe,
+  type Create,
+  firstChunk,
+  halfOpen,
+  never,
+  options,
+  outcomeOf,
+  readAll,
+  TestContext,
+  unexpected,
+} from './compliance-context.ts';
+import { keepAliveGuarantees } from './compliance-keep-alive.ts';
 
 export type { Create };
 
@@ -22,6 +34,8 @@ export interface TransportCapabilities {
    * the process alive.
    */
   readonly resources?: { readonly listener: string; readonly connection: string } | undefined;
+  /** Whether it has `watch`. */
+  readonly watch?: boolean | undefined;
 }
 
 /** One rule that a transport must keep. */
@@ -37,7 +51,7 @@ export interface Guarantee {
  * `for (const { title, check } of guarantees(…)) test(title, check)`.
  */
 export function guarantees({ create, capabilities }: TransportUnderTest): readonly Guarantee[] {
-  const { reset, resources } = capabilities;
+  const { reset, resources, watch } = capabilities;
   const checks: Record<string, (context: TestContext) => Promise<void>> = {
     ...ENDPOINT_GUARANTEES,
     ...CONNECTION_GUARANTEES,
@@ -51,6 +65,7 @@ export function guarantees({ create, capabilities }: TransportUnderTest): readon
       equal(host.destroyed, true);
     },
     ...(resources && keepAliveGuarantees(resources)),
+    ...(watch && WATCH_GUARANTEES),
   };
   return Object.entries(checks).map(([title, check]) => ({
     title,
@@ -190,56 +205,26 @@ const CONNECTION_GUARANTEES: Record<string, (context: TestContext) => Promise<vo
   },
 };
 
-function keepAliveGuarantees({
-  listener: ofListener,
-  connection: ofConnection,
-}: NonNullable<TransportCapabilities['resources']>): Record<string, (context: TestContext) => Promise<void>> {
-  /** The change in the count: the listener and the host's end of a connection. The client's end does not change. */
-  const both = ofListener === ofConnection ? -2 : -1;
-  return {
-    async 'keeps the process alive with a listener until unref()'(context) {
-      const [host] = await context.create();
-      const { listener } = await context.listen(host);
-      deepEqual(changes(listener, ofListener, ['unref', 'ref', 'unref']), [-1, 0, -1]);
-    },
-    async 'applies ref() and unref() of the listener to its connections'(context) {
-      const { listener } = await context.connected();
-      deepEqual(changes(listener, ofConnection, ['unref', 'ref', 'unref']), [both, 0, both]);
-    },
-    async 'applies unref() to connections that arrive later'(context) {
-      const [host, client] = await context.create();
-      const { listener, nextAccepted } = await context.listen(host);
-      listener.unref();
-      const accepted = nextAccepted();
-      await Promise.all([accepted, context.open(client)]);
-      deepEqual(changes(listener, ofConnection, ['unref', 'ref']), [0, -both]);
-    },
-  };
-}
+const WATCH_GUARANTEES: Record<string, (context: TestContext) => Promise<void>> = {
+  async 'calls back watch() when the endpoint is free, and not after close()'(context) {
+    const [host, next] = await context.create();
+    const { listener } = await context.listen(host);
+    const events = new EventEmitter<{ change: [] }>();
+    let count = 0;
+    const watcher = next.watch?.(() => {
+      count += 1;
+      events.emit('change');
+    });
+    const changed = once(events, 'change');
+    await listener.close();
+    await changed;
+    watcher?.close();
+    const before = count;
+    const second = await context.listen(next);
+    await second.listener.close();
+    await context.listen(host);
+    equal(count, before);
+  },
+};
 
 const MORE_THAN_SYSTEM_BUFFERS = 32 * 1_048_576;
-
-/** A `listen()` that finds the endpoint in use may probe it. */
-function closeProbe(probe: Connection): void {
-  probe.on('error', () => {}).destroy();
-}
-
-async function halfOpen(first: Connection, second: Connection): Promise<void> {
-  first.end('first');
-  equal(String(await readAll(second)), 'first');
-  second.end('second');
-  equal(String(await readAll(first)), 'second');
-}
-
-async function firstChunk(connection: Connection): Promise<string> {
-  const [chunk]: unknown[] = await once(connection, 'data');
-  return String(chunk);
-}
-
-/** Reads a connection until it closes. Resolves to how it closed. */
-async function outcomeOf(connection: Connection): Promise<'ended' | 'reset'> {
-  const closed = new Promise((resolve) => connection.once('close', resolve));
-  connection.once('end', () => connection.destroy()).resume();
-  await closed;
-  return connection.readableEnded ? 'ended' : 'reset';
-}

@@ -1,5 +1,5 @@
-import { EventEmitter, once } from 'node:events';
-import { expect, onTestFinished, test } from 'vitest';
+import { EventEmitter } from 'node:events';
+import { onTestFinished, test } from 'vitest';
 import type { Connection, ListenOptions, Transport } from '../../src/interface/transport.ts';
 import {
   changes,
@@ -14,29 +14,6 @@ import { guarantees, type TransportUnderTest } from '../../src/transports/compli
 /** The guarantees of every transport. */
 export function testTransport(subject: TransportUnderTest): void {
   for (const { title, check } of guarantees(subject)) test(title, check);
-}
-
-/** Of a transport that has `watch`: it reports that the host has gone, until it is closed. */
-export function testWatch(create: () => readonly [Transport, Transport]): void {
-  test('calls back watch() when the endpoint is free, and not after close()', async () => {
-    const [host, next] = create();
-    const first = await listen(host);
-    const events = new EventEmitter<{ change: [] }>();
-    let count = 0;
-    const watcher = next.watch?.(() => {
-      count += 1;
-      events.emit('change');
-    });
-    const changed = once(events, 'change');
-    await first.listener.close();
-    await changed;
-    watcher?.close();
-    const counted = count;
-    const second = await listen(next);
-    await second.listener.close();
-    await listen(host);
-    expect(count).toBe(counted);
-  });
 }
 
 export { changes, never, options, readAll, unexpected };

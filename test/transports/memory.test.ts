@@ -2,16 +2,7 @@ import { describe, expect, test, vi } from 'vitest';
 import type { Connection } from '../../src/interface/transport.ts';
 import type { Listening } from '../../src/transports/compliance-context.ts';
 import { memory, type MemoryNetwork } from '../../src/transports/memory.ts';
-import {
-  listen,
-  never,
-  open,
-  options,
-  readAll,
-  testTransport,
-  testWatch,
-  unexpected,
-} from '../helpers/transport-compliance.ts';
+import { listen, never, open, options, readAll, testTransport, unexpected } from '../helpers/transport-compliance.ts';
 
 describe.each([0, 1])('memory({ latency: %d })', (latency) => {
   testTransport({
@@ -19,11 +10,7 @@ describe.each([0, 1])('memory({ latency: %d })', (latency) => {
       const network = memory({ latency });
       return [network.transport('an endpoint'), network.transport('an endpoint')];
     },
-    capabilities: { reset: true },
-  });
-  testWatch(() => {
-    const network = memory({ latency });
-    return [network.transport('an endpoint'), network.transport('an endpoint')];
+    capabilities: { reset: true, watch: true },
   });
 });
 

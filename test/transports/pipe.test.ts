@@ -21,7 +21,7 @@ import { kernelMutex } from '../../src/transports/unix/kernel-mutex.ts';
 import { namedPipe, pipe } from '../../src/transports/pipe.ts';
 import { unixSocket } from '../../src/transports/unix/socket.ts';
 import { socketFolder, createStaleSocket } from '../helpers/socket-folder.ts';
-import { listen, never, open, options, testTransport, testWatch, unexpected } from '../helpers/transport-compliance.ts';
+import { listen, never, open, options, testTransport, unexpected } from '../helpers/transport-compliance.ts';
 
 const isWindows = process.platform === 'win32';
 const isLinux = process.platform === 'linux';
@@ -31,7 +31,7 @@ if (!isRoot) console.warn('NOT TESTED, for want of root: sockets and directories
 const capabilities = { reset: true, resources: { listener: 'PipeWrap', connection: 'PipeWrap' } };
 
 describe('pipe()', () => {
-  testTransport({ create: () => pairAt(freshPath()), capabilities });
+  testTransport({ create: () => pairAt(freshPath()), capabilities: { ...capabilities, watch: !isWindows } });
 });
 
 describe('pipe() with a named pipe', () => {
@@ -39,8 +39,6 @@ describe('pipe() with a named pipe', () => {
 });
 
 describe.skipIf(isWindows)('pipe() with a Unix socket', () => {
-  testWatch(() => pairAt(freshPath()));
-
   describe('when its host holds the mutex', () => {
     testTransport({ create: lockedPair, capabilities });
 
