@@ -8,7 +8,7 @@ const start = { command: process.execPath, args: ['daemon.js'], cwd: import.meta
 try {
   const host = command && (await Singleton.status(shared));
   if (command) console.log(host ? `version ${host.version} in process ${host.pid}` : 'not running');
-  if (host && command !== 'status') await Singleton.send({ ...shared, args: ['stop'] });
+  if (host && command !== 'status') await Singleton.send({ ...shared, args: ['\0stop'] });
   let receipt;
   if (command === 'status') process.exitCode = host ? 0 : 1;
   else if (command !== 'stop') {

@@ -11,7 +11,7 @@ const idleTimeout = Number(process.env.LINTD_IDLE ?? 600_000);
 const app = await Singleton.acquire({ ...shared, client: false, idleTimeout });
 process.once('SIGTERM', () => void app.release({ drain: true }));
 app.handle(async (words, { cwd = '', version = '', stdin, stdout, signal }) => {
-  if (words[0] === 'stop' || version.localeCompare(shared.version, 'en', { numeric: true }) > 0) {
+  if (words[0] === '\0stop' || version.localeCompare(shared.version, 'en', { numeric: true }) > 0) {
     void app.release({ drain: true }); // calls that are at work are answered
     return 'released';
   }

@@ -22,12 +22,16 @@ export async function loadHost<T, R>(context: HostContext<T, R>, lifetime: LazyA
   }
 }
 
-/** The own launch of the host, with `self`. Only such a host loads its code. @throws SingletonError as `prepareOwnLaunch` does */
+/**
+ * The own launch of the host, with `self`. Only such a host loads its code. None if it may have run already.
+ * @throws SingletonError as `prepareOwnLaunch` does
+ */
 export async function loadOwnLaunch<T, R>(
   options: ResolvedOptions<T, R>,
+  mayHaveRun: boolean,
   lifetime: LazyAbortController,
 ): Promise<DeliverOwnLaunch<T, R> | undefined> {
-  if (!options.self) return undefined;
+  if (!options.self || mayHaveRun) return undefined;
   const { prepareOwnLaunch } = await import('./host/own-launch.ts').catch(moduleNotLoadedError);
   return prepareOwnLaunch(options, lifetime);
 }

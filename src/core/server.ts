@@ -63,6 +63,7 @@ export class Server {
     const backlog: Connection[] = [];
     this.#backlog = backlog;
     this.#dropped = 0;
+    this.#connections = undefined;
     const onConnection = (connection: Connection): void => {
       if (this.#backlog !== backlog) rejectConnection(connection);
       else if (this.#isServing) this.#connections?.accept(connection);

@@ -191,7 +191,7 @@ export class Singleton<T = readonly string[], R = unknown> extends LaunchEmitter
       if (!('mayHaveRun' in acquired)) return await exitAfterDelivery(acquired, this.#options, this.#lifetime);
       this.#mayHaveRun = acquired.mayHaveRun;
       const host = await loadHost(this.#context, this.#lifetime);
-      const deliverOwnLaunch = await loadOwnLaunch(this.#options, this.#lifetime);
+      const deliverOwnLaunch = await loadOwnLaunch(this.#options, this.#mayHaveRun, this.#lifetime);
       this.#lifetime.throwIfAborted();
       this.#server.assertBound();
       this.#host = host;
@@ -206,7 +206,9 @@ export class Singleton<T = readonly string[], R = unknown> extends LaunchEmitter
       // Accepted clients are reset, so that they try again.
       this.#host?.connections.rejectUnfinished();
       await this.#server.close();
-      if (this.#state === 'acquiring') this.#enter('idle');
+      if (this.#state === 'released') throw error;
+      this.#host?.stop();
+      this.#enter('idle');
       throw error;
     }
     // A tick later, so that listeners that are added after `await acquire()` get it.

@@ -26,9 +26,9 @@ export async function standBy<T, R>(
     for (let attempts = 0; ; attempts += 1) {
       deadline.throwIfAborted();
       // Before the attempt, so that a change during it is not missed.
-      const isChanged = new Promise<void>((resolve) => (wake = resolve));
+      const change = new Promise<void>((resolve) => (wake = resolve));
       if (await listen(deadline)) return { mayHaveRun: false };
-      await deadline.backoff(attempts, isChanged);
+      await deadline.backoff(attempts, change);
     }
   } finally {
     watcher?.close();

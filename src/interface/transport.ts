@@ -83,6 +83,11 @@ export interface Connection extends Duplex {
   resetAndDestroy?(): unknown;
 }
 
+/** Before an answer after which the peer may disconnect: Node remembers the address of a socket once it was read. */
+export function rememberAddress(connection: Connection): void {
+  void connection.remoteAddress;
+}
+
 /** Milliseconds of silence in a session after which the system asks whether the machine of the peer is still there. */
 export const KEEP_ALIVE_DELAY = 30_000;
 

@@ -207,7 +207,8 @@ const REASONS: Reasons = {
   ERR_SINGLETON_MESSAGE_TOO_LARGE:
     'it is longer than maxMessageBytes of the host. Send a path to the data, or raise the limit on both sides',
   ERR_SINGLETON_MALFORMED_MESSAGE: 'it could not decode the launch. Run the same version of the program on both sides',
-  ERR_SINGLETON_BUSY: 'its queue is full (maxPending), because nothing there listens for "args" yet. Try again later',
+  ERR_SINGLETON_BUSY:
+    'its queue is full (maxPending): it is busy, or nothing there takes launches yet. Try again later',
 };
 
 const REPLACE_REASONS: Reasons = {

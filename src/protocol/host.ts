@@ -11,7 +11,7 @@ import type {
 } from '../interface/protocol.ts';
 import { clientGoneError, SingletonError, malformedError } from '../interface/errors.ts';
 import { twoTurns } from '../interface/timers.ts';
-import { resetConnection } from '../interface/transport.ts';
+import { rememberAddress, resetConnection } from '../interface/transport.ts';
 import { frames } from './frames.ts';
 import { encodeHostHello, type Status, STATUS, rejectionError } from './hello.ts';
 import { acceptClient } from './host-handshake.ts';
@@ -82,6 +82,7 @@ class LaunchReader<T, R> implements Responder {
     if (!opened) return 'end';
     if (typeof opened === 'number') {
       this.#isSent = true;
+      rememberAddress(this.#connection);
       this.#connection.write(encodeHostHello(opened));
       const reason = FAILURES[opened];
       if (reason === undefined) throw rejectionError(opened);

@@ -44,12 +44,12 @@ export function readNames(env: NodeJS.ProcessEnv, pid: number): readonly string[
   throw malformedError('LISTEN_FDNAMES', `${count} names, as LISTEN_FDS says`, String(env['LISTEN_FDNAMES']));
 }
 
-/** No system has more processes or descriptors than nine digits can say. */
-const POSITIVE = /^[1-9]\d{0,8}$/;
+/** No system has a process id of more than nine digits, and no unit a hundred thousand sockets. */
+const POSITIVE = { LISTEN_PID: /^[1-9]\d{0,8}$/, LISTEN_FDS: /^[1-9]\d{0,4}$/ };
 
 function readNumber(env: NodeJS.ProcessEnv, variable: 'LISTEN_FDS' | 'LISTEN_PID'): number {
   const value = String(env[variable]);
-  if (!POSITIVE.test(value)) throw malformedError(variable, 'a positive integer', value);
+  if (!POSITIVE[variable].test(value)) throw malformedError(variable, 'a positive integer', value);
   return Number(value);
 }
 

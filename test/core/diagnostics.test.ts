@@ -106,7 +106,7 @@ describe('the channel socket-singleton:client', () => {
     const messages = recordMessages('client');
     await launch(app, ['a'], { codec, version: '1.2' });
     const { pid } = process;
-    const client = { number: 1, cwd: process.cwd(), pid, codec: 'json', version: '1.2', env: {} };
+    const client = { number: 1, self: false, cwd: process.cwd(), pid, codec: 'json', version: '1.2', env: {} };
     expect(JSON.parse(JSON.stringify(messages))).toEqual([{ endpoint: app.endpoint, client }]);
   });
 });

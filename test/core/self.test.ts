@@ -95,6 +95,16 @@ describe.each(['legacy', 'json', 'msgpack'] as const)('self: true, with %s,', (n
     expect([stdout.writableEnded, stderr.writableEnded]).toEqual([false, false]);
   });
 
+  it.runIf(name !== 'legacy')('does not dispatch the own launch again that a host may have run', async () => {
+    const transport = network.transport(name);
+    const host = await start(new Singleton({ transport, codec, args: [] }));
+    host.on('args', () => network.crash(name));
+    const { app } = ownLaunch({ codec, transport, port: undefined, strict: false });
+    const { args } = recordEvents(app);
+    await start(app);
+    expect([app.listening, app.mayHaveRun, args, app.arguments]).toEqual([true, true, [], []]);
+  });
+
   it('does not dispatch the own launch of a process that delivers it', async () => {
     const { app } = ownLaunch({ codec });
     const { args } = recordEvents(app);
@@ -198,6 +208,30 @@ describe('self: true with a schema', () => {
     const app = await Singleton.acquire({ ...options, args: { n: '7' } });
     onTestFinished(() => app.release());
     expect((await once(app, 'args'))[0]).toEqual({ n: 7 });
+  });
+
+  it('rejects if it refuses what it has allowed before, and may acquire again', async () => {
+    const verdicts = [[], [{ message: 'no longer' }], [], []];
+    const validate = (value: unknown): object => {
+      const issues = verdicts.shift() ?? [];
+      return issues.length > 0 ? { issues } : { value };
+    };
+    const schema: any = { '~standard': { version: 1, vendor: 'test', validate } };
+    const app = new Singleton({ ...options, schema, args: 'a' });
+    onTestFinished(() => app.release());
+    await expect(app.acquire()).rejects.toMatchObject({ code: 'ERR_SINGLETON_INVALID_ARGS' });
+    expect(app.listening).toBe(false);
+    await app.acquire();
+    expect((await once(app, 'args'))[0]).toBe('a');
+  });
+
+  it('rejects if it takes longer than receiveTimeout', async () => {
+    const validate = (value: unknown): object => (isFirst-- > 0 ? { value } : new Promise(() => {}));
+    let isFirst = 1;
+    const schema: any = { '~standard': { version: 1, vendor: 'test', validate } };
+    const app = new Singleton({ ...options, schema, args: 'a', receiveTimeout: 1 });
+    await expect(app.acquire()).rejects.toMatchObject({ code: 'ERR_SINGLETON_INVALID_ARGS' });
+    expect(app.listening).toBe(false);
   });
 
   it('rejects arguments that it does not allow, and frees the endpoint', async () => {

@@ -151,7 +151,7 @@ describe('Singleton.send() with a function as start', () => {
         throw new Error('on purpose');
       },
       'ERR_SINGLETON_START_FAILED',
-      'the command could not be run',
+      'the function threw',
     ],
     ['returns no process', () => ({}), 'ERR_SINGLETON_INVALID_OPTION', 'a function that returns a ChildProcess'],
   ])('rejects if it %s', async (_, start: () => any, code, message) => {

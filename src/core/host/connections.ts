@@ -96,6 +96,7 @@ export class ConnectionManager<T, R> implements ServedConnections {
     if (this.#isDrained) return;
     const drained = new Promise<void>((resolve) => this.#drained.push(resolve));
     const cutAll = (): void => {
+      if (drain > 0) this.#host.onDrainExpired();
       this.#cut(() => true);
       timer = setTimeout(() => {
         for (const connection of this.#all) connection.destroy();

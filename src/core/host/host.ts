@@ -5,6 +5,7 @@ import { stdioOf } from '../attempt.ts';
 import { publish } from '../diagnostics.ts';
 import type { ReleaseReason, SingletonEvents, VerifyFailure } from '../events.ts';
 import type { ResolvedOptions } from '../options/resolved-options.ts';
+import { admit, OUTCOMES } from './admission.ts';
 import type { Origin } from './connection.ts';
 import { ConnectionManager } from './connections.ts';
 import { callSafely, type ListenerResult } from './dispatch/call-safely.ts';
@@ -91,6 +92,7 @@ export class Host<T, R> {
     }
     completion?.begin();
     const results = isOwn ? [] : this.#emitClient(client);
+    this.#dispatcher.track(results);
     completion?.add(results);
     // Not before: if a listener of 'client' ends the process, the next host dispatches the launch.
     const { since } = this.#context.server;
@@ -183,6 +185,12 @@ export class Host<T, R> {
     this.onListenersChange();
   }
 
+  /** Launches that were confirmed have not been dispatched in the time of a drain. Those that wait for a result are told. */
+  onDrainExpired(): void {
+    const { length } = this.#dispatcher.pending;
+    if (length > 0) this.warn(drainExpiredError(this.endpoint, length));
+  }
+
   /** Listeners or sessions have changed: they decide whether the process stays alive, and get what waits. */
   onListenersChange(): void {
     const { server, isRef } = this.#context;
@@ -203,34 +211,32 @@ export class Host<T, R> {
     this.#stopWatch = watchFileLimit({ endpoint: this.endpoint, maxConnections }, (warning) => this.warn(warning));
   }
 
-  /** No further launch arrives. */
-  end(): void {
+  /** The opposite of `start`. */
+  stop(): void {
     this.#idleTimer.stop();
     clearTimeout(this.#holdTimer);
     this.#stopWatch();
+  }
+
+  /** No further launch arrives. */
+  end(): void {
+    this.stop();
     this.#dispatcher.end();
     this.#verifyFailures.end();
     this.#warnings.end();
   }
 }
 
-/** What becomes of a client that was counted, or of the own launch, number 0. */
-export type Admission = 'dispatch' | 'throttle' | 'release';
-
-const OUTCOMES = { dispatch: 'delivered', throttle: 'throttled', release: 'released' } as const;
-
-/** As the Python package has it: release comes first, and 0 is no limit. `number` is 1 for the first client. */
-export function admit(
-  number: number,
-  { releaseThreshold, maxClients }: { readonly releaseThreshold: number; readonly maxClients: number },
-): Admission {
-  if (releaseThreshold > 0 && number >= releaseThreshold) return 'release';
-  return maxClients > 0 && number > maxClients ? 'throttle' : 'dispatch';
+function drainExpiredError(endpoint: string, count: number): SingletonError {
+  return new SingletonError(
+    'ERR_SINGLETON_RELEASED',
+    `The time of the drain has expired at ${endpoint}, and ${count} launches wait that were accepted. They are lost if the process ends now.`,
+  );
 }
 
 function queueFullError<T, R>({ transport, maxPending }: ResolvedOptions<T, R>): SingletonError {
   return new SingletonError(
     'ERR_SINGLETON_BUSY',
-    `A launch at ${transport.endpoint} was dropped: the queue is full (maxPending is ${maxPending}), and nobody listens to "args".`,
+    `A launch at ${transport.endpoint} was dropped: the queue is full (maxPending is ${maxPending}). Launches arrive faster than they are handled, or there is no listener.`,
   );
 }

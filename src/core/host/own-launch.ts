@@ -8,7 +8,10 @@ import { Deadline, LazyAbortController } from '../deadline.ts';
 import type { ResolvedOptions } from '../options/resolved-options.ts';
 import type { Host } from './host.ts';
 
-/** Delivers the own launch of a host to it. Resolves when it was dispatched or queued; its result may take longer. */
+/**
+ * Delivers the own launch of a host to it. Resolves when it was dispatched or queued; its result may take longer.
+ * @throws SingletonError if it was not
+ */
 export type DeliverOwnLaunch<T, R> = (host: Host<T, R>) => Promise<void>;
 
 /**
@@ -23,23 +26,29 @@ export async function prepareOwnLaunch<T, R>(
   const deadline = new Deadline(options.deliveryTimeout, () => schemaTimeoutError(options), lifetime);
   try {
     const deliver = await prepare({ ...options, replace: false }, deadline, () => false);
-    return (host) => deliverTo(host, deliver);
+    return (host) => deliverTo(host, deliver, lifetime);
   } finally {
     deadline.clear();
   }
 }
 
-async function deliverTo<T, R>(host: Host<T, R>, deliver: Deliver<R>): Promise<void> {
+async function deliverTo<T, R>(host: Host<T, R>, deliver: Deliver<R>, lifetime: LazyAbortController): Promise<void> {
   const [client, connection] = connectionPair(() => turns(1), Infinity);
   host.connections.accept(connection, 'own');
-  try {
-    const delivery = await deliver(client);
-    // Not with the lifetime of the Singleton: a release lets the launch finish, and ends it from the side of the host.
-    if (typeof delivery === 'object')
-      void setExitCode(host, readResult(delivery, host.options, new LazyAbortController()));
-  } catch (error) {
-    fail(host, error);
-  }
+  const delivery = await deliver(client);
+  // Not with the lifetime of the Singleton: a release lets the launch finish, and ends it from the side of the host.
+  if (typeof delivery === 'object')
+    return void setExitCode(host, readResult(delivery, host.options, new LazyAbortController()));
+  lifetime.throwIfAborted();
+  throw notDispatchedError(host.options);
+}
+
+function notDispatchedError<T, R>({ transport, receiveTimeout }: ResolvedOptions<T, R>): SingletonError {
+  return new SingletonError(
+    'ERR_SINGLETON_INVALID_ARGS',
+    `The own launch of the host at ${transport.endpoint} was not dispatched: it was not decoded and validated within ` +
+      `${receiveTimeout} ms (receiveTimeout).`,
+  );
 }
 
 /** What ends the process of a later launch is the exit status of this one. */

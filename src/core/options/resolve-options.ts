@@ -30,6 +30,7 @@ export function resolveOptions<T, R = unknown>(given: AnyOptions<T, R> = {}): Re
   const maxMessageBytes = integer('maxMessageBytes', given.maxMessageBytes, 1_048_576, 1, MAX_MESSAGE);
   const forwardEnv = resolveNames(given.forwardEnv);
   const replace = resolveReplace(given.replace, client);
+  const standby = resolveStandby(given.standby, replace !== false);
   const allowReplace = bool('allowReplace', given.allowReplace, false);
   const optionWarning = checkCodecs(codecs, {
     args,
@@ -53,12 +54,12 @@ export function resolveOptions<T, R = unknown>(given: AnyOptions<T, R> = {}): Re
     forwardSignals: resolveForwardSignals(given.forwardSignals, wait),
     replace,
     allowReplace,
-    standby: resolveStandby(given.standby, replace !== false),
+    standby,
     optionWarning,
     client,
     self,
     strict,
-    exitCode: resolveExitCode(given.exitCode, strict, client && wait > 0),
+    exitCode: resolveExitCode(given.exitCode, strict, client && wait > 0, standby > 0),
     timeout: integer('timeout', given.timeout, 0, 0, MAX_TIMER),
     idleTimeout: integer('idleTimeout', given.idleTimeout, 0, 0, MAX_TIMER),
     releaseThreshold: integer('releaseThreshold', given.releaseThreshold, 0, 0),
@@ -90,6 +91,15 @@ export const OPTION_NAMES: OptionNames<AnyOptions<unknown, unknown>> = {
   version: true,
   forwardEnv: true,
   forwardSignals: true,
+  wait: true,
+  stdin: true,
+  stdout: true,
+  stderr: true,
+  secret: true,
+  secretFile: true,
+  deliveryTimeout: true,
+  maxMessageBytes: true,
+  signal: true,
   replace: true,
   allowReplace: true,
   standby: true,
@@ -97,23 +107,14 @@ export const OPTION_NAMES: OptionNames<AnyOptions<unknown, unknown>> = {
   self: true,
   strict: true,
   exitCode: true,
-  wait: true,
-  stdin: true,
-  stdout: true,
-  stderr: true,
   timeout: true,
   idleTimeout: true,
   releaseThreshold: true,
   maxClients: true,
   verbose: true,
-  secret: true,
-  secretFile: true,
-  deliveryTimeout: true,
   receiveTimeout: true,
-  maxMessageBytes: true,
   maxConnections: true,
   maxPending: true,
-  signal: true,
 };
 
 /** What a `u32` length can say, and a buffer can hold. */
@@ -196,8 +197,10 @@ function resolveStandby(given: unknown, hasReplace: boolean): number {
   throw invalidOptionError('standby', 'false beside replace, which does not wait until the endpoint is free', given);
 }
 
-/** Beside `client: false` only the own launch of the host waits (`self`), and not the one that exits. */
-function resolveExitCode(exitCode: unknown, strict: boolean, waits: boolean): number {
+/** `waits`: the launch that exits waits for the status of the host. With `client: false` it does not. */
+function resolveExitCode(exitCode: unknown, strict: boolean, waits: boolean, isStandby: boolean): number {
+  if (exitCode !== undefined && isStandby)
+    throw invalidOptionError('exitCode', 'nothing beside standby, which delivers nothing and does not exit', exitCode);
   if (exitCode !== undefined && waits)
     throw invalidOptionError('exitCode', 'nothing beside wait, which exits with the status of the host', exitCode);
   if (exitCode !== undefined && !strict)

@@ -34,7 +34,11 @@ const START_NAMES: OptionNames<StartOptions> = { command: true, args: true, env:
 export function resolveSendOptions<T, R>(given: AnySendOptions<T, R> = {}): ResolvedOptions<T, R> {
   checkOptionNames(given, { ...OPTION_NAMES, start: true });
   const { start, ...options } = given;
-  return { ...resolveOptions(options), start: resolveStart(start) };
+  const resolved = resolveOptions<T, R>(options);
+  // A port that the system chooses is known to nobody.
+  if (start !== undefined && resolved.transport.endpoint.endsWith(':0'))
+    throw invalidOptionError('start', 'an endpoint that others find, instead of port 0', start);
+  return { ...resolved, start: resolveStart(start) };
 }
 
 function resolveStart(start: unknown): Start | undefined {

@@ -41,7 +41,7 @@ export class Starter {
     }
   }
 
-  /** The time for the delivery is over. */
+  /** The time for the delivery has expired. */
   timeoutError(): SingletonError {
     const state = this.#process?.state ?? 'another process was starting it';
     return this.#error(`it did not listen within ${this.#deliveryTimeout} ms (deliveryTimeout): ${state}`);
@@ -58,7 +58,10 @@ export class Starter {
       return new HostProcess(this.#start, startLock(this.#endpoint).log);
     } catch (cause) {
       if (cause instanceof SingletonError) throw cause;
-      throw this.#error('the command could not be run', cause);
+      throw this.#error(
+        `the ${typeof this.#start === 'function' ? 'function threw' : 'command could not be run'}`,
+        cause,
+      );
     }
   }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { admit } from '../../../src/core/host/host.ts';
+import { admit } from '../../../src/core/host/admission.ts';
 
 describe('admit', () => {
   it.each([

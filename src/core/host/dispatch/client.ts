@@ -150,5 +150,9 @@ const UNKNOWN_SIGNAL_STATUS = 129;
 function outputTo(stream: Writable | undefined): ClientOutput {
   const write = (chunk: unknown, _encoding: unknown, done: (error?: Error | null) => void): void =>
     stream ? void stream.write(chunk, done) : done();
-  return new TerminalOutput(terminalOf(stream), { write }).on('error', () => {});
+  // A closed output must not end the host.
+  if (stream && !stream.listeners('error').includes(ignore)) stream.on('error', ignore);
+  return new TerminalOutput(terminalOf(stream), { write }).on('error', ignore);
 }
+
+function ignore(): void {}

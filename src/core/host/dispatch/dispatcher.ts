@@ -112,18 +112,22 @@ export class Dispatcher<T, R> {
     // First, so that it is at work before a listener may release.
     const answer = handler && callSafely(() => handler.answer(launch), undefined, [], onError);
     const results = isForListeners ? this.#callListeners(launch, onError) : [];
-    for (const result of [...results, answer ?? true]) if (typeof result === 'object') this.#track(result);
+    this.track([...results, answer ?? true]);
     completion?.add(results, answer);
     completion?.finish();
   }
 
-  #track(result: PromiseLike<boolean>): void {
-    this.#atWork += 1;
-    void result.then(() => {
-      this.#atWork -= 1;
-      this.#onWorkEnd();
-      return undefined;
-    });
+  /** Counts listeners as at work until their promises have settled. */
+  track(results: readonly ListenerResult[]): void {
+    for (const result of results) {
+      if (typeof result === 'boolean') continue;
+      this.#atWork += 1;
+      void result.then(() => {
+        this.#atWork -= 1;
+        this.#onWorkEnd();
+        return undefined;
+      });
+    }
   }
 
   #callListeners({ args, client }: QueuedLaunch<T, R>, onError: (cause: unknown) => void): readonly ListenerResult[] {
