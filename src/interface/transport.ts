@@ -63,6 +63,11 @@ export interface AbortableOptions extends ConnectOptions {
 export interface Listener {
   /** The name of the endpoint. Unlike the one of the transport, it has the real port if port 0 was requested. */
   readonly endpoint: string;
+  /**
+   * The file descriptor of the listening socket, if it has one. A child process that inherits it holds the endpoint, too, until
+   * it ends.
+   */
+  readonly descriptor?: number | undefined;
   /** Stops listening and keeps open connections. Resolves when the endpoint is free. A second call has no effect. */
   close(): Promise<void>;
   /** Makes the listener and its connections keep the process alive, as `net.Server` does. This is the initial state. */

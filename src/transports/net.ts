@@ -67,6 +67,9 @@ export function listen(
       server.on('error', (cause) => onWarning(acceptFailedError(endpoint, cause)));
       resolve({
         endpoint,
+        get descriptor() {
+          return descriptorOf(server);
+        },
         // close() frees the address synchronously. Its 'close' event would wait for all connections.
         close: async () => void server.close(),
         ref: () => setRef(true),
@@ -74,6 +77,12 @@ export function listen(
       });
     });
   });
+}
+
+/** `any`: Node has no public way to it. On Windows and other runtimes there is none, nor after the server was closed. */
+function descriptorOf(server: any): number | undefined {
+  const { fd: descriptor }: Record<string, unknown> = Object(server['_handle']);
+  return typeof descriptor === 'number' && descriptor >= 0 ? descriptor : undefined;
 }
 
 /** A Unix socket has a check of its own, by a write. */

@@ -1,3 +1,4 @@
+import { fstatSync } from 'node:fs';
 import type { NetConnectOpts, Server, ServerOpts, Socket } from 'node:net';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { SingletonError } from '../../src/interface/errors.ts';
@@ -48,6 +49,12 @@ const capabilities = { reset: true, resources: { listener: 'TCPServerWrap', conn
 
 describe.each(['127.0.0.1', '::1'])('tcp() at a free port of %s', (address) => {
   testTransport({ create: () => pairAt(address), capabilities });
+});
+
+// Windows has no descriptors of sockets.
+test.skipIf(process.platform === 'win32')('a listener has the descriptor of its socket', async () => {
+  const { listener } = await listen(tcp({ port: 0 }));
+  expect(fstatSync(Number(listener.descriptor)).isSocket()).toBe(true);
 });
 
 describe('tcp().endpoint', () => {

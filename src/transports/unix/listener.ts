@@ -39,6 +39,10 @@ export class UnixListener implements Listener {
     this.#watcher = watchFile(path, this.#check);
   }
 
+  get descriptor(): number | undefined {
+    return this.#listeners[0]?.descriptor;
+  }
+
   async close(): Promise<void> {
     this.#state = 'closed';
     this.#watcher.close();

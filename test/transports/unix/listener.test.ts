@@ -1,5 +1,15 @@
 import { EventEmitter, once } from 'node:events';
-import { lstatSync, readdirSync, renameSync, rmSync, statSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  fstatSync,
+  lstatSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  unlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it, type Mock, onTestFinished, vi } from 'vitest';
 import type { KernelMutex } from '../../../src/transports/unix/kernel-mutex.ts';
@@ -35,6 +45,18 @@ describe.skipIf(process.platform === 'win32')('UnixListener', () => {
       expect(lstatSync(path).mode & 0o777).toBe(0o600);
       expect(readdirSync(dirname(path))).toEqual(['socket']);
     }
+  });
+
+  it('has the descriptor of its socket, which is another one after the file was removed', async () => {
+    const path = freshPath();
+    const { listener } = await listen(pipe({ path }));
+    expect(fstatSync(Number(listener.descriptor)).isSocket()).toBe(true);
+    const { descriptor } = listener;
+    await removeAndWait(path);
+    expect(fstatSync(Number(listener.descriptor)).isSocket()).toBe(true);
+    expect(listener.descriptor).not.toBe(descriptor);
+    await listener.close();
+    expect(listener.descriptor).toBeUndefined();
   });
 
   it('creates the directory of a name again', async () => {
