@@ -1,3 +1,4 @@
+import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { build } from 'rolldown';
 import { dts } from 'rolldown-plugin-dts';
 
@@ -26,6 +27,13 @@ const CHUNKS = [
     test: /src\/(interface|core|transports\/(net|tcp)|codecs\/legacy|protocol\/(legacy|growing-buffer|read|utf8))/,
   },
   { name: 'protocol', test: /src\/(protocol|codecs\/(serializable|length-prefixed))/ },
+];
+
+/** Of the command, besides the entries: what its parts share, what only hosts need, and the texts of the help. */
+const COMMAND_CHUNKS = [
+  { name: 'launch', test: /src\/cli\/launch/ },
+  { name: 'texts', test: /src\/cli\/help\/texts/ },
+  { name: 'common', test: /src\/cli\/(arguments|command|endpoint|exit-status|no-host|output|syntax)\.ts/ },
 ];
 
 /** What only a decoder of MessagePack needs; its user installs it. */
@@ -84,7 +92,24 @@ const later = {
   'protocol-host': 'src/protocol/host.ts',
   'msgpack-decode': 'src/codecs/msgpack-decode.ts',
 };
+/** Names stay, so that a stack trace can be read. */
+const readable = {
+  chunkFileNames: '[name].js',
+  comments: false,
+  minify: { mangle: false, compress: true, codegen: false },
+  sourcemap: true,
+};
 const common = { input, external: EXTERNAL, platform: /** @type {const} */ ('node') };
+
+/** The files of the library, which the command imports as they are published. */
+const publishedLibrary = {
+  name: 'published-library',
+  /** @param {string} id @param {string | undefined} importer */
+  resolveId: (id, importer) => {
+    const [, path] = /^(?:\.\.\/)+((?:index|codecs\/.+|transports\/.+)\.)ts$/.exec(id) ?? [];
+    return path && importer?.includes('/src/cli/') ? { id: `../${path}js`, external: true } : null;
+  },
+};
 
 await build([
   {
@@ -94,14 +119,10 @@ await build([
     preserveEntrySignatures: 'allow-extension',
     plugins: [entryOfAChunk, entriesForBundlers],
     output: {
+      ...readable,
       dir: 'dist',
       cleanDir: true,
-      chunkFileNames: '[name].js',
       codeSplitting: { groups: CHUNKS, includeDependenciesRecursively: false },
-      comments: false,
-      // Names stay, so that a stack trace can be read.
-      minify: { mangle: false, compress: true, codegen: false },
-      sourcemap: true,
     },
   },
   {
@@ -110,3 +131,27 @@ await build([
     output: { dir: 'dist', chunkFileNames: 'types/[name].d.ts' },
   },
 ]);
+
+// After the others, which empty the folder.
+await build({
+  input: {
+    index: 'src/cli/index.ts',
+    main: 'src/cli/main.ts',
+    report: 'src/cli/report.ts',
+    help: 'src/cli/help/index.ts',
+  },
+  preserveEntrySignatures: 'allow-extension',
+  platform: 'node',
+  plugins: [publishedLibrary],
+  output: {
+    ...readable,
+    dir: 'dist/cli',
+    codeSplitting: { groups: COMMAND_CHUNKS, includeDependenciesRecursively: false },
+  },
+});
+
+const { version } = JSON.parse(await readFile('package.json', 'utf8'));
+const { manualPage } = await import(new URL('dist/cli/help.js', import.meta.url).href);
+await writeFile('dist/socket-singleton.1', manualPage(version));
+// npm does so when it installs the package.
+await chmod('dist/cli/index.js', 0o755);

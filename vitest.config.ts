@@ -6,7 +6,7 @@ const seed = process.env['FC_SEED'] ?? String(Math.trunc(Math.random() * 2 ** 31
 console.log(`Properties run with seed ${seed}; to replay: FC_SEED=${seed} npm run test:property`);
 
 /** They neither replace modules nor count what is open in their process. */
-const shared = 'test/{docs,interface,process,property,protocol,types}/**/*.test.ts';
+const shared = 'test/{cli,docs,interface,process,property,protocol,types}/**/*.test.ts';
 
 export default defineConfig({
   test: {

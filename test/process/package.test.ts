@@ -40,12 +40,24 @@ describe('the package', () => {
       'dist/index.d.ts',
       'dist/index.js',
       'examples/README.md',
+      'dist/cli/index.js',
+      'dist/socket-singleton.1',
+      'docs/cli.md',
       'package.json',
     ];
     expect(files).toEqual(expect.arrayContaining(needed));
     const allowed =
-      /^(LICENSE|package\.json|(docs\/)?[\w-]+\.md|docs\/vectors\.json|dist\/[\w/-]+\.(js|js\.map|d\.ts)|dist|dist\/(bundled|codecs|transports|types)|docs|examples(\/[\w-]+)?|examples\/[\w-]+\/[\w-]+\.(js|d\.ts|md)|examples\/README\.md)$/;
+      /^(LICENSE|package\.json|(docs\/)?[\w-]+\.md|docs\/vectors\.json|dist\/[\w/-]+\.(js|js\.map|d\.ts)|dist\/socket-singleton\.1|dist|dist\/(bundled|cli|codecs|transports|types)|docs|examples(\/[\w-]+)?|examples\/[\w-]+\/[\w-]+\.(js|d\.ts|md)|examples\/README\.md)$/;
     expect(files.filter((file) => !allowed.test(file))).toEqual([]);
+  });
+
+  test('has a command that runs as it was installed', async () => {
+    const { stdout } = await execute(join(app, 'node_modules', '.bin', NAME), ['--version'], {
+      env: inheritedEnv(),
+      shell: process.platform === 'win32',
+    });
+    const { version } = JSON.parse(await readFile(join(project, 'package.json'), 'utf8'));
+    expect(stdout).toBe(`${version}\n`);
   });
 
   test('installs exactly one package into an empty folder', async () => {

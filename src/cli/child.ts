@@ -1,0 +1,98 @@
+import { type ChildProcess, spawn, type StdioOptions } from 'node:child_process';
+import { once } from 'node:events';
+import { Socket } from 'node:net';
+import { constants } from 'node:os';
+import type { Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isatty } from 'node:tty';
+import { type Killed, StatusError } from './command.ts';
+
+/** The descriptor for launches. The socket is the next one, so that it is the same with and without launches. */
+const LAUNCHES = 3;
+
+/**
+ * Starts the command of "run" with the streams of this process, a descriptor for launches if it reads them, and the descriptor
+ * of the socket if there is one, which holds the endpoint while the command runs.
+ * @throws StatusError
+ */
+export function start(
+  [program, ...args]: readonly [string, ...string[]],
+  readsLaunches: boolean,
+  socket: number | undefined,
+): ChildProcess {
+  // From 3 upwards, what is ignored stays closed.
+  const launches = readsLaunches ? 'pipe' : 'ignore';
+  const stdio: StdioOptions = ['inherit', 'inherit', 'inherit', launches, ...(socket === undefined ? [] : [socket])];
+  try {
+    return spawn(program, args, { stdio });
+  } catch (error) {
+    // A list of arguments that is too long, or an empty name.
+    throw notStartedError(program, error);
+  }
+}
+
+/** The stream to the command, if it reads launches. */
+export function launchesOf({ stdio }: ChildProcess): Writable | undefined {
+  const stream = stdio[LAUNCHES];
+  if (!(stream instanceof Socket)) return undefined;
+  // A socket pair. Unless this side reads, it does not learn that the command has closed its side.
+  return stream.on('error', () => {}).resume();
+}
+
+const FORWARDED = ['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGTERM', 'SIGUSR1', 'SIGUSR2'] as const;
+/** A terminal sends these to the command by itself. */
+const FROM_TERMINAL: ReadonlySet<string> = new Set(['SIGINT', 'SIGQUIT']);
+
+/** Signals to this process go to the command. Returns what ends that. */
+export function forwardSignals(child: ChildProcess): () => void {
+  // Not process.stdin, which would make the pipe of the command non-blocking.
+  const isInTerminal = [0, 1, 2].some((descriptor) => isatty(descriptor));
+  const forward = (signal: NodeJS.Signals): void => {
+    if (!isInTerminal || !FROM_TERMINAL.has(signal)) child.kill(signal);
+  };
+  for (const signal of FORWARDED) process.on(signal, forward);
+  return () => {
+    for (const signal of FORWARDED) process.off(signal, forward);
+  };
+}
+
+/** Resolves to the status of the command. @throws StatusError if it could not be started */
+export async function ended(child: ChildProcess): Promise<number | Killed> {
+  if (child.pid === undefined) throw notStartedError(child.spawnfile, (await once(child, 'error'))[0]);
+  // A signal that may not be sent, to a command of another user, is no end.
+  child.on('error', () => {});
+  const [code, signal] = await new Promise<readonly [number | null, NodeJS.Signals | null]>((resolve) =>
+    child.once('exit', (...exit) => resolve(exit)),
+  );
+  if (signal === null) return code ?? 1;
+  const status = 128 + constants.signals[signal];
+  return ENDING.has(signal) ? { status, signal } : status;
+}
+
+/**
+ * For a command that does not read launches: resolves to `false` if it goes on running. If it ends, this does not resolve: its
+ * endpoint is released soon, which tells the launch to try again, and it may be the next one to run.
+ */
+export async function isEnding(child: ChildProcess): Promise<false> {
+  const exit = new Promise<unknown>((resolve) => child.once('exit', resolve));
+  const isRunning = child.exitCode === null && child.signalCode === null;
+  const hasEnded = !isRunning || (await Promise.race([exit.then(() => true), sleep(END_DELAY, false)]));
+  return hasEnded ? new Promise(() => {}) : false;
+}
+
+/** Milliseconds from when a command that ends has closed its descriptors, until that is known. */
+const END_DELAY = 100;
+
+/** The signals by which this process ends as its command did. Others would write the memory of this one to a file. */
+const ENDING: ReadonlySet<string> = new Set(['SIGHUP', 'SIGINT', 'SIGTERM']);
+
+/** As a shell has it. */
+const NOT_FOUND_STATUS = 127;
+const NOT_RUN_STATUS = 126;
+
+function notStartedError(program: string, cause: unknown): StatusError {
+  const { code, message } = Object(cause);
+  if (code === 'ENOENT') return new StatusError(NOT_FOUND_STATUS, `"${program}" was not found (ENOENT).`, { cause });
+  const reason = String(code).startsWith('ERR_') ? message : code;
+  return new StatusError(NOT_RUN_STATUS, `"${program}" cannot be run (${reason}).`, { cause });
+}

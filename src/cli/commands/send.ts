@@ -1,0 +1,67 @@
+import { type Codec, legacy, type Receipt, Singleton, SingletonError } from '../../index.ts';
+import { identityOf, milliseconds } from '../arguments.ts';
+import { type Invocation, UsageError } from '../command.ts';
+import { transportOf } from '../endpoint.ts';
+import { printLine } from '../output.ts';
+
+export async function run({ options, operands }: Invocation): Promise<number> {
+  const wait = milliseconds('wait', options['wait']);
+  const given = { wait, args: argsOf(options['json'], operands.slice(0, -1)), ...identityOf(options) };
+  const names = codecsOf(options);
+  const transport = await transportOf(operands.at(-1));
+  const deliver = async (name: string): Promise<Receipt> =>
+    Singleton.send({ transport, codec: await codecOf(name), ...given });
+  try {
+    const { reply, exitCode = 0 } = await deliverByOne(names, deliver);
+    if (reply !== undefined) await printLine(typeof reply === 'string' ? reply : JSON.stringify(reply, toJson));
+    return exitCode;
+  } finally {
+    // A terminal or a pipe that is still open would keep this process.
+    if (wait !== undefined) process.stdin.destroy();
+  }
+}
+
+/** The codecs to try, in this order. Only structured ones prove a secret without sending it, and have a name and results. */
+function codecsOf({ codec, wait, json, 'secret-file': secretFile, name }: Invocation['options']): readonly string[] {
+  if (codec !== undefined) return [String(codec)];
+  const needsStructure = [wait, json, secretFile, name].some((option) => option !== undefined);
+  return needsStructure ? ['json'] : ['legacy', 'json'];
+}
+
+/** Nothing was dispatched by a host that has another codec. */
+async function deliverByOne(
+  [first = '', ...others]: readonly string[],
+  deliver: (codec: string) => Promise<Receipt>,
+): Promise<Receipt> {
+  try {
+    return await deliver(first);
+  } catch (error) {
+    const isOther = error instanceof SingletonError && error.code === 'ERR_SINGLETON_UNSUPPORTED_VERSION';
+    if (!isOther || others.length === 0) throw error;
+    return deliverByOne(others, deliver);
+  }
+}
+
+function argsOf(json: string | true | undefined, operands: readonly string[]): unknown {
+  if (json === undefined) return operands;
+  if (operands.length > 0) throw new UsageError('--json and ARG... exclude each other.');
+  try {
+    return JSON.parse(String(json));
+  } catch (error) {
+    throw new UsageError(`--json expects a JSON value: ${Object(error).message}.`);
+  }
+}
+
+/** Each is loaded only if it is used. `any`: legacy() has lists of strings, which its check enforces. */
+async function codecOf(name: string): Promise<Codec<any>> {
+  if (name === 'legacy') return legacy();
+  if (name === 'json') return (await import('../../codecs/json.ts')).json();
+  if (name === 'msgpack') return (await import('../../codecs/msgpack.ts')).msgpack();
+  throw new UsageError(`--codec expects legacy, json or msgpack, got "${name}".`);
+}
+
+/** What msgpack() has and JSON does not: large integers as strings, bytes as base64. */
+function toJson(_: string, value: unknown): unknown {
+  if (typeof value === 'bigint') return value.toString();
+  return value instanceof Uint8Array ? Buffer.from(value).toString('base64') : value;
+}

@@ -1,0 +1,35 @@
+import { tcp, type Transport } from '../index.ts';
+import { UsageError } from './command.ts';
+
+/** The transport of an endpoint: a name, a path (with a slash), `unix://path` or `tcp://host:port`. */
+export async function transportOf(endpoint: string | undefined): Promise<Transport> {
+  if (endpoint === undefined) throw new UsageError('ENDPOINT is missing.');
+  if (endpoint === '') throw new UsageError('ENDPOINT is empty.');
+  const [, bracketed, host = bracketed, port] = /^tcp:\/\/(?:\[([^\]]+)\]|([^:/]+)):(\d+)$/.exec(endpoint) ?? [];
+  if (host !== undefined) return tcp({ address: host, port: Number(port) });
+  const path = pathOf(endpoint);
+  // Loaded only if it is used.
+  const { pipe } = await import('../transports/pipe.ts');
+  return path === undefined ? pipe({ name: endpoint }) : pipe({ path });
+}
+
+/** `undefined` for a name. */
+function pathOf(endpoint: string): string | undefined {
+  if (endpoint.startsWith(NAMED_PIPE)) return endpoint;
+  const [, scheme, path] = /^([a-z]+):(?:\/\/)?(.*)$/s.exec(endpoint) ?? [];
+  const isScheme = scheme !== undefined && (SCHEMES.has(scheme) || endpoint.startsWith(`${scheme}://`));
+  if (isScheme && (scheme !== 'unix' || !path)) throw unknownEndpoint(endpoint);
+  if (!isScheme && !endpoint.includes('/')) return undefined;
+  return process.getBuiltinModule('node:path').resolve(isScheme ? String(path) : endpoint);
+}
+
+/** Of Windows. */
+const NAMED_PIPE = '\\\\.\\pipe\\';
+/** A name that begins so is a mistake. */
+const SCHEMES: ReadonlySet<string> = new Set(['tcp', 'unix', 'etcd']);
+
+function unknownEndpoint(endpoint: string): UsageError {
+  return new UsageError(
+    `ENDPOINT "${endpoint}" is not known: give a name, a path with a slash, or tcp://HOST:PORT with a port.`,
+  );
+}

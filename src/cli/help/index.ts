@@ -1,0 +1,2 @@
+export { printHelp, printVersion } from './help.ts';
+export { manualPage } from './man.ts';

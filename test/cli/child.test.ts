@@ -1,0 +1,58 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { ended, forwardSignals, isEnding } from '../../src/cli/child.ts';
+
+const sleeping = () => {
+  const child = spawn('sleep', ['1000']);
+  onTestFinished(() => void child.kill('SIGKILL'));
+  return child;
+};
+
+describe.skipIf(process.platform === 'win32')('isEnding()', () => {
+  it('resolves to false for a command that goes on running', async () => {
+    expect(await isEnding(sleeping())).toBe(false);
+  });
+
+  it('does not resolve for a command that ends or has ended, so that its launches try again', async () => {
+    const child = sleeping();
+    const settled = vi.fn<() => void>();
+    void isEnding(child).then(settled);
+    child.kill('SIGKILL');
+    await once(child, 'close');
+    void isEnding(child).then(settled);
+    for (let turn = 0; turn < 3; turn += 1) await nextTurn();
+    expect(settled).not.toHaveBeenCalled();
+  });
+});
+
+describe.skipIf(process.platform === 'win32')('ended()', () => {
+  it('does not take a signal that may not be sent for the end', async () => {
+    const child = sleeping();
+    const end = ended(child);
+    child.emit('error', Object.assign(new Error('kill EPERM'), { code: 'EPERM' }));
+    child.kill('SIGTERM');
+    expect(await end).toEqual({ status: 143, signal: 'SIGTERM' });
+  });
+
+  it('is only a status for a signal that would write the memory of this process', async () => {
+    const child = sleeping();
+    child.kill('SIGQUIT');
+    expect(await ended(child)).toBe(131);
+  });
+});
+
+describe('forwardSignals()', () => {
+  it('passes each signal on until it is told to stop', () => {
+    const child = sleeping();
+    const kill = vi.spyOn(child, 'kill').mockReturnValue(true);
+    const before = process.listenerCount('SIGTERM');
+    const stop = forwardSignals(child);
+    for (const signal of ['SIGHUP', 'SIGTERM', 'SIGUSR1', 'SIGUSR2'] as const) process.emit(signal, signal);
+    expect(kill.mock.calls).toEqual([['SIGHUP'], ['SIGTERM'], ['SIGUSR1'], ['SIGUSR2']]);
+    stop();
+    expect(process.listenerCount('SIGTERM')).toBe(before);
+    kill.mockRestore();
+  });
+});

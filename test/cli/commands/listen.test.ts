@@ -1,0 +1,123 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { bash, command, COMMAND, execute } from '../../helpers/command-line.ts';
+import { fixture, freePort, run, waitUntil } from '../../helpers/program.ts';
+import { output, python } from '../../helpers/python.ts';
+import { socketFolder } from '../../helpers/socket-folder.ts';
+
+const isListening = (endpoint: string): Promise<void> =>
+  waitUntil('a host', async () => (await execute('status', endpoint)).status === 0);
+
+describe.skipIf(process.platform === 'win32')('listen', () => {
+  test('prints each launch as a line of JSON in order, says who it is, and ends when "stop" asks', async () => {
+    const endpoint = join(socketFolder(), 'socket');
+    const host = command('listen', '--allow-stop', endpoint);
+    await isListening(endpoint);
+    for (const word of ['1', '2', '3', '4']) await execute('send', word, '', endpoint);
+    expect(await execute('send', '--wait', '--json', '{"a":[1]}', endpoint)).toMatchObject({ status: 0, stderr: '' });
+    const { stdout } = await execute('status', '--json', endpoint);
+    expect(JSON.parse(stdout)).toMatchObject({ pid: host.pid, clients: 5, codecs: ['json', 'legacy'] });
+    expect((await execute('status', endpoint)).stdout).toMatch(/^endpoint {2}unix:.*\npid +\d+\nclients +5\n/);
+    expect((await execute('listen', endpoint)).status).toBe(75);
+    expect(await execute('stop', '--wait', endpoint)).toEqual({ status: 0, stdout: '', stderr: '' });
+    expect(await host.exited()).toEqual({ code: 0, signal: null });
+    expect((await execute('status', endpoint)).status).toBe(3);
+    expect(host.stdout.split('\n')).toEqual([
+      ...['1', '2', '3', '4'].map((word) => `{"args":["${word}",""]}`),
+      JSON.stringify({ args: { a: [1] }, cwd: process.cwd(), pid: process.pid }),
+      '',
+    ]);
+    expect(host.stderr).toBe('');
+  });
+
+  test('refuses "stop" unless it allows it, and finishes what it has at a signal', async () => {
+    const endpoint = join(socketFolder(), 'socket');
+    const host = command('listen', '--reply', 'echo begun; read line; echo "$line"', endpoint);
+    await isListening(endpoint);
+    const { status, stderr } = await execute('stop', endpoint);
+    expect([status, stderr]).toEqual([4, expect.stringContaining('ERR_SINGLETON_REPLACE_REFUSED')]);
+    const launch = command('send', '--wait', endpoint);
+    await launch.printed('begun');
+    host.signal('SIGTERM');
+    await waitUntil('the endpoint to be free', async () => (await execute('status', endpoint)).status === 3);
+    launch.writeLine('the last line');
+    expect(await launch.exited()).toEqual({ code: 0, signal: null });
+    expect(launch.stdout).toBe('begun\nthe last line\n');
+    expect(await host.exited()).toEqual({ code: 0, signal: null });
+  });
+
+  test('answers by a command in its own directory, whose operands are no code, and reports one that fails in a line', async () => {
+    const folder = socketFolder();
+    const endpoint = join(folder, 'socket');
+    const elsewhere = join(folder, 'elsewhere');
+    mkdirSync(elsewhere);
+    // What a launch could bring about if the command ran in its directory.
+    writeFileSync(join(elsewhere, 'answer'), 'echo mine', { mode: 0o755 });
+    writeFileSync(join(folder, 'answer'), 'echo "$SOCKET_SINGLETON_CWD"; for i; do echo "[$i]"; done; exit 7', {
+      mode: 0o755,
+    });
+    const host = bash('cd "$1" && socket-singleton listen --reply \'./answer "$@"\' "$2"', folder, endpoint);
+    await isListening(endpoint);
+    const launch = bash(
+      'cd "$1" && socket-singleton send --wait "\\$(id)" "; id" "" "$2" </dev/null',
+      elsewhere,
+      endpoint,
+    );
+    expect(await launch.exited()).toEqual({ code: 7, signal: null });
+    expect(launch.stdout).toBe(`${elsewhere}\n[$(id)]\n[; id]\n[]\n`);
+    expect(await execute('send', '--wait', '--json', '["\\u0000"]', endpoint)).toMatchObject({ status: 1 });
+    process.kill(-Number(host.pid), 'SIGINT');
+    await host.exited();
+    expect(host.stderr).toMatch(/^socket-singleton: ERR_SINGLETON_LISTENER_FAILED: [^\n]+null bytes[^\n]+\n$/);
+  });
+
+  test('ends with status 141 and one line when its output was closed', async () => {
+    const endpoint = join(socketFolder(), 'socket');
+    const host = bash('{ socket-singleton listen "$1"; echo "status $?" >&2; } | head -n 1', endpoint);
+    await isListening(endpoint);
+    await execute('send', 'first', endpoint);
+    await host.printed('first');
+    // Which one finds that the reader has gone depends on when that ended.
+    await waitUntil('the end', async () => (await execute('send', 'more', endpoint)).status === 3);
+    await host.exited();
+    expect(host.stderr).toBe('socket-singleton: The output was closed.\nstatus 141\n');
+  });
+
+  test.skipIf(python === undefined)('and programs in Python, shell and Node hand each other arguments', async () => {
+    const port = await freePort();
+    const endpoint = `tcp://127.0.0.1:${port}`;
+    const host = command('listen', '--reply', 'printf "%s|" "$@"; echo', endpoint);
+    await isListening(endpoint);
+    const client = run(String(python), [
+      fixture('peer'),
+      'client',
+      '--port',
+      `${port}`,
+      '--wait',
+      '--stdin',
+      '',
+      'from',
+      'Python',
+    ]);
+    await client.exited();
+    expect(output(client, 'stdout')).toBe('from|Python|\n');
+    const thePackage = run(String(python), [
+      fixture('peer'),
+      'package-client',
+      '--port',
+      `${port}`,
+      'from',
+      'the package',
+    ]);
+    await thePackage.exited();
+    await host.printed('from|the package|');
+    await host.kill();
+
+    const peer = run(String(python), [fixture('peer'), 'package-host', '--port', `${port}`]);
+    await peer.line('host');
+    const shell = run('sh', ['-c', '"$0" "$1" send "from a shell" ä "$2"', process.execPath, COMMAND, endpoint]);
+    expect(await shell.exited()).toEqual({ code: 0, signal: null });
+    expect(await peer.line('args')).toMatchObject({ args: ['from a shell', 'ä'] });
+  });
+});

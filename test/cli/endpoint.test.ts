@@ -1,0 +1,52 @@
+import { resolve } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { UsageError } from '../../src/cli/command.ts';
+import { transportOf } from '../../src/cli/endpoint.ts';
+import { pipe } from '../../src/transports/pipe.ts';
+
+const endpointOf = async (text: string | undefined): Promise<string> => (await transportOf(text)).endpoint;
+
+describe('transportOf()', () => {
+  it.each([
+    ['tcp://127.0.0.1:21337', 'tcp://127.0.0.1:21337'],
+    ['tcp://[::1]:80', 'tcp://[::1]:80'],
+  ])('takes %j for a port', async (text, endpoint) => {
+    expect(await endpointOf(text)).toBe(endpoint);
+  });
+
+  it.each(['editor', 'com.acme.editor', 'a b', 'ä', 'C:', 'job:nightly', '-x', "it's"])(
+    'takes %j for a name',
+    async (name) => {
+      expect(await endpointOf(name)).toBe(pipe({ name }).endpoint);
+    },
+  );
+
+  it.skipIf(process.platform === 'win32').each([
+    ['/tmp/a', '/tmp/a'],
+    ['./a', resolve('a')],
+    ['x/../a', resolve('a')],
+    ['/tmp/a://b', '/tmp/a:/b'],
+    ['unix:///tmp/a', '/tmp/a'],
+    ['unix:a', resolve('a')],
+  ])('takes %j for a path', async (text, path) => {
+    expect(await endpointOf(text)).toBe(`unix://${path}`);
+  });
+
+  it.each([
+    undefined,
+    '',
+    'tcp://127.0.0.1',
+    'tcp://:80',
+    'tcp:127.0.0.1:80',
+    'tcp://a:b',
+    'unix://',
+    'etcd://x/y',
+    'http://x:80',
+  ])('refuses %j', async (text) => {
+    await expect(endpointOf(text)).rejects.toThrow(UsageError);
+  });
+
+  it.each(['tcp://127.0.0.1:65536', 'a\nb', '..\\b'])('refuses %j with the code of the library', async (text) => {
+    await expect(endpointOf(text)).rejects.toMatchObject({ code: 'ERR_SINGLETON_INVALID_OPTION' });
+  });
+});
