@@ -6,7 +6,7 @@ import { Host, program, timeToExit } from './processes.js';
 import { compare } from './report.js';
 import { interleave } from './rounds.js';
 
-const ARGS = ['open', 'a file.txt', '--line', '3'];
+export const ARGS = ['open', 'a file.txt', '--line', '3'];
 
 const CODECS = /** @type {const} */ ([
   { name: 'legacy', codec: 'legacy' },
@@ -79,7 +79,7 @@ export async function launch(file, host, env) {
  * @param {typeof CODECS[number] & { readonly secret?: string }} what
  * @param {import('./endpoints.js').Endpoint} endpoint
  */
-async function singleton({ codec, secret }, { transport, where }) {
+export async function singleton({ codec, secret }, { transport, where }) {
   const dist = new URL('../dist/', import.meta.url).href;
   const at =
     transport === 'tcp'

@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { chart } from './chart.js';
 import { channel } from './channel.js';
 import { codecs } from './codecs.js';
+import { command } from './command.js';
 import { coldLaunch } from './cold-launch.js';
 import { growth } from './growth.js';
 import { deliveries } from './deliveries.js';
@@ -22,6 +23,7 @@ import { checkTarget, TARGETS } from './targets.js';
 const PARTS = {
   size,
   'cold-launch': () => coldLaunch({ seconds: 24, fewest: 12 }),
+  command: () => command({ seconds: 8, fewest: 12 }),
   deliveries: () => deliveries({ seconds: 16, fewest: 5 }),
   codecs: async () => codecs(await internals(), { seconds: 12, fewest: 5 }),
   channel: async () => channel(await internals(), { seconds: 4, fewest: 5 }),

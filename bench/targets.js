@@ -11,6 +11,8 @@
 export const TARGETS = [
   { group: 'cold launch', name: 'legacy, tcp', atMost: 1.1 },
   { group: 'cold launch', name: 'msgpack + secret, tcp', atMost: 1.35 },
+  { group: 'command', name: 'send, tcp', atMost: 1.25 },
+  { group: 'command', name: 'send, pipe', atMost: 1.25 },
   { group: 'deliveries per second', name: 'legacy, tcp, 1 at a time', atLeast: 0.9 },
   { group: 'deliveries per second', name: 'legacy, tcp, 64 at a time', atLeast: 0.9 },
   { group: 'deliveries per second', name: 'json, tcp, 1 at a time', atLeast: 0.6 },
