@@ -44,7 +44,10 @@ export function judge(launch: Launch, facts: Facts): readonly string[] {
   else if (outcome === 'host') {
     must(works.length === 0 || own?.app.mayHaveRun === true, 'became the host after it was dispatched');
     must(!own?.app.mayHaveRun || isExcused(launch, facts), 'may have run, though no connection failed');
-    if (own?.isSelf && !own.isDead) must(launch.works.length === others.length + 1, 'was not dispatched to itself');
+    if (own?.isSelf && !own.isDead) {
+      const expected = own.app.mayHaveRun ? 0 : 1;
+      must(launch.works.length === others.length + expected, `was not dispatched to itself ${expected} times`);
+    }
   } else if (outcome === 'died') must(own?.isDead === true, 'is dead');
   else if ('outcome' in outcome) judgeReceipt(outcome, launch, works, facts, must);
   else judgeError(outcome.code, launch, works, facts, must);
