@@ -23,7 +23,7 @@ export async function loadHost<T, R>(context: HostContext<T, R>, lifetime: LazyA
 }
 
 /**
- * The own launch of the host, with `self`. Only such a host loads its code. None if it may have run already.
+ * The own launch of the host, with `self`. Only such a host loads its code. If it may have run already, it is a warning instead.
  * @throws SingletonError as `prepareOwnLaunch` does
  */
 export async function loadOwnLaunch<T, R>(
@@ -31,9 +31,18 @@ export async function loadOwnLaunch<T, R>(
   mayHaveRun: boolean,
   lifetime: LazyAbortController,
 ): Promise<DeliverOwnLaunch<T, R> | undefined> {
-  if (!options.self || mayHaveRun) return undefined;
+  if (!options.self) return undefined;
+  // A tick later, so that listeners that are added after `await acquire()` get it.
+  if (mayHaveRun) return async (host) => process.nextTick(() => host.warn(mayHaveRunError(options)));
   const { prepareOwnLaunch } = await import('./host/own-launch.ts').catch(moduleNotLoadedError);
   return prepareOwnLaunch(options, lifetime);
+}
+
+function mayHaveRunError<T, R>({ transport }: ResolvedOptions<T, R>): SingletonError {
+  return new SingletonError(
+    'ERR_SINGLETON_CONNECTION_FAILED',
+    `The own launch was not dispatched: the host before, which ended at ${transport.endpoint}, may have run it.`,
+  );
 }
 
 async function createHost<T, R>(context: HostContext<T, R>): Promise<Host<T, R>> {

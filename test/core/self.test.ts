@@ -100,8 +100,10 @@ describe.each(['legacy', 'json', 'msgpack'] as const)('self: true, with %s,', (n
     const host = await start(new Singleton({ transport, codec, args: [] }));
     host.on('args', () => network.crash(name));
     const { app } = ownLaunch({ codec, transport, port: undefined, strict: false });
-    const { args } = recordEvents(app);
     await start(app);
+    const { args } = recordEvents(app);
+    const [warning] = await once(app, 'warning');
+    expect(warning).toMatchObject({ code: 'ERR_SINGLETON_CONNECTION_FAILED' });
     expect([app.listening, app.mayHaveRun, args, app.arguments]).toEqual([true, true, [], []]);
   });
 
