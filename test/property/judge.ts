@@ -108,14 +108,14 @@ function isExcused({ startedAt, endedAt, counts, isCut }: Launch, { hasCrashed, 
 
 /** What does not hold for a release that is complete. It is judged at once, because `wasBusy` is that before the step. */
 export function judgeRelease(program: Program, { idleTimeout }: Pick<Facts, 'idleTimeout'>): readonly string[] {
-  const { reasons, expectedReason = 'idle', releasedAt, activeAt, wasBusy } = program;
+  const { reasons, expectedReason = 'idle', releasedAt, activeAt, wasBusy, receivesUntil } = program;
   const [reason] = reasons;
   const faults: string[] = [];
   if (reasons.length !== 1) faults.push(`was released ${reasons.length} times`);
   if (reason !== expectedReason) faults.push(`was released with the reason ${reason}, not ${expectedReason}`);
   if (reason === 'idle') {
     if (idleTimeout === 0) faults.push('has no idleTimeout');
-    if (wasBusy) faults.push('was released as idle while it had work');
+    if (wasBusy || releasedAt < receivesUntil) faults.push('was released as idle while it had work');
     if (releasedAt < activeAt + idleTimeout) faults.push('was released as idle too early');
   }
   return faults.map((fault) => `${program.name} ${fault}`);

@@ -89,6 +89,8 @@ export class Program {
   hasBeenHost = false;
   /** Whether it had work after the last step. */
   wasBusy = false;
+  /** When the last launch that was on its way after the last step has to be complete. */
+  receivesUntil = -Infinity;
   /** When something began or ended. */
   activeAt = 0;
   releasedAt: number = Infinity;
@@ -161,15 +163,12 @@ export class Program {
     if (!app.listening) return;
     if (app.sessions < this.#sessions) this.activeAt = now;
     this.#sessions = app.sessions;
-    this.wasBusy = this.works.size > 0 || app.sessions > 0 || app.arguments.length > 0 || this.#isReceiving;
-  }
-
-  /** Whether a launch is being delivered. */
-  get #isReceiving(): boolean {
-    const now = performance.now();
-    return Array.from(this.#accepted.values()).some(
-      ({ connection, isCounted, at }) =>
-        !isCounted && !connection.destroyed && !connection.readableEnded && now < at + RECEIVE_TIMEOUT,
+    this.wasBusy = this.works.size > 0 || app.sessions > 0 || app.arguments.length > 0;
+    // The host drops a complete launch whose client has gone, without a step of the network.
+    const receiving = Array.from(this.#accepted.values()).filter(
+      ({ connection, isCounted }) =>
+        !isCounted && !connection.destroyed && !connection.readableEnded && !connection.isPeerGone?.(),
     );
+    this.receivesUntil = Math.max(...receiving.map(({ at }) => at + RECEIVE_TIMEOUT));
   }
 }
