@@ -28,7 +28,7 @@ export function exitStatus(name: string, value: string | true | undefined): numb
   throw new UsageError(`--${name} expects an integer from 0 to 255, got "${value}".`);
 }
 
-/** By what host and client know each other: the secret and the name of the application. */
+/** The options by which host and client identify each other: the secret and the name of the application. */
 export function identityOf(options: Invocation['options']): { readonly secretFile?: string; readonly name?: string } {
   const { 'secret-file': secretFile, name } = options;
   return {

@@ -71,7 +71,7 @@ export async function ended(child: ChildProcess): Promise<number | Killed> {
 
 /**
  * For a command that does not read launches: resolves to `false` if it goes on running. If it ends, this does not resolve: its
- * endpoint is released soon, which tells the launch to try again, and it may be the next one to run.
+ * endpoint is released soon. The launch then tries again, and may be the next one to run.
  */
 export async function isEnding(child: ChildProcess): Promise<false> {
   const exit = new Promise<unknown>((resolve) => child.once('exit', resolve));

@@ -23,9 +23,9 @@ function pathOf(endpoint: string): string | undefined {
   return process.getBuiltinModule('node:path').resolve(isScheme ? String(path) : endpoint);
 }
 
-/** Of Windows. */
+/** The prefix of named pipes on Windows. */
 const NAMED_PIPE = '\\\\.\\pipe\\';
-/** A name that begins so is a mistake. */
+/** A name with such a prefix is a mistake. */
 const SCHEMES: ReadonlySet<string> = new Set(['tcp', 'unix', 'etcd']);
 
 function unknownEndpoint(endpoint: string): UsageError {

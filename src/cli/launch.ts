@@ -23,7 +23,7 @@ export function launchLine(args: unknown, { cwd, pid }: Client): string {
   return JSON.stringify({ args, cwd, pid });
 }
 
-/** Resolves when the line was written. Rejects if nobody reads it. */
+/** Resolves when the line was written. Rejects if the stream is closed. */
 export function writeLine(stream: Writable | undefined, line: string): Promise<void> {
   return new Promise((resolve, reject) => {
     if (!stream) return reject(new Error('The command takes no launches.'));

@@ -15,7 +15,7 @@ export function printError(text: string): void {
     // Not process.stderr, which would make a pipe non-blocking that a command of this process has, too.
     process.getBuiltinModule('node:fs').writeSync(STDERR, line);
   } catch {
-    // Nobody reads it.
+    // It has no reader.
   }
 }
 

@@ -4,7 +4,7 @@ import type { Outcome } from '../interface/receipt.ts';
 import type { SessionResult } from '../interface/session.ts';
 import type { Client, ReleaseReason, VerifyFailure } from './events.ts';
 
-/** The channels of `node:diagnostics_channel`, with the message of each. They cost nothing while nobody subscribes. */
+/** The channels of `node:diagnostics_channel`, with the message of each. They cost nothing without a subscriber. */
 export interface DiagnosticsMessages {
   /**
    * An attempt to acquire has ended: this process is the host, has delivered its launch (`outcome`), or has failed (`error`). A
@@ -21,7 +21,7 @@ export interface DiagnosticsMessages {
   'socket-singleton:verifyFailed': AtEndpoint & { readonly failure: VerifyFailure };
   /** Something failed that does not end the host. As many as there are events. */
   'socket-singleton:warning': AtEndpoint & { readonly warning: SingletonError };
-  /** The endpoint is free. */
+  /** The endpoint is free, and launches on their way are served. */
   'socket-singleton:release': AtEndpoint & { readonly reason: ReleaseReason };
 }
 

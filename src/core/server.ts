@@ -13,7 +13,7 @@ export interface ServedConnections {
   accept(connection: Connection): void;
   /** So many connections were reset before the host was loaded. */
   onDropped(count: number): void;
-  /** Resolves when the last connection has closed, and what is at work has finished or the milliseconds are over. */
+  /** Resolves when the last connection has closed, and what is at work has finished or the milliseconds have expired. */
   drain(drain: number): Promise<void>;
 }
 

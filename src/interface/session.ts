@@ -72,7 +72,7 @@ export interface SessionResult {
   /**
    * - `reply`, `exit`: the result was sent.
    * - `failed`: a listener threw or rejected, or its result could not be sent.
-   * - `killed`: a signal has ended the client, and nobody listened to it (`client.on('signal')`).
+   * - `killed`: a signal has ended the client, and there was no listener for it (`client.on('signal')`).
    * - `disconnected`: the client disconnected before the result was sent, or sent invalid bytes.
    * - `refused`: the launch was dropped because the queue was full (`maxPending`).
    * - `released`: the host was released, or its process has exited, before the result was sent.

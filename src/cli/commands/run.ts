@@ -68,7 +68,7 @@ export async function run({ options, operands, command }: Invocation): Promise<n
   }
 }
 
-/** Refuses launches that nobody would read: a host would accept and forget them. */
+/** Refuses launches that the command does not read: the host would confirm and lose them. */
 function schemaOf(takesLaunches: () => Promise<boolean>): Schema {
   const issues = [{ message: 'the command that runs there takes no launches' }];
   const validate = async (value: unknown) => ((await takesLaunches()) ? { value } : { issues });

@@ -7,7 +7,7 @@ import type { Invocation } from '../command.ts';
 import { transportOf } from '../endpoint.ts';
 import { noHostError } from '../no-host.ts';
 
-/** Replaces the host, and releases at once. Launches in between are reset, so they find that nobody is there. */
+/** Replaces the host, and releases at once. Launches in between are reset, and find no host when they try again. */
 export async function run({ options, operands }: Invocation): Promise<number> {
   const transport = await transportOf(oneOperand(operands, 'ENDPOINT'));
   const given = { transport, codec: json(), ...identityOf(options) };
@@ -21,7 +21,7 @@ export async function run({ options, operands }: Invocation): Promise<number> {
   return 0;
 }
 
-/** Milliseconds between two looks: the system tells only a parent that a process has ended. */
+/** Milliseconds between two checks: the system reports the end of a process to its parent only. */
 const INTERVAL = 50;
 
 async function untilEnded(pid: number): Promise<void> {

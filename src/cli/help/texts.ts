@@ -17,7 +17,7 @@ interface CommandText {
 }
 
 const HELP = 'show this help';
-const SECRET_FILE = 'the file with the secret, of mode 0600; without it nobody proves who they are';
+const SECRET_FILE = 'the file with the secret, of mode 0600; without it no side proves its identity';
 const NAME = 'the name of the application (option "name" of the library)';
 
 const TEXTS: Readonly<Record<CommandName, CommandText>> = {

@@ -20,7 +20,7 @@ import { selectReader } from './readers.ts';
  */
 export type ConnectionState = 'reading' | 'verifying' | 'dispatching' | 'open' | 'closing' | 'draining' | 'closed';
 
-/** Who connected: a client, or the host itself with its own launch. */
+/** The origin of a connection: a client, or the host itself with its own launch. */
 export type Origin = 'client' | 'own';
 
 /** One connection of a host, from its first byte to its last. It alone knows what was sent to its client. */

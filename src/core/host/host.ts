@@ -96,6 +96,7 @@ export class Host<T, R> {
     completion?.add(results);
     // Not before: if a listener of 'client' ends the process, the next host dispatches the launch.
     const { since } = this.#context.server;
+    // The wire has no client 0. The own launch does not read its receipt.
     onCounted({ outcome: OUTCOMES[admission], client: number || 1, since, version: this.options.version });
     if (admission === 'release') {
       this.#context.release('threshold');
@@ -185,7 +186,7 @@ export class Host<T, R> {
     this.onListenersChange();
   }
 
-  /** Launches that were confirmed have not been dispatched in the time of a drain. Those that wait for a result are told. */
+  /** The time of a drain has expired. Reports launches that were confirmed and not dispatched, because they would be lost in silence. */
   onDrainExpired(): void {
     const { length } = this.#dispatcher.pending;
     if (length > 0) this.warn(drainExpiredError(this.endpoint, length));

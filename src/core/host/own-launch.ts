@@ -51,7 +51,7 @@ function notDispatchedError<T, R>({ transport, receiveTimeout }: ResolvedOptions
   );
 }
 
-/** What ends the process of a later launch is the exit status of this one. */
+/** The result would end the process of a later launch. It sets the exit status of this one. */
 async function setExitCode<T, R>(host: Host<T, R>, result: Promise<Receipt<R>>): Promise<void> {
   try {
     const { exitCode } = await result;

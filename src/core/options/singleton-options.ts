@@ -35,7 +35,7 @@ type UnusedArgs<Args> = {
   readonly client: false;
   /** Not `true`, with which the host dispatches `args`. */
   readonly self?: false | undefined;
-  /** The arguments of this launch, which nobody receives. */
+  /** The arguments of this launch. They are not used. */
   readonly args?: NoInfer<Args> | undefined;
 };
 

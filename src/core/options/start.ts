@@ -35,7 +35,7 @@ export function resolveSendOptions<T, R>(given: AnySendOptions<T, R> = {}): Reso
   checkOptionNames(given, { ...OPTION_NAMES, start: true });
   const { start, ...options } = given;
   const resolved = resolveOptions<T, R>(options);
-  // A port that the system chooses is known to nobody.
+  // A later launch cannot know a port that the system chooses.
   if (start !== undefined && resolved.transport.endpoint.endsWith(':0'))
     throw invalidOptionError('start', 'an endpoint that others find, instead of port 0', start);
   return { ...resolved, start: resolveStart(start) };
