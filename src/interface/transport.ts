@@ -9,13 +9,23 @@ export interface Transport {
   /** The name of the endpoint for people, such as `tcp://127.0.0.1:1337`. */
   readonly endpoint: string;
   /**
+   * `network`: other machines can connect. Then the program needs a `secret` and a structured codec.
+   * @default 'machine'
+   */
+  readonly reach?: 'machine' | 'network' | undefined;
+  /** Milliseconds after which the endpoint of a host that has died is free at the latest. The default of `deliveryTimeout` is no shorter. */
+  readonly takeoverTime?: number | undefined;
+  /** One sentence for the error at the end of `deliveryTimeout`: why the endpoint is neither free nor answers, and what to do. */
+  readonly advice?: string | undefined;
+  /**
    * Binds the endpoint. Resolves to `undefined` if it is in use.
    * @throws SingletonError `ERR_SINGLETON_ENDPOINT_UNAVAILABLE` if no process could bind it
    */
   listen(onConnection: (connection: Connection) => void, options: ListenOptions): Promise<Listener | undefined>;
   /**
    * Connects to the host. Resolves to `undefined` if there is no host, and to a destroyed connection if the host closed it
-   * at once. Rejects with the reason of `signal` if that aborts.
+   * at once. Rejects with the reason of `signal` if that aborts. It may wait while the endpoint is held and its host cannot be
+   * reached, if an attempt is expensive.
    * @throws SingletonError `ERR_SINGLETON_CONNECTION_FAILED`, or `ERR_SINGLETON_ENDPOINT_UNAVAILABLE` as `listen` does
    */
   connect(options: ConnectOptions): Promise<Connection | undefined>;
@@ -32,8 +42,19 @@ export interface Watcher {
   close(): void;
 }
 
+/** Options of one attempt to bind or to connect. */
+export interface AttemptOptions {
+  /**
+   * Call it with the error after each failure that `listen` or `connect` itself tries again. The last one is the cause of the error
+   * at the end of `deliveryTimeout`.
+   */
+  readonly onRetry?: ((error: Error) => void) | undefined;
+}
+
 /** Options of `Transport.listen`. */
-export interface ListenOptions {
+export interface ListenOptions extends AttemptOptions {
+  /** Ends the attempt when it aborts; `listen` may reject with its reason then. Created on first access, as that of `connect`. */
+  readonly signal?: AbortSignal | undefined;
   /** Call it with an error if a connection failed before `onConnection` was called, or with the reason before `onLost`. */
   readonly onWarning: (warning: SingletonError) => void;
   /** Call it once if another process has taken the endpoint away, or its file or lease is gone. */
@@ -46,7 +67,7 @@ export interface ListenOptions {
 }
 
 /** Options of `Transport.connect`. */
-export interface ConnectOptions {
+export interface ConnectOptions extends AttemptOptions {
   /** Ends the attempt when it aborts. Created on first access, which takes about a tenth of the time of a delivery. */
   readonly signal: AbortSignal;
 }
@@ -68,6 +89,18 @@ export interface Listener {
    * it ends.
    */
   readonly descriptor?: number | undefined;
+  /** Where the host can be reached, if `endpoint` does not have it, such as `tcp://10.1.2.3:7001`. */
+  readonly address?: string | undefined;
+  /**
+   * The fencing token: each holder of the endpoint has a larger one than the holder before it, so that a resource can refuse one
+   * that was deposed. A safe integer.
+   */
+  readonly token?: number | undefined;
+  /**
+   * Whether no other process can hold the endpoint now. Asked before each dispatch, so it must be quick, and read a clock if
+   * the endpoint is held for a time. From the first `false` on it stays `false`, and nothing is dispatched any more.
+   */
+  isHeld?(): boolean;
   /** Stops listening and keeps open connections. Resolves when the endpoint is free. A second call has no effect. */
   close(): Promise<void>;
   /** Makes the listener and its connections keep the process alive, as `net.Server` does. This is the initial state. */
@@ -80,6 +113,8 @@ export interface Listener {
 export interface Connection extends Duplex {
   /** The address of the peer, if the transport has addresses. */
   readonly remoteAddress?: string | undefined;
+  /** Client: the fencing token of the host that it has looked up. A host with another token does not take the launch. */
+  readonly token?: number | undefined;
   /** Whether the peer is gone. After the peer has ended no event reports this, so the host asks before it dispatches. */
   isPeerGone?(): boolean;
   /** Has the system ask whether the peer is still there after so many milliseconds of silence. As `net.Socket` has it. */
