@@ -16,7 +16,7 @@ export type {
 } from './core/options/singleton-options.ts';
 export type { CodecList, CodecListSend, CodecUnion } from './core/options/codec-list.ts';
 export type { ReleaseOptions } from './core/emitter.ts';
-export type { HandleOptions, Handler } from './core/handler.ts';
+export type { HandleOptions, Handler } from './core/subscribers.ts';
 export type { Schema } from './core/options/schema.ts';
 export type { Start, StartOptions } from './core/options/start.ts';
 export { generateSecret } from './core/options/secret.ts';

@@ -21,7 +21,8 @@ export function legacy(): Codec<readonly string[], never> {
       status: () => askStatus,
     },
     check(options) {
-      const { secret, name, maxMessageBytes, isFirst, allowReplace } = options;
+      const { secret, name, maxMessageBytes, isFirst, allowReplace, reach } = options;
+      if (reach === 'network') throw networkError();
       if (secret) checkSecret(secret, maxMessageBytes);
       if (name !== '') throw invalidOptionError('name', 'no name with the legacy codec, which cannot send it', name);
       if (allowReplace) throw notWithLegacy('allowReplace', 'by which no launch can ask for it');
@@ -56,6 +57,14 @@ function checkSecret(secret: Uint8Array, maxMessageBytes: number): void {
         'codec sends it in each message.',
     );
   }
+}
+
+function networkError(): SingletonError {
+  return new SingletonError(
+    'ERR_SINGLETON_INVALID_OPTION',
+    'Option "codec": expected json() or msgpack() at an endpoint that other machines can reach; the legacy codec sends the secret ' +
+      'in clear text, and has no receipts.',
+  );
 }
 
 function notWithLegacy(name: string, why: string): SingletonError {

@@ -34,7 +34,7 @@ export async function askStatus<T, R>(options: ResolvedOptions<T, R>): Promise<H
   const { transport, codec, deliveryTimeout, signal } = options;
   const lifetime = new LazyAbortController();
   const unfollow = followSignal(lifetime, signal);
-  const deadline = new Deadline(deliveryTimeout, () => noStatusError(options), lifetime);
+  const deadline = new Deadline(deliveryTimeout, (cause) => noStatusError(options, cause), lifetime);
   const ask = codec.protocol.status(options);
   try {
     for (let resets = 0; ; resets += 1) {
@@ -49,11 +49,15 @@ export async function askStatus<T, R>(options: ResolvedOptions<T, R>): Promise<H
   }
 }
 
-function noStatusError<T, R>({ transport, deliveryTimeout }: ResolvedOptions<T, R>): SingletonError {
+function noStatusError<T, R>(
+  { transport, deliveryTimeout }: ResolvedOptions<T, R>,
+  cause: Error | undefined,
+): SingletonError {
   return new SingletonError(
     'ERR_SINGLETON_HOST_UNRESPONSIVE',
     `The host at ${transport.endpoint} did not send its status within ${deliveryTimeout} ms (deliveryTimeout). It may be frozen ` +
       'or busy, or be another program.',
+    cause && { cause },
   );
 }
 
@@ -76,10 +80,10 @@ export async function acquire<T, R>(
   let hasReplaced = false;
   let starter: Starter | undefined;
   let resets = 0;
-  const timeoutError = (): SingletonError => {
+  const timeoutError = (cause: Error | undefined): SingletonError => {
     if (isPreparing) return schemaTimeoutError(options);
     if (now() - hostSeenAt >= CONNECT_HANG_MS) return unresponsiveError(options);
-    return starter?.timeoutError() ?? unavailableError(options);
+    return starter?.timeoutError() ?? unavailableError(options, cause);
   };
   const deadline = new Deadline(options.deliveryTimeout, timeoutError, lifetime);
   try {
@@ -156,10 +160,10 @@ function isConnectionFailed(error: unknown): boolean {
   return error instanceof SingletonError && error.code === 'ERR_SINGLETON_CONNECTION_FAILED';
 }
 
-function unavailableError<T, R>({ transport, deliveryTimeout }: ResolvedOptions<T, R>): SingletonError {
-  return new SingletonError(
-    'ERR_SINGLETON_ENDPOINT_UNAVAILABLE',
-    `Could not bind ${transport.endpoint} or reach a host there within ${deliveryTimeout} ms (deliveryTimeout). ` +
-      'Another socket may be using the port: choose one from 10000 to 32767.',
-  );
+function unavailableError<T, R>(
+  { transport: { endpoint, advice = '' }, deliveryTimeout }: ResolvedOptions<T, R>,
+  cause: Error | undefined,
+): SingletonError {
+  const message = `Could not bind ${endpoint} or reach a host there within ${deliveryTimeout} ms (deliveryTimeout). ${advice}`;
+  return new SingletonError('ERR_SINGLETON_ENDPOINT_UNAVAILABLE', message.trimEnd(), cause && { cause });
 }

@@ -7,7 +7,7 @@ import {
   OutputError,
   SingletonError,
 } from '../interface/errors.ts';
-import type { HostStatus, Receipt } from '../interface/receipt.ts';
+import { hostInfoOf, type HostStatus, type Receipt } from '../interface/receipt.ts';
 import { type Connection, KEEP_ALIVE_DELAY, resetConnection, type Transport } from '../interface/transport.ts';
 import { Deadline, type LazyAbortController, raceAbort } from './deadline.ts';
 import { publish } from './diagnostics.ts';
@@ -72,12 +72,13 @@ function decide(replace: (status: HostStatus) => boolean, status: HostStatus): b
 }
 
 /** The status that a host reports, for the program. Members that it does not report are missing. */
-export function statusOf(endpoint: string, { since, version, ...rest }: Partial<StatusData>): HostStatus {
+export function statusOf(endpoint: string, data: Partial<StatusData>): HostStatus {
+  const { since, version, token, address, ...rest } = data;
   return {
     endpoint,
     ...rest,
     ...(since !== undefined && { since: new Date(since) }),
-    ...(version !== undefined && { version }),
+    ...hostInfoOf({ version, token, address }),
   };
 }
 
@@ -103,7 +104,7 @@ export async function attempt<Answer>(
   onConnected: () => void = () => {},
 ): Promise<Answer | 'no-host' | 'reset'> {
   deadline.throwIfAborted();
-  const connection = await transport.connect(deadline.connectOptions());
+  const connection = await transport.connect(deadline.attemptOptions({}));
   if (!connection) return 'no-host';
   if (connection.destroyed) return 'reset';
   onConnected();

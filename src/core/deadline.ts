@@ -16,6 +16,8 @@ export class LazyAbortController {
   readonly #callbacks = new Set<() => void>();
   #reason: SingletonError | undefined;
   #controller: AbortController | undefined;
+  /** The last failure of an attempt that the transport itself has tried again. */
+  protected failure: Error | undefined;
 
   /** `undefined` until it is aborted. */
   get reason(): SingletonError | undefined {
@@ -41,6 +43,21 @@ export class LazyAbortController {
     if (this.#reason) throw this.#reason;
   }
 
+  /**
+   * Options for an attempt of a transport. The signal is created when it is read. `onAbort` is not enumerable, so that a copy
+   * with another signal does not have it.
+   */
+  attemptOptions<Options extends object>(options: Options): Options & ConnectOptions {
+    const signal = (): AbortSignal => this.signal;
+    const added = {
+      get signal() {
+        return signal();
+      },
+      onRetry: (error: Error): void => void (this.failure = error),
+    };
+    return Object.defineProperty(Object.assign(added, options), onAbort, { value: this.onAbort });
+  }
+
   /** Only the first reason counts. */
   abort(reason: SingletonError): void {
     if (this.#reason) return;
@@ -58,7 +75,7 @@ const PARTS = 10;
  * count: of a part that takes longer, only the planned time does.
  */
 export class Deadline extends LazyAbortController {
-  readonly #timeoutError: () => SingletonError;
+  readonly #timeoutError: (cause: Error | undefined) => SingletonError;
   readonly #removeListener: () => void;
   /** The time that is left at the end of the current part. */
   #remaining: number;
@@ -68,28 +85,17 @@ export class Deadline extends LazyAbortController {
   /** `undefined` once it is cleared. */
   #timer: NodeJS.Timeout | undefined;
 
-  /** `ms` may be `Infinity`. `timeoutError` is called when the time has expired. */
-  constructor(ms: number, timeoutError: () => SingletonError, parent: LazyAbortController) {
+  /**
+   * `ms` may be `Infinity`. `timeoutError` is called when the time has expired, with the last failure that the transport has tried
+   * again.
+   */
+  constructor(ms: number, timeoutError: (cause: Error | undefined) => SingletonError, parent: LazyAbortController) {
     super();
     this.#timeoutError = timeoutError;
     this.#remaining = ms;
     this.#part = Math.ceil(ms / PARTS);
     if (ms < Infinity) this.#startPart();
     this.#removeListener = parent.onAbort(() => parent.reason && this.abort(parent.reason));
-  }
-
-  /**
-   * Options for a transport's `connect`. The signal is created when it is read. `onAbort` is not enumerable, so that a copy
-   * with another signal does not have it.
-   */
-  connectOptions(): ConnectOptions {
-    const signal = (): AbortSignal => this.signal;
-    const options = {
-      get signal() {
-        return signal();
-      },
-    };
-    return Object.defineProperty(options, onAbort, { value: this.onAbort });
   }
 
   /**
@@ -125,7 +131,7 @@ export class Deadline extends LazyAbortController {
   #onPartElapsed(): void {
     if (this.#remaining > 0) return this.#startPart();
     // Timers run before what has arrived is read.
-    void twoTurns().then(() => this.#timer && this.abort(this.#timeoutError()));
+    void twoTurns().then(() => this.#timer && this.abort(this.#timeoutError(this.failure)));
   }
 }
 

@@ -40,15 +40,14 @@ export function publish<Name extends keyof DiagnosticsMessages>(
 }
 
 /** Publishes how an attempt to acquire ends, unless the process exits. */
-export async function publishAcquire<App extends AtEndpoint>(app: App, acquiring: Promise<App>): Promise<App> {
+export async function publishAcquire(lifecycle: AtEndpoint, acquiring: Promise<void>): Promise<void> {
   try {
     await acquiring;
-    publish('socket-singleton:acquire', () => ({ endpoint: app.endpoint, outcome: 'host' }));
-    return app;
+    publish('socket-singleton:acquire', () => ({ endpoint: lifecycle.endpoint, outcome: 'host' }));
   } catch (error) {
     publish('socket-singleton:acquire', () => {
       const end = error instanceof MultipleSingletonsError ? { outcome: error.receipt.outcome } : { error };
-      return { endpoint: app.endpoint, ...end };
+      return { endpoint: lifecycle.endpoint, ...end };
     });
     throw error;
   }

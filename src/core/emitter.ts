@@ -3,8 +3,7 @@ import type { InspectOptions } from 'node:util';
 import type * as Typed from 'typed-emitter';
 import { inspectBy } from './describe.ts';
 import type { Arrival, Observer, SingletonEvents } from './events.ts';
-import type { HandleOptions, Handler } from './handler.ts';
-import type { Subscribers } from './subscribers.ts';
+import type { HandleOptions, Handler, Subscribers } from './subscribers.ts';
 
 type Events<T, R> = SingletonEvents<T, R>;
 type Name = keyof SingletonEvents<never>;

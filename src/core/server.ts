@@ -13,8 +13,15 @@ export interface ServedConnections {
   accept(connection: Connection): void;
   /** So many connections were reset before the host was loaded. */
   onDropped(count: number): void;
+  /** Another process may hold the endpoint: nothing is dispatched any more, and every client gets its answer now. */
+  cut(): void;
   /** Resolves when the last connection has closed, and what is at work has finished or the milliseconds have expired. */
   drain(drain: number): Promise<void>;
+}
+
+interface Bound extends Pick<Listener, 'endpoint' | 'address' | 'token'> {
+  /** When it was bound: milliseconds since 1970. */
+  readonly since: number;
 }
 
 /** The bound endpoint, and the connections that arrive before the host is loaded. */
@@ -28,30 +35,37 @@ export class Server {
   #connections: ServedConnections | undefined;
   #isServing = false;
   #listener: Listener | undefined;
-  #since = 0;
   #closed: Promise<void> = Promise.resolve();
   #isRef: boolean | undefined;
-  #endpoint: string;
+  #bound: Bound;
+  /** Whether the endpoint was held for a time, and that has ended: another process may hold it. */
+  isDeposed = false;
 
   /** `onLost` is called when another process has taken the endpoint after `attach`. */
   constructor(options: ServerOptions, onWarning: (warning: SingletonError) => void, onLost: () => void) {
     this.#options = options;
     this.#onWarning = onWarning;
     this.#onLost = onLost;
-    this.#endpoint = options.transport.endpoint;
+    this.#bound = { endpoint: options.transport.endpoint, since: 0 };
   }
 
   get endpoint(): string {
-    return this.#endpoint;
+    return this.#bound.endpoint;
   }
 
-  /** When the endpoint was bound: milliseconds since 1970. */
-  get since(): number {
-    return this.#since;
+  /** What was bound last. */
+  get bound(): Bound {
+    return this.#bound;
   }
 
   get isListening(): boolean {
     return this.#listener !== undefined && this.#connections !== undefined;
+  }
+
+  /** Whether launches may be dispatched. Asked before each, because the time may have ended while this process was frozen. */
+  checkHeld(): boolean {
+    if (!this.isDeposed && this.#listener?.isHeld?.() === false) this.#onListenerLost();
+    return !this.isDeposed;
   }
 
   /**
@@ -64,17 +78,19 @@ export class Server {
     this.#backlog = backlog;
     this.#dropped = 0;
     this.#connections = undefined;
+    this.isDeposed = false;
     const onConnection = (connection: Connection): void => {
       if (this.#backlog !== backlog) rejectConnection(connection);
       else if (this.#isServing) this.#connections?.accept(connection);
       else this.#hold(connection, backlog);
     };
-    const listening = this.#options.transport.listen(onConnection, {
+    const options = attempt.attemptOptions({
       onWarning: this.#onWarning,
       onLost: () => this.#onListenerLost(),
       // In standby nothing connects, and a crashed host must be detected.
       skipProbe: this.#options.client && this.#options.standby === 0,
     });
+    const listening = this.#options.transport.listen(onConnection, options);
     try {
       this.#listener = await raceAbort(listening, attempt);
     } catch (error) {
@@ -84,19 +100,19 @@ export class Server {
     }
     if (!this.#listener) {
       this.#resetBacklog();
-      if (this.#options.strict && this.#options.standby === 0 && isOwn(this.#endpoint))
-        throw alreadyRunningError(this.#endpoint);
+      if (this.#options.strict && this.#options.standby === 0 && isOwn(this.endpoint))
+        throw alreadyRunningError(this.endpoint);
       return false;
     }
-    this.#endpoint = this.#listener.endpoint;
-    ownEndpoints().add(this.#endpoint);
-    this.#since = Date.now();
+    const { endpoint, address, token } = this.#listener;
+    this.#bound = { endpoint, address, token, since: Date.now() };
+    ownEndpoints().add(endpoint);
     return true;
   }
 
   /** @throws SingletonError if the endpoint was lost again before `attach` */
   assertBound(): void {
-    if (!this.#listener) throw lostError(this.#endpoint);
+    if (!this.#listener) throw lostError(this.endpoint);
   }
 
   /** From now on there is a host, which learns that the endpoint is lost or closed. */
@@ -132,6 +148,7 @@ export class Server {
     const listener = this.#listener;
     this.#listener = undefined;
     this.#resetBacklog();
+    if (this.isDeposed) this.#connections?.cut();
     listener?.ref();
     if (listener) this.#closed = this.#closeListener(listener);
     await this.#closed;
@@ -140,6 +157,7 @@ export class Server {
 
   /** Before `attach` no launch was dispatched: the attempt fails, and another one may follow. */
   #onListenerLost(): void {
+    this.isDeposed ||= this.#listener?.isHeld !== undefined;
     if (this.#connections) this.#onLost();
     else void this.close();
   }
@@ -149,7 +167,7 @@ export class Server {
     try {
       await listener.close();
     } catch (cause) {
-      const message = `The endpoint ${this.#endpoint} could not be released.`;
+      const message = `The endpoint ${this.endpoint} could not be released.`;
       this.#onWarning(new SingletonError('ERR_SINGLETON_CONNECTION_FAILED', message, { cause }));
     }
   }

@@ -1,25 +1,14 @@
-import type { SingletonError } from '../interface/errors.ts';
-import type { HostStatus, Receipt } from '../interface/receipt.ts';
-import { acquire, askStatus, send } from './acquire.ts';
-import { exitAfterDelivery } from './attempt.ts';
-import { LazyAbortController, releasedError } from './deadline.ts';
 import type { InspectOptions } from 'node:util';
+import type { HostStatus, Receipt } from '../interface/receipt.ts';
+import { askStatus, send } from './acquire.ts';
 import { describe } from './describe.ts';
-import { publishAcquire } from './diagnostics.ts';
 import { LaunchEmitter, type ReleaseOptions } from './emitter.ts';
+import { Lifecycle } from './lifecycle.ts';
 import { resolveDrain } from './options/drain.ts';
-import type { ReleaseReason } from './events.ts';
-import type { HostContext } from './host/dispatch/context.ts';
-import type { Host } from './host/host.ts';
-import { loadHost, loadOwnLaunch, warn } from './load-host.ts';
 import type * as Options from './options/index.ts';
 import { resolveOptions } from './options/resolve-options.ts';
 import { resolveSendOptions } from './options/start.ts';
-import { Server } from './server.ts';
 import { Subscribers } from './subscribers.ts';
-
-/** `released` is final. */
-type State = 'idle' | 'acquiring' | 'hosting' | 'released';
 
 /**
  * A program that runs once. The first process that binds the endpoint becomes the host and emits an event for each later
@@ -73,17 +62,7 @@ export class Singleton<T = readonly string[], R = unknown> extends LaunchEmitter
     return askStatus(resolveOptions({ args: [], ...options }));
   }
 
-  #state: State = 'idle';
-  #acquired: Promise<this> = Promise.resolve(this);
-  #released: Promise<void> = Promise.resolve();
-  readonly #options: Options.ResolvedOptions<T, R>;
-  readonly #server: Server;
-  readonly #context: HostContext<T, R>;
-  /** Aborts when this Singleton is released, for good. */
-  readonly #lifetime = new LazyAbortController();
-  /** Set once this process has been the host, also after the release. */
-  #host: Host<T, R> | undefined;
-  #mayHaveRun = false;
+  readonly #life: Lifecycle<T, R, this>;
 
   /**
    * Checks the options and reads `secretFile`. With a `schema`, only `acquire` and `send` check the type of `args`.
@@ -94,48 +73,57 @@ export class Singleton<T = readonly string[], R = unknown> extends LaunchEmitter
   constructor(options: Options.CodecUnion<T, R>);
   constructor(...none: readonly string[] extends T ? [] : [options: Options.SingletonOptions<T, R>]);
   constructor(options?: Options.AnyOptions<T, R>) {
-    const subscribers = new Subscribers<T, R>(() => this.#onListenersChange());
+    const subscribers = new Subscribers<T, R>(() => this.#life.onListenersChange());
     super(subscribers);
-    this.#options = resolveOptions(options);
-    this.#server = new Server(this.#options, this.#warn, () => void this.#release('lost'));
-    this.#context = {
-      options: this.#options,
-      emitter: this,
-      subscribers,
-      server: this.#server,
-      // A host that is replaced finishes what it has.
-      release: (reason) => void this.#release(reason, reason === 'replaced' ? Infinity : 0),
-    };
+    this.#life = new Lifecycle(this, resolveOptions(options), subscribers);
   }
 
   /** Whether this process is the host now. */
   get listening(): boolean {
-    return this.#state === 'hosting';
+    return this.#life.isHosting;
   }
 
   /** The endpoint, such as `tcp://127.0.0.1:1337`. */
   get endpoint(): string {
-    return this.#server.endpoint;
+    return this.#life.endpoint;
+  }
+
+  /**
+   * The fencing token of this host: each holder of the endpoint has a larger one than the holder before it. Pass it to what the work
+   * changes, so that it can refuse a host that was deposed. `undefined` if the transport has none.
+   */
+  get token(): number | undefined {
+    return this.#life.server.bound.token;
+  }
+
+  /** Where this host can be reached, such as `tcp://10.1.2.3:7001`. `undefined` if the endpoint has it. */
+  get address(): string | undefined {
+    return this.#life.server.bound.address;
+  }
+
+  /** Aborts when this process no longer holds the endpoint, or gives up, so that work that needs it can stop. */
+  get held(): AbortSignal {
+    return this.#life.lifetime.signal;
   }
 
   /** Whether a host that ended may have dispatched this process's own launch, before this process became the host. */
   get mayHaveRun(): boolean {
-    return this.#mayHaveRun;
+    return this.#life.mayHaveRun;
   }
 
   /** How many clients were counted: launches that were complete and verified. */
   get clients(): number {
-    return this.#host?.clients ?? 0;
+    return this.#life.host?.clients ?? 0;
   }
 
   /** How many launches wait for their result. */
   get sessions(): number {
-    return this.#host?.connections.openSessions ?? 0;
+    return this.#life.host?.connections.openSessions ?? 0;
   }
 
   /** A snapshot of the argument sets that wait for a listener. */
   get arguments(): readonly T[] {
-    return Object.freeze(this.#host?.pending ?? []);
+    return Object.freeze(this.#life.host?.pending ?? []);
   }
 
   /**
@@ -144,107 +132,26 @@ export class Singleton<T = readonly string[], R = unknown> extends LaunchEmitter
    * @throws SingletonError for every failure; with `strict: false` MultipleSingletonsError after the delivery
    */
   acquire(): Promise<this> {
-    if (this.#options.signal?.aborted) this.#abort();
-    if (this.#state === 'released') return Promise.reject(releasedError(this.endpoint, this.#options.signal));
-    if (this.#state === 'idle') {
-      this.#enter('acquiring');
-      this.#acquired = publishAcquire(this, this.#acquire());
-    }
-    return this.#acquired;
+    return this.#life.acquire();
   }
 
   release(options?: ReleaseOptions): Promise<void> {
-    const drain = resolveDrain(options);
-    return this.#state === 'idle' ? this.#released : this.#release('manual', drain);
+    return this.#life.release(resolveDrain(options));
   }
 
   /** Keeps the process alive while this is the host, whether or not there are listeners. */
   ref(): this {
-    this.#context.isRef = true;
-    this.#onListenersChange();
+    this.#life.setRef(true);
     return this;
   }
 
   /** Lets the process exit although this is the host, whether or not there are listeners. */
   unref(): this {
-    this.#context.isRef = false;
-    this.#onListenersChange();
+    this.#life.setRef(false);
     return this;
   }
 
   override toString(options?: InspectOptions): string {
-    return describe(this, this.#options, options);
-  }
-
-  /** The one place where the state changes. */
-  #enter(state: State): void {
-    const { signal } = this.#options;
-    this.#state = state;
-    if (state === 'acquiring') signal?.addEventListener('abort', this.#abort, { once: true });
-    else if (state !== 'hosting') signal?.removeEventListener('abort', this.#abort);
-    if (state === 'idle') this.#context.subscribers.endIterators();
-  }
-
-  async #acquire(): Promise<this> {
-    try {
-      const acquired = await acquire((attempt) => this.#server.listen(attempt), this.#options, this.#lifetime);
-      if (!('mayHaveRun' in acquired)) return await exitAfterDelivery(acquired, this.#options, this.#lifetime);
-      this.#mayHaveRun = acquired.mayHaveRun;
-      const host = await loadHost(this.#context, this.#lifetime);
-      const deliverOwnLaunch = await loadOwnLaunch(this.#options, this.#mayHaveRun, this.#lifetime);
-      this.#lifetime.throwIfAborted();
-      this.#server.assertBound();
-      this.#host = host;
-      this.#enter('hosting');
-      this.#server.attach(host.connections);
-      host.start();
-      await deliverOwnLaunch?.(host);
-      this.#lifetime.throwIfAborted();
-      this.#server.serve();
-      this.#lifetime.throwIfAborted();
-    } catch (error) {
-      // Accepted clients are reset, so that they try again.
-      this.#host?.connections.rejectUnfinished();
-      await this.#server.close();
-      if (this.#state === 'released') throw error;
-      this.#host?.stop();
-      this.#enter('idle');
-      throw error;
-    }
-    // A tick later, so that listeners that are added after `await acquire()` get it.
-    if (this.#options.optionWarning) process.nextTick(this.#warn, this.#options.optionWarning);
-    this.#onListenersChange();
-    return this;
-  }
-
-  readonly #warn = (warning: SingletonError): void => warn(warning, this.#context);
-
-  #release(reason: ReleaseReason, drain = 0): Promise<void> {
-    const before = this.#state;
-    if (before === 'released') return this.#released;
-    // The state first: a transport or a listener that is called while it closes may release again.
-    this.#enter('released');
-    this.#released = this.#close(reason, drain, before === 'hosting');
-    return this.#released;
-  }
-
-  /** Frees the endpoint before it returns. */
-  async #close(reason: ReleaseReason, drain: number, wasHost: boolean): Promise<void> {
-    const host = this.#host;
-    this.#lifetime.abort(releasedError(this.endpoint, this.#options.signal));
-    const closed = this.#server.close(drain);
-    if (reason === 'timeout') host?.emit('timeout');
-    await closed;
-    if (host) host.end();
-    else this.#context.subscribers.end();
-    if (wasHost) host?.onRelease(reason);
-    else await this.#acquired.catch(() => {});
-  }
-
-  readonly #abort = (): void => void this.#release('aborted');
-
-  #onListenersChange(): void {
-    if (this.#host) this.#host.onListenersChange();
-    else if (this.#state === 'released') this.#context.subscribers.end();
+    return describe(this, this.#life.options, options);
   }
 }

@@ -19,7 +19,7 @@ export async function standBy<T, R>(
   options: ResolvedOptions<T, R>,
   lifetime: LazyAbortController,
 ): Promise<Bound> {
-  const deadline = new Deadline(options.standby, () => inUseError(options), lifetime);
+  const deadline = new Deadline(options.standby, (cause) => inUseError(options, cause), lifetime);
   let wake: (() => void) | undefined;
   const watcher = options.transport.watch?.(() => wake?.());
   try {
@@ -36,9 +36,10 @@ export async function standBy<T, R>(
   }
 }
 
-function inUseError<T, R>({ transport, standby }: ResolvedOptions<T, R>): SingletonError {
+function inUseError<T, R>({ transport, standby }: ResolvedOptions<T, R>, cause: Error | undefined): SingletonError {
   return new SingletonError(
     'ERR_SINGLETON_ENDPOINT_UNAVAILABLE',
     `${transport.endpoint} was still in use after ${standby} ms (standby). Nothing was delivered to its host.`,
+    cause && { cause },
   );
 }

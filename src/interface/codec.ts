@@ -28,6 +28,8 @@ export interface CodecOptions {
   readonly hasEnv: boolean;
   /** Whether a host of this program lets a launch replace it, and has no other codec by which one could ask. */
   readonly allowReplace: boolean;
+  /** Whether other machines can connect to the endpoint. */
+  readonly reach: 'machine' | 'network';
   /** The secret as bytes, if one is set. */
   readonly secret: Uint8Array | undefined;
   /** The name of the application, '' by default. */

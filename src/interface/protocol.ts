@@ -60,6 +60,8 @@ export interface Launch<T> {
   readonly wait?: boolean | undefined;
   /** The version of the client's program, if it has one and the codec carries it. */
   readonly version?: string | undefined;
+  /** The fencing token of the host that the client has looked up. */
+  readonly token?: number | undefined;
   /** Environment variables of the client, by name. */
   readonly env?: Readonly<Record<string, string>> | undefined;
   /** Which outputs of a client that waits are terminals. */
@@ -140,6 +142,10 @@ export interface ReceiptData {
   readonly since: number;
   /** The version of the host's program. */
   readonly version?: string | undefined;
+  /** The fencing token of the host, if its transport has one. */
+  readonly token?: number | undefined;
+  /** Where the host can be reached, if its endpoint does not have it. */
+  readonly address?: string | undefined;
 }
 
 /** The data of a status. */
@@ -150,6 +156,10 @@ export interface StatusData {
   readonly since: number;
   /** The version of the host's program. */
   readonly version?: string | undefined;
+  /** The fencing token of the host, if its transport has one. */
+  readonly token?: number | undefined;
+  /** Where the host can be reached, if its endpoint does not have it. */
+  readonly address?: string | undefined;
   /** How many clients were counted. */
   readonly clients: number;
   /** How many launches wait for a listener. */

@@ -31,6 +31,23 @@ export interface HostInfo {
   readonly since: Date;
   /** The `version` of the host's program. Missing if it has none. */
   readonly version?: string;
+  /** The fencing token of the host. Missing if its transport has none. */
+  readonly token?: number;
+  /** Where the host can be reached, such as `tcp://10.1.2.3:7001`. Missing if the endpoint has it. */
+  readonly address?: string;
+}
+
+/** The members that are known. */
+export function hostInfoOf({
+  version,
+  token,
+  address,
+}: { readonly [Key in keyof HostInfo]?: HostInfo[Key] | undefined }): Omit<HostInfo, 'pid' | 'since'> {
+  return {
+    ...(version !== undefined && { version }),
+    ...(token !== undefined && { token }),
+    ...(address !== undefined && { address }),
+  };
 }
 
 /** The status that a host reports. Over `legacy()` only `endpoint` is known. */

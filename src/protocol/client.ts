@@ -9,7 +9,7 @@ import type {
   RefusalCode,
   StatusData,
 } from '../interface/protocol.ts';
-import type { Receipt } from '../interface/receipt.ts';
+import { hostInfoOf, type Receipt } from '../interface/receipt.ts';
 import { twoTurns } from '../interface/timers.ts';
 import { type Channel, end, opener } from './client-handshake.ts';
 import type { FrameReader } from './frames.ts';
@@ -23,9 +23,13 @@ const EMPTY = new Uint8Array(0);
 /** The client's side of the structured protocol. Sends nothing of the launch before it has read a host hello. */
 export function outbound<T, R>(wireFormat: WireFormat<T, R>, launch: Launch<T>, options: OutboundOptions): Deliver<R> {
   const { name: codec, reply, frames } = wireFormat;
-  const frame = encodeLaunch({ ...launch, args: serialize(codec, wireFormat.args, launch.args) });
-  requireSize(frame, options.maxMessageBytes);
-  const message = frames.encode(frame);
+  const packed = { ...launch, args: serialize(codec, wireFormat.args, launch.args) };
+  const encode = (token?: number): Uint8Array => {
+    const frame = encodeLaunch({ ...packed, token });
+    requireSize(frame, options.maxMessageBytes);
+    return frames.encode(frame);
+  };
+  const message = encode();
   // Start loading the reply's decoder now; the launch is not sent before it is loaded.
   const ready = launch.wait && reply.load ? load(codec, reply) : undefined;
   ready?.catch(() => {});
@@ -45,7 +49,7 @@ export function outbound<T, R>(wireFormat: WireFormat<T, R>, launch: Launch<T>, 
     const hasArrived = connection.readableLength > 0;
     const answering = readAnswer(reader);
     if (hasArrived && (await isAnsweredEarly(answering))) return undefined;
-    stream.write(message);
+    stream.write(connection.token === undefined ? message : encode(connection.token));
     const answer = await mayHaveRun(answering);
     if (answer instanceof SingletonError) throw answer;
     if (!answer || !launch.wait) {
@@ -170,8 +174,8 @@ async function readAnswer(reader: FrameReader): Promise<Receipt<never> | Singlet
   const frame = await reader.read().catch(ignoreWriteError);
   if (!frame) return undefined;
   if (frame.kind === KIND.receipt) {
-    const { outcome, client, pid, since, version } = decodeReceipt(frame);
-    return { outcome, client, host: { pid, since: new Date(since), ...(version !== undefined && { version }) } };
+    const { outcome, client, pid, since, ...host } = decodeReceipt(frame);
+    return { outcome, client, host: { pid, since: new Date(since), ...hostInfoOf(host) } };
   }
   if (frame.kind !== KIND.refusal) throw malformedError(`a receipt or a refusal, got a frame of kind ${frame.kind}`);
   return refusalError(frame);

@@ -13,6 +13,10 @@ export const FIELD = {
   env: 4,
   /** Status: the name of one codec that the host accepts. */
   codec: 5,
+  /** Launch, receipt and status: the fencing token of the host. */
+  token: 6,
+  /** Receipt and status: where the host can be reached. */
+  address: 7,
 } as const;
 
 export interface Field {
@@ -83,6 +87,45 @@ export function versionOf(fields: readonly Field[]): string | undefined {
   if (versions.some(({ value: { length } }) => length === 0 || length > MAX_VERSION_BYTES))
     throw malformedError(`a version of 1 to ${MAX_VERSION_BYTES} bytes`);
   return textsOf(versions, FIELD.version).at(-1);
+}
+
+/** What a receipt and a status have of the host besides their fixed part. */
+export interface HostFields {
+  readonly version?: string | undefined;
+  readonly token?: number | undefined;
+  readonly address?: string | undefined;
+}
+
+export function hostFields({ version, token, address }: HostFields): readonly Field[] {
+  return [
+    ...versionField(version),
+    ...tokenField(token),
+    ...(address === undefined ? [] : [textField(FIELD.address, address)]),
+  ];
+}
+
+/** @throws SingletonError `ERR_SINGLETON_MALFORMED_MESSAGE` */
+export function hostFieldsOf(fields: readonly Field[]): HostFields {
+  return { version: versionOf(fields), token: tokenOf(fields), address: textsOf(fields, FIELD.address).at(-1) };
+}
+
+const TOKEN_BYTES = 8;
+
+/** As a `u64`, of which 53 bits are used. */
+export function tokenField(token: number | undefined): readonly Field[] {
+  if (token === undefined) return [];
+  const value = Buffer.alloc(TOKEN_BYTES);
+  value.writeBigUInt64BE(BigInt(token));
+  return [{ key: FIELD.token, value }];
+}
+
+/** @throws SingletonError `ERR_SINGLETON_MALFORMED_MESSAGE` */
+export function tokenOf(fields: readonly Field[]): number | undefined {
+  const value = fields.findLast(({ key }) => key === FIELD.token)?.value;
+  if (value === undefined) return undefined;
+  const token = value.length === TOKEN_BYTES ? Number(Buffer.from(value).readBigUInt64BE()) : NaN;
+  if (!Number.isSafeInteger(token)) throw malformedError('a fencing token of 8 bytes and at most 53 bits');
+  return token;
 }
 
 function tooLongError(length: number): SingletonError {

@@ -1,7 +1,18 @@
 import { isUtf8 } from 'node:buffer';
 import { malformedError } from '../interface/errors.ts';
 import type { Launch } from '../interface/protocol.ts';
-import { decodeFields, encodeFields, type Field, FIELD, textField, textsOf, versionOf } from './fields.ts';
+import {
+  decodeFields,
+  encodeFields,
+  type Field,
+  FIELD,
+  textField,
+  textsOf,
+  tokenField,
+  tokenOf,
+  versionField,
+  versionOf,
+} from './fields.ts';
 import { bufferOf, type Frame, KIND } from './messages.ts';
 import { decodeTerminals, encodeTerminals } from './terminal.ts';
 
@@ -35,8 +46,8 @@ export function encodeLaunch({ args, cwd = '', pid = 0, wait = false, ...rest }:
   return { kind: KIND.launch, body };
 }
 
-function fieldsOf({ version, env, terminals }: Omit<PackedLaunch, 'args'>): readonly Field[] {
-  const fields: Field[] = version === undefined ? [] : [textField(FIELD.version, version)];
+function fieldsOf({ version, token, env, terminals }: Omit<PackedLaunch, 'args'>): readonly Field[] {
+  const fields: Field[] = [...versionField(version), ...tokenField(token)];
   if (terminals) for (const value of encodeTerminals(terminals)) fields.push({ key: FIELD.terminal, value });
   for (const name in env) fields.push(textField(FIELD.env, `${name}=${env[name]}`));
   return fields;
@@ -63,26 +74,30 @@ export function decodeLaunch({ kind, body }: Frame): PackedLaunch {
   const flags = bytes.readUInt8();
   if ((flags & ~WAITS) !== 0) throw malformedError('a launch without unknown flags, but one is set');
   const wait = flags === WAITS;
-  const { version, env, terminals } =
+  const values =
     argsStart === fieldsStart ? NO_FIELDS : readFields(decodeFields(body.subarray(fieldsStart, argsStart)), wait);
   return {
     args: body.subarray(argsStart),
     cwd: end > LAUNCH_HEAD ? decodePath(bytes.subarray(LAUNCH_HEAD, end)) : undefined,
     pid: bytes.readUInt32BE(1) || undefined,
     wait,
-    version,
-    env,
-    terminals,
+    ...values,
   };
 }
 
-type FieldValues = Pick<PackedLaunch, 'version' | 'env' | 'terminals'>;
+type FieldValues = Pick<PackedLaunch, 'version' | 'token' | 'env' | 'terminals'>;
 
-const NO_FIELDS: FieldValues = { version: undefined, env: Object.freeze(Object.create(null)), terminals: {} };
+const NO_FIELDS: FieldValues = {
+  version: undefined,
+  token: undefined,
+  env: Object.freeze(Object.create(null)),
+  terminals: {},
+};
 
 function readFields(fields: readonly Field[], wait: boolean): FieldValues {
   return {
     version: versionOf(fields),
+    token: tokenOf(fields),
     env: decodeEnv(textsOf(fields, FIELD.env)),
     // Without a session nothing is written to them.
     terminals: wait ? decodeTerminals(valuesOf(fields, FIELD.terminal)) : {},

@@ -1,6 +1,6 @@
 import { malformedError } from '../interface/errors.ts';
 import type { ReceiptData, ReceiptOutcome, RefusalCode, StatusData } from '../interface/protocol.ts';
-import { decodeFields, encodeFields, FIELD, textField, textsOf, versionField, versionOf } from './fields.ts';
+import { decodeFields, encodeFields, FIELD, hostFields, hostFieldsOf, textField, textsOf } from './fields.ts';
 
 /** One message of the structured protocol, after the hellos. */
 export interface Frame {
@@ -40,13 +40,13 @@ const RECEIPT_HEAD = 17;
 /**
  *     outcome u8 (1 delivered, 2 throttled, 3 released) | client u32 | pid of the host u32 | since f64, ms since 1970 | fields
  */
-export function encodeReceipt({ outcome, client, pid, since, version }: PackedReceipt): Frame {
+export function encodeReceipt({ outcome, client, pid, since, ...host }: PackedReceipt): Frame {
   const head = Buffer.alloc(RECEIPT_HEAD);
   head.writeUInt8(OUTCOMES[outcome], 0);
   head.writeUInt32BE(client, 1);
   head.writeUInt32BE(pid, 5);
   head.writeDoubleBE(since, 9);
-  return { kind: KIND.receipt, body: Buffer.concat([head, encodeFields(versionField(version))]) };
+  return { kind: KIND.receipt, body: Buffer.concat([head, encodeFields(hostFields(host))]) };
 }
 
 /** @throws SingletonError `ERR_SINGLETON_MALFORMED_MESSAGE` */
@@ -57,8 +57,8 @@ export function decodeReceipt({ body }: Frame): PackedReceipt {
     throw malformedError('a receipt of 17 bytes or more with an outcome from 1 to 3');
   const client = bytes.readUInt32BE(1);
   if (client === 0) throw malformedError('a receipt with a number of the client from 1');
-  const version = versionOf(decodeFields(body.subarray(RECEIPT_HEAD)));
-  return { outcome, client, pid: bytes.readUInt32BE(5), since: readTime(bytes, 9), version };
+  const host = hostFieldsOf(decodeFields(body.subarray(RECEIPT_HEAD)));
+  return { outcome, client, pid: bytes.readUInt32BE(5), since: readTime(bytes, 9), ...host };
 }
 
 /** Why a launch was rejected: an error code, or `not-taken`, after which the client may deliver it again. */
@@ -112,12 +112,12 @@ const STATUS_HEAD = 24;
 /**
  *     pid of the host u32 | since f64, ms since 1970 | clients u32 | pending u32 | sessions u32 | fields
  */
-export function encodeStatus({ pid, since, clients, pending, sessions, version, codecs }: StatusData): Frame {
+export function encodeStatus({ pid, since, clients, pending, sessions, codecs, ...host }: StatusData): Frame {
   const head = Buffer.alloc(STATUS_HEAD);
   head.writeUInt32BE(pid, 0);
   head.writeDoubleBE(since, 4);
   for (const [index, count] of [clients, pending, sessions].entries()) head.writeUInt32BE(count, 12 + 4 * index);
-  const fields = [...versionField(version), ...codecs.map((name) => textField(FIELD.codec, name))];
+  const fields = [...hostFields(host), ...codecs.map((name) => textField(FIELD.codec, name))];
   return { kind: KIND.status, body: Buffer.concat([head, encodeFields(fields)]) };
 }
 
@@ -133,7 +133,7 @@ export function decodeStatus({ body }: Frame): StatusData {
     clients,
     pending,
     sessions,
-    version: versionOf(fields),
+    ...hostFieldsOf(fields),
     codecs: textsOf(fields, FIELD.codec),
   };
 }

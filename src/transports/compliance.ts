@@ -36,6 +36,8 @@ export interface TransportCapabilities {
   readonly resources?: { readonly listener: string; readonly connection: string } | undefined;
   /** Whether it has `watch`. */
   readonly watch?: boolean | undefined;
+  /** Whether its listeners have `isHeld` and `token`. */
+  readonly lease?: boolean | undefined;
 }
 
 /** One rule that a transport must keep. */
@@ -51,7 +53,7 @@ export interface Guarantee {
  * `for (const { title, check } of guarantees(…)) test(title, check)`.
  */
 export function guarantees({ create, capabilities }: TransportUnderTest): readonly Guarantee[] {
-  const { reset, resources, watch } = capabilities;
+  const { reset, resources, watch, lease } = capabilities;
   const checks: Record<string, (context: TestContext) => Promise<void>> = {
     ...ENDPOINT_GUARANTEES,
     ...CONNECTION_GUARANTEES,
@@ -66,6 +68,7 @@ export function guarantees({ create, capabilities }: TransportUnderTest): readon
     },
     ...(resources && keepAliveGuarantees(resources)),
     ...(watch && WATCH_GUARANTEES),
+    ...(lease && LEASE_GUARANTEES),
   };
   return Object.entries(checks).map(([title, check]) => ({
     title,
@@ -224,6 +227,22 @@ const WATCH_GUARANTEES: Record<string, (context: TestContext) => Promise<void>> 
     await second.listener.close();
     await context.listen(host);
     equal(count, before);
+  },
+};
+
+const LEASE_GUARANTEES: Record<string, (context: TestContext) => Promise<void>> = {
+  async 'has a listener that is held, and a connection with the token of its host'(context) {
+    const { client, listener } = await context.connected();
+    equal(listener.isHeld?.(), true);
+    equal(Number.isSafeInteger(listener.token), true);
+    equal(client.token, listener.token);
+  },
+  async 'gives the next host a larger token'(context) {
+    const [host, next] = await context.create();
+    const { listener } = await context.listen(host);
+    await listener.close();
+    const second = await context.listen(next);
+    equal(Number(second.listener.token) > Number(listener.token), true);
   },
 };
 

@@ -19,6 +19,8 @@ const WINDOW = 65_536;
 
 /** One end of a connection. What it sends arrives in order. */
 export class MemoryConnection extends Duplex implements Connection {
+  /** Client: that of the host. */
+  token: number | undefined;
   readonly #schedule: Schedule;
   #peer: MemoryConnection | undefined;
   /** Resolves when the last item sent has arrived. */

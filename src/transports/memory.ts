@@ -24,6 +24,11 @@ export interface MemoryOptions {
    * @default waits for `latency` milliseconds, or for one turn of the event loop if that is 0
    */
   readonly schedule?: ((what: string) => Promise<unknown>) | undefined;
+  /**
+   * `true`: an endpoint is held for a time, as with a lease. Listeners have `isHeld` and a `token`, and `expire` ends the time.
+   * @default false
+   */
+  readonly lease?: boolean | undefined;
 }
 
 /** Endpoints inside one process, for tests. It produces faults on request. */
@@ -47,6 +52,11 @@ export interface MemoryNetwork {
   crash(name: string): void;
   /** Takes the endpoint away from its host. The listener calls `onLost`. */
   steal(name: string): void;
+  /**
+   * The time for which the host holds the endpoint ends, as that of a lease while its machine is paused: the endpoint is free,
+   * and the host receives no event. With `lease`, `isHeld()` of its listener says so.
+   */
+  expire(name: string): void;
   /** The next connection to the endpoint is reset when the client has sent more than `afterBytes` bytes. */
   cutNext(name: string, afterBytes: number): void;
 }
@@ -57,14 +67,15 @@ export interface MemoryNetwork {
  */
 export function memory(options: MemoryOptions = {}): MemoryNetwork {
   checkOptionNames(options, OPTION_NAMES);
-  const { latency = 0 } = options;
+  const { latency = 0, lease = false } = options;
   if (!Number.isFinite(latency) || latency < 0) {
     throw invalidOptionError('latency', 'a finite number of milliseconds, 0 or more', latency);
   }
+  if (typeof lease !== 'boolean') throw invalidOptionError('lease', 'a boolean', lease);
   const schedule = options.schedule ?? ((): Promise<unknown> => (latency > 0 ? setTimeout(latency) : setImmediate()));
   const endpoints = new Map<string, MemoryEndpoint>();
   const endpointOf = (name: string): MemoryEndpoint => {
-    const endpoint = endpoints.get(name) ?? new MemoryEndpoint(name, schedule);
+    const endpoint = endpoints.get(name) ?? new MemoryEndpoint(name, schedule, lease);
     endpoints.set(name, endpoint);
     return endpoint;
   };
@@ -83,13 +94,15 @@ export function memory(options: MemoryOptions = {}): MemoryNetwork {
     unfreeze: (name) => endpointOf(name).unfreeze(),
     crash: (name) => endpointOf(name).crash(),
     steal: (name) => endpointOf(name).steal(),
+    expire: (name) => endpointOf(name).free(),
     cutNext: (name, afterBytes) => endpointOf(name).cutNext(afterBytes),
   };
 }
 
-const OPTION_NAMES: OptionNames<MemoryOptions> = { latency: true, schedule: true };
+const OPTION_NAMES: OptionNames<MemoryOptions> = { latency: true, schedule: true, lease: true };
 
 interface MemoryHost {
+  readonly token: number | undefined;
   readonly onConnection: (connection: Connection) => void;
   readonly onLost: () => void;
   /** The host's ends of connections that it has not accepted yet. */
@@ -103,13 +116,17 @@ const MAX_BACKLOG = 511;
 class MemoryEndpoint {
   readonly name: string;
   readonly #schedule: Schedule;
+  readonly #isLease: boolean;
   readonly #cuts: number[] = [];
   #host: MemoryHost | undefined;
+  /** How many there were: the fencing token of the last one. */
+  #hosts = 0;
   readonly #watchers = new Set<() => void>();
   /** Set while the host is frozen. Resolves when it resumes. */
   #frozen: Deferred | undefined;
 
-  constructor(name: string, schedule: Schedule) {
+  constructor(name: string, schedule: Schedule, isLease: boolean) {
+    this.#isLease = isLease;
     this.name = `memory://${name}`;
     this.#schedule = schedule;
   }
@@ -120,10 +137,14 @@ class MemoryEndpoint {
   ): Promise<Listener | undefined> {
     await this.#schedule(`listen at ${this.name}`);
     if (this.#host) return undefined;
-    const host: MemoryHost = { onConnection, onLost, backlog: new Set(), accepted: new Set() };
+    this.#hosts += 1;
+    const token = this.#isLease ? this.#hosts : undefined;
+    const host: MemoryHost = { token, onConnection, onLost, backlog: new Set(), accepted: new Set() };
     this.#host = host;
     return {
       endpoint: this.name,
+      token,
+      ...(this.#isLease && { isHeld: () => this.#host === host }),
       close: async () => this.#close(host),
       // No other process can connect, so there is no reason to keep this one alive.
       ref() {},
@@ -150,6 +171,7 @@ class MemoryEndpoint {
       await this.#untilUnfrozen();
     };
     const [clientEnd, hostEnd] = connectionPair(schedule, this.#cuts.shift() ?? Infinity);
+    clientEnd.token = host.token;
     host.backlog.add(hostEnd);
     clientEnd.send(`accept at ${this.name}`, () => {
       if (!host.backlog.delete(hostEnd)) return;
@@ -162,7 +184,7 @@ class MemoryEndpoint {
 
   /** Resets the backlog. Accepted connections stay open. */
   #close(host: MemoryHost): void {
-    if (this.#host === host) this.#free();
+    if (this.#host === host) this.free();
     for (const connection of host.backlog) connection.breakPair();
     host.backlog.clear();
   }
@@ -186,7 +208,7 @@ class MemoryEndpoint {
 
   steal(): void {
     const host = this.#host;
-    this.#free();
+    this.free();
     host?.onLost();
   }
 
@@ -196,7 +218,7 @@ class MemoryEndpoint {
     return { close: () => void this.#watchers.delete(watcher) };
   }
 
-  #free(): void {
+  free(): void {
     this.#host = undefined;
     for (const onChange of this.#watchers) onChange();
   }

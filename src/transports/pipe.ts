@@ -31,6 +31,7 @@ export function namedPipe(path: string): Transport {
   };
   const transport: SocketTransport = {
     endpoint: path,
+    advice: 'Another program may be using the name.',
     [sockets]: { address: { path }, toConnection: withReset },
     listen: (onConnection, options) => listen({ path }, naming, (socket) => onConnection(withReset(socket)), options),
     connect: async (options) => detectReset(await connect(path, { path }, options)),

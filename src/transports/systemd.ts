@@ -38,6 +38,7 @@ export function systemd(options: SystemdOptions): Transport {
   const { address, toConnection } = transport[sockets];
   return {
     endpoint,
+    advice: transport.advice,
     async listen(onConnection, listenOptions) {
       const descriptor = take(endpoint, name);
       if (descriptor === undefined) return transport.listen(onConnection, listenOptions);

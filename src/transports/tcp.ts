@@ -38,6 +38,7 @@ export function tcp(options: TcpOptions = {}): Transport {
   const bound = { host: address, port };
   const transport: SocketTransport = {
     endpoint,
+    advice: 'Another socket may be using the port: choose one from 10000 to 32767.',
     [sockets]: { address: bound, toConnection: (socket) => socket },
     listen(onConnection, listenOptions) {
       const naming: ServerNaming = {

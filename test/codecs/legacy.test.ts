@@ -135,7 +135,15 @@ describe('legacyFormat.createDecoder', () => {
 describe('legacy().check', () => {
   const wire = legacy();
   const noLaunch = { wait: false, replace: false, hasEnv: false, allowReplace: false };
-  const none = { args: [], secret: undefined, name: '', maxMessageBytes: MIB, isFirst: true, ...noLaunch };
+  const none = {
+    args: [],
+    secret: undefined,
+    name: '',
+    maxMessageBytes: MIB,
+    isFirst: true,
+    reach: 'machine' as const,
+    ...noLaunch,
+  };
 
   test.each([
     ['a string', 'a b'],

@@ -189,15 +189,26 @@ it('calls back once when it is over, unless that was taken back, with a signal o
   }
 });
 
-it('gives a connect its signal, and to a copy of that nothing else', async () => {
+it('gives an attempt its signal, and to a copy of the options no more than that and onRetry', async () => {
   const deadline = new Deadline(100, () => late, new LazyAbortController());
-  const options = deadline.connectOptions();
+  const options = deadline.attemptOptions({});
   const copy = { ...options };
-  expect(Object.keys(copy)).toEqual(['signal']);
+  expect(Object.keys(copy)).toEqual(['signal', 'onRetry']);
   const called = vi.fn<() => void>();
   expect(onAbort in copy).toBe(false);
   (options as AbortableOptions)[onAbort]?.(called);
   await pass(100);
   expect(called).toHaveBeenCalledOnce();
   expect(copy.signal.reason).toBe(late);
+});
+
+it('passes the last failure that a transport has tried again to the error', async () => {
+  const causes: unknown[] = [];
+  const deadline = new Deadline(100, (cause) => (causes.push(cause), late), new LazyAbortController());
+  const { onRetry } = deadline.attemptOptions({});
+  const last = new Error('refused');
+  onRetry?.(new Error('unreachable'));
+  onRetry?.(last);
+  await pass(100);
+  expect(causes).toEqual([last]);
 });

@@ -20,6 +20,10 @@ class Recorder implements ServedConnections {
     this.calls.push(`dropped ${count}`);
   }
 
+  cut(): void {
+    this.calls.push('cut');
+  }
+
   async drain(): Promise<void> {
     this.calls.push('drain');
   }

@@ -109,6 +109,7 @@ function expectedOf({ message, decoded }: MessageVector): any {
         pid: form.pid ?? undefined,
         wait: form.waits,
         version: textIn(form.fields, 'version'),
+        token: named(form.fields, 'token').at(-1)?.number,
         env: Object.fromEntries(named(form.fields, 'env').map(({ variable, value }) => [variable, value])),
         terminals: Object.assign({}, ...named(form.fields, 'terminal').map(terminalOf)),
       };
@@ -118,13 +119,13 @@ function expectedOf({ message, decoded }: MessageVector): any {
         client: form.client,
         pid: form.pid,
         since: form.since,
-        version: textIn(form.fields, 'version'),
+        ...hostFields(form.fields),
       };
     case 'refusal':
       return { refusal: REASONS[form.reason - 1], text: textIn(form.fields, 'message') };
     case 'status': {
       const { fields, ...counts } = form;
-      return { ...counts, version: textIn(fields, 'version'), codecs: named(fields, 'codec').map(({ text }) => text) };
+      return { ...counts, ...hostFields(fields), codecs: named(fields, 'codec').map(({ text }) => text) };
     }
     case 'status request':
       return 10;
@@ -160,6 +161,11 @@ const REASONS = [
 
 function named(fields: readonly any[], name: string): readonly any[] {
   return fields.filter((field) => field.name === name);
+}
+
+function hostFields(fields: readonly any[]): object {
+  const token = named(fields, 'token').at(-1)?.number;
+  return { version: textIn(fields, 'version'), token, address: textIn(fields, 'address') };
 }
 
 function textIn(fields: readonly any[], name: string): string | undefined {

@@ -33,7 +33,7 @@ export function startAcquire(
     try {
       const acquired = await acquire((attempt) => server.listen(attempt), resolved, lifetime);
       if ('receipt' in acquired) return acquired.receipt;
-      server.attach({ accept: () => {}, onDropped: () => {}, drain: async () => {} });
+      server.attach({ accept: () => {}, onDropped: () => {}, cut: () => {}, drain: async () => {} });
       server.serve();
       return undefined;
     } finally {

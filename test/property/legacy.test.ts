@@ -68,7 +68,15 @@ describe('legacyFormat', () => {
     const secrets = fc.oneof(foreignTexts(), legacyTexts()).filter((text) => text !== '');
     fc.assert(
       fc.property(secrets, (secret) => {
-        const host = { args: [], isFirst: false, wait: false, replace: false, hasEnv: false, allowReplace: false };
+        const host = {
+          args: [],
+          isFirst: false,
+          reach: 'machine' as const,
+          wait: false,
+          replace: false,
+          hasEnv: false,
+          allowReplace: false,
+        };
         const options = { ...host, secret: Buffer.from(secret), name: '', maxMessageBytes: 1_048_576 };
         const isAccepted = thrown(() => legacy().check?.(options)).length === 0;
         expect(isAccepted).toBe(Array.isArray(outcome([Buffer.from(`${secret}\0a\0`)])));

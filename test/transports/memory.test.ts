@@ -7,10 +7,10 @@ import { listen, never, open, options, readAll, testTransport, unexpected } from
 describe.each([0, 1])('memory({ latency: %d })', (latency) => {
   testTransport({
     create() {
-      const network = memory({ latency });
+      const network = memory({ latency, lease: true });
       return [network.transport('an endpoint'), network.transport('an endpoint')];
     },
-    capabilities: { reset: true, watch: true },
+    capabilities: { reset: true, watch: true, lease: true },
   });
 });
 
@@ -151,6 +151,19 @@ describe('steal()', () => {
     const accepted = next.nextAccepted();
     await open(network.transport('a'));
     await accepted;
+  });
+});
+
+describe('expire()', () => {
+  test('frees the endpoint without an event, and the listener no longer holds it', async () => {
+    const network = memory({ lease: true });
+    const onLost = vi.fn<() => void>();
+    const { listener } = await listen(network.transport('a'), { onLost });
+    expect([listener.isHeld?.(), listener.token]).toEqual([true, 1]);
+    network.expire('a');
+    const next = await listen(network.transport('a'));
+    expect([listener.isHeld?.(), next.listener.isHeld?.(), next.listener.token]).toEqual([false, true, 2]);
+    expect(onLost).not.toHaveBeenCalled();
   });
 });
 

@@ -143,7 +143,10 @@ export class HostConnection<T, R> implements LaunchHandler<T, R> {
         this.#host.onVerifyFailed({ reason: result.reason, remoteAddress });
         return this.#close('closing');
       }
-      if (this.#manager.isClosing) throw releasedError();
+      const { server } = this.#host;
+      if (!server.checkHeld() || this.#manager.isClosing) throw releasedError();
+      const { token } = result.launch;
+      if (token !== undefined && token !== server.bound.token) throw otherHostError();
       const error = this.#connection.isPeerGone?.() ? clientGoneError() : this.#responder?.error;
       if (error) throw error;
       const onCounted = (receipt: ReceiptData): void => void (this.#receipt = receipt);
@@ -225,6 +228,12 @@ function ignore(): void {}
 export function releasedError(): SingletonError {
   const message =
     'A launch was cut off: the endpoint was released before the launch was complete. Its client tries again.';
+  return new SingletonError('ERR_SINGLETON_RELEASED', message);
+}
+
+function otherHostError(): SingletonError {
+  const message =
+    'A launch was meant for a host with another fencing token, which had this address before. Its client tries again.';
   return new SingletonError('ERR_SINGLETON_RELEASED', message);
 }
 

@@ -85,6 +85,11 @@ export class ConnectionManager<T, R> implements ServedConnections {
     for (const connection of this.#all) if (connection.isReading) connection.end(releasedError());
   }
 
+  cut(): void {
+    this.isClosing = true;
+    for (const connection of this.#all) connection.end(releasedError());
+  }
+
   /**
    * Resolves when the last connection has closed, after CLOSE_TIMEOUT and FLUSH_TIMEOUT at the latest. With `drain`, sessions and
    * listeners at work have so many milliseconds, if that is more.
@@ -97,7 +102,7 @@ export class ConnectionManager<T, R> implements ServedConnections {
     const drained = new Promise<void>((resolve) => this.#drained.push(resolve));
     const cutAll = (): void => {
       if (drain > 0) this.#host.onDrainExpired();
-      this.#cut(() => true);
+      this.#cutUnfinished(() => true);
       timer = setTimeout(() => {
         for (const connection of this.#all) connection.destroy();
         this.#settleDrained();
@@ -105,7 +110,7 @@ export class ConnectionManager<T, R> implements ServedConnections {
     };
     let timer = setTimeout(() => {
       if (drain <= CLOSE_TIMEOUT) return cutAll();
-      this.#cut(({ state }) => state !== 'open' && state !== 'draining');
+      this.#cutUnfinished(({ state }) => state !== 'open' && state !== 'draining');
       if (drain < Infinity) timer = setTimeout(cutAll, drain - CLOSE_TIMEOUT);
       return undefined;
     }, CLOSE_TIMEOUT);
@@ -127,7 +132,7 @@ export class ConnectionManager<T, R> implements ServedConnections {
   }
 
   /** What was answered and did not close in all that time is cut. The others are answered now, and have a moment to read it. */
-  #cut(isCut: (connection: HostConnection<T, R>) => boolean): void {
+  #cutUnfinished(isCut: (connection: HostConnection<T, R>) => boolean): void {
     const connections = Array.from(this.#all).filter(isCut);
     const answered = connections.filter(isAnswered);
     this.isClosing = true;

@@ -5,6 +5,7 @@ import { stdioOf } from '../attempt.ts';
 import { publish } from '../diagnostics.ts';
 import type { ReleaseReason, SingletonEvents, VerifyFailure } from '../events.ts';
 import type { ResolvedOptions } from '../options/resolved-options.ts';
+import type { Server } from '../server.ts';
 import { admit, OUTCOMES } from './admission.ts';
 import type { Origin } from './connection.ts';
 import { ConnectionManager } from './connections.ts';
@@ -50,8 +51,12 @@ export class Host<T, R> {
     );
   }
 
+  get server(): Server {
+    return this.#context.server;
+  }
+
   get endpoint(): string {
-    return this.#context.server.endpoint;
+    return this.server.endpoint;
   }
 
   /** How many clients were counted. */
@@ -95,9 +100,16 @@ export class Host<T, R> {
     this.#dispatcher.track(results);
     completion?.add(results);
     // Not before: if a listener of 'client' ends the process, the next host dispatches the launch.
-    const { since } = this.#context.server;
+    const { since, token, address } = this.server.bound;
     // The wire has no client 0. The own launch does not read its receipt.
-    onCounted({ outcome: OUTCOMES[admission], client: number || 1, since, version: this.options.version });
+    onCounted({
+      outcome: OUTCOMES[admission],
+      client: number || 1,
+      since,
+      version: this.options.version,
+      token,
+      address,
+    });
     if (admission === 'release') {
       this.#context.release('threshold');
       this.connections.rejectUnfinished();
@@ -124,17 +136,20 @@ export class Host<T, R> {
   /** A client asks for the endpoint. Resolves to the answer, once the endpoint is free. */
   async replace(): Promise<'replaced' | 'refused' | 'too-late'> {
     if (!this.options.allowReplace) return 'refused';
-    if (!this.#context.server.isListening) return 'too-late';
+    if (!this.server.checkHeld() || !this.server.isListening) return 'too-late';
     this.#context.release('replaced');
-    await this.#context.server.closed;
+    await this.server.closed;
     return 'replaced';
   }
 
   status(): StatusData {
-    const { server, options } = this.#context;
+    const { server, options } = this;
+    const { since, token, address } = server.bound;
     return {
       pid: process.pid,
-      since: server.since,
+      since,
+      token,
+      address,
       version: options.version,
       clients: this.#clients,
       pending: this.#dispatcher.pending.length,
@@ -188,8 +203,7 @@ export class Host<T, R> {
 
   /** The time of a drain has expired. Reports launches that were confirmed and not dispatched, because they would be lost in silence. */
   onDrainExpired(): void {
-    const { length } = this.#dispatcher.pending;
-    if (length > 0) this.warn(drainExpiredError(this.endpoint, length));
+    this.#dispatcher.warnOfPending(`The time of the drain has expired at ${this.endpoint}`);
   }
 
   /** Listeners or sessions have changed: they decide whether the process stays alive, and get what waits. */
@@ -226,13 +240,6 @@ export class Host<T, R> {
     this.#verifyFailures.end();
     this.#warnings.end();
   }
-}
-
-function drainExpiredError(endpoint: string, count: number): SingletonError {
-  return new SingletonError(
-    'ERR_SINGLETON_RELEASED',
-    `The time of the drain has expired at ${endpoint}, and ${count} launches wait that were accepted. They are lost if the process ends now.`,
-  );
 }
 
 function queueFullError<T, R>({ transport, maxPending }: ResolvedOptions<T, R>): SingletonError {

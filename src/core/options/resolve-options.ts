@@ -21,6 +21,8 @@ export function resolveOptions<T, R = unknown>(given: AnyOptions<T, R> = {}): Re
   if (schema !== undefined)
     checkMethods('schema', Object(schema)['~standard'], ['validate'], 'a Standard Schema', schema);
   if (typeof name !== 'string') throw invalidOptionError('name', 'a string', name);
+  const transport = resolveTransport(given);
+  const { reach = 'machine', takeoverTime = 0 } = transport;
   const secret = resolveSecret(given);
   const client = bool('client', given.client, true);
   const self = bool('self', given.self, false);
@@ -34,6 +36,7 @@ export function resolveOptions<T, R = unknown>(given: AnyOptions<T, R> = {}): Re
   const allowReplace = bool('allowReplace', given.allowReplace, false);
   const optionWarning = checkCodecs(codecs, {
     args,
+    reach,
     secret,
     name,
     maxMessageBytes,
@@ -42,8 +45,9 @@ export function resolveOptions<T, R = unknown>(given: AnyOptions<T, R> = {}): Re
     hasEnv: forwardEnv.length > 0,
     allowReplace: allowReplace && codecs.length === 1,
   });
+  if (reach === 'network' && !secret) throw noSecretError(transport);
   return {
-    transport: resolveTransport(given),
+    transport,
     codec,
     codecs,
     schema,
@@ -68,7 +72,7 @@ export function resolveOptions<T, R = unknown>(given: AnyOptions<T, R> = {}): Re
     secret,
     wait,
     stdio: resolveStreams(given),
-    deliveryTimeout: integer('deliveryTimeout', given.deliveryTimeout, 10_000, 1, MAX_TIMER),
+    deliveryTimeout: integer('deliveryTimeout', given.deliveryTimeout, Math.max(10_000, takeoverTime), 1, MAX_TIMER),
     receiveTimeout: integer('receiveTimeout', given.receiveTimeout, 5000, 1, MAX_TIMER),
     maxMessageBytes,
     maxConnections: integer('maxConnections', given.maxConnections, 512, 1),
@@ -131,6 +135,13 @@ function resolveTransport({
     throw invalidOptionError('address', 'nothing beside transport, which has the address', address);
   if (port !== undefined) throw invalidOptionError('port', 'nothing beside transport, which has the port', port);
   return transport;
+}
+
+function noSecretError({ endpoint }: Transport): SingletonError {
+  return new SingletonError(
+    'ERR_SINGLETON_INVALID_OPTION',
+    `Option "secret": expected one for ${endpoint}, because other machines can reach its host. generateSecret() creates one.`,
+  );
 }
 
 /** @throws SingletonError `ERR_SINGLETON_INVALID_OPTION` */

@@ -120,6 +120,7 @@ describe('the option codec', () => {
       hasEnv: false,
       allowReplace: false,
       isFirst: true,
+      reach: 'machine',
       maxMessageBytes: 1_048_576,
     });
   });

@@ -1,4 +1,17 @@
-import { clientHello, EMPTY, field, frame, hostHello, launch, MAGIC, receipt, refusal, u16, u32 } from './bytes.ts';
+import {
+  clientHello,
+  EMPTY,
+  field,
+  frame,
+  hostHello,
+  launch,
+  MAGIC,
+  receipt,
+  refusal,
+  u16,
+  u32,
+  u64,
+} from './bytes.ts';
 import { hex } from './messages.ts';
 
 /** What a tester does, in order. In `receive`, `..` is any byte. */
@@ -196,6 +209,7 @@ function toHost(): readonly ConnectionVector[] {
     refuses('H32', 'a launch without arguments', launch({ args: '' })),
     refuses('H33', 'a launch with 33 levels of arrays', launch({ args: '['.repeat(33) + ']'.repeat(33) })),
     refuses('H34', 'two launches in one piece', Buffer.concat([launch(), launch()])),
+    refuses('H35', 'a launch with a token, at a host without one', launch({ fields: [field(6, u64(1n))] }), 5),
     row('H36', 'the end in the middle of a launch', 'refusal 5', [
       send(HELLO),
       receive(OK),

@@ -17,6 +17,7 @@ import {
   terminal,
   u16,
   u32,
+  u64,
 } from './bytes.ts';
 
 /** One message by itself: what its receiver reads, and what it does at a point where the message is allowed. */
@@ -221,6 +222,7 @@ function launches(): readonly MessageVector[] {
         { key: 3, name: 'terminal', stream: 2, depth: 7, columns: 80, rows: 24 },
       ],
     ),
+    valid('a launch with a token', { fields: [field(6, u64(4711n))] }, [{ key: 6, name: 'token', number: 4711 }]),
     badLaunch('a launch with a body of 10 bytes', frame(1, Buffer.alloc(10))),
     badLaunch('a launch without arguments', launch({ args: '' })),
     badLaunch('a launch whose arguments are not JSON', launch({ args: '{' })),
@@ -241,6 +243,8 @@ function launches(): readonly MessageVector[] {
       'a launch with a terminal of another stream, of 5 bytes',
       launch({ flags: 1, fields: [field(3, Buffer.alloc(5, 9))] }),
     ),
+    badLaunch('a launch with a token of 7 bytes', launch({ fields: [field(6, Buffer.alloc(7))] })),
+    badLaunch('a launch with a token of 54 bits', launch({ fields: [field(6, u64(2n ** 53n))] })),
     badLaunch('a length of 0', u32(0)),
     badLaunch('a length over maxMessageBytes, 1,048,576', u32(1_048_577), 'refusal 2'),
     badLaunch('a frame of a host: a receipt', receipt()),
@@ -266,6 +270,15 @@ function receipts(): readonly MessageVector[] {
     valid('a receipt: throttled', { outcome: 2, client: 2 }),
     valid('a receipt: released', { outcome: 3, client: 4_294_967_295 }),
     valid('a receipt with a version', { fields: [field(2, '1.3.9')] }, [{ key: 2, name: 'version', text: '1.3.9' }]),
+    valid(
+      'a receipt with a token and an address',
+      { fields: [field(6, u64(2n ** 53n - 1n)), field(7, 'tcp://10.1.2.3:7001')] },
+      [
+        { key: 6, name: 'token', number: Number.MAX_SAFE_INTEGER },
+        { key: 7, name: 'address', text: 'tcp://10.1.2.3:7001' },
+      ],
+    ),
+    badReceipt('a receipt with a token of 54 bits', receipt({ fields: [field(6, u64(2n ** 53n))] })),
     valid('a receipt with an unknown field', { fields: [field(99, 'x')] }, [{ key: 99, hex: '78' }]),
     badReceipt('a receipt of 16 bytes', frame(2, receipt().subarray(5, 21))),
     badReceipt('a receipt with outcome 0', receipt({ outcome: 0 })),
@@ -354,6 +367,21 @@ function statuses(): readonly MessageVector[] {
           { key: 2, name: 'version', text: '1.3.9' },
           { key: 5, name: 'codec', text: 'json' },
           { key: 5, name: 'codec', text: 'legacy' },
+        ],
+      },
+      'accept',
+    ),
+    vector(
+      'a status with a token and an address',
+      'status',
+      'host',
+      statusFrame({ fields: [field(6, u64(1n)), field(7, 'tcp://[fd00::1]:7001'), field(5, 'json')] }),
+      {
+        ...counts,
+        fields: [
+          { key: 6, name: 'token', number: 1 },
+          { key: 7, name: 'address', text: 'tcp://[fd00::1]:7001' },
+          { key: 5, name: 'codec', text: 'json' },
         ],
       },
       'accept',

@@ -1,4 +1,4 @@
-import { clientGoneError } from '../../../interface/errors.ts';
+import { clientGoneError, SingletonError } from '../../../interface/errors.ts';
 import { publish } from '../../diagnostics.ts';
 import type { Arrival } from '../../events.ts';
 import type { HostContext } from './context.ts';
@@ -77,6 +77,16 @@ export class Dispatcher<T, R> {
     this.#context.subscribers.observers.clear();
     this.#isEnded = true;
     this.#drain();
+    const { server } = this.#context;
+    if (server.isDeposed) this.warnOfPending(`This process no longer holds ${server.endpoint}`);
+  }
+
+  /** Reports launches that were accepted and are not dispatched, because they would be lost in silence. */
+  warnOfPending(why: string): void {
+    const { size } = this.#queue;
+    if (size === 0) return;
+    const message = `${why}, and ${size} launches wait that were accepted (app.arguments). They are lost if the process ends now.`;
+    this.#warnings.warn(new SingletonError('ERR_SINGLETON_RELEASED', message));
   }
 
   #drain(): void {
@@ -85,18 +95,19 @@ export class Dispatcher<T, R> {
       if (!launch) break;
       this.#call(launch);
     }
-    if (this.#isEnded && this.#queue.size === 0) this.#context.subscribers.end();
+    const { server, subscribers } = this.#context;
+    if (this.#isEnded && (this.#queue.size === 0 || server.isDeposed)) subscribers.end();
   }
 
   get #isReady(): boolean {
-    if (!this.hasListeners) return false;
+    if (!this.hasListeners || !this.#context.server.checkHeld()) return false;
     const { iterators, handler } = this.#context.subscribers;
     for (const { isReady } of iterators) if (!isReady) return false;
     return handler?.isReady ?? true;
   }
 
   #removeAborted(launch: QueuedLaunch<T, R>): void {
-    if (this.#queue.delete(launch)) this.#warnings.warn(clientGoneError());
+    if (this.#queue.delete(launch) && !this.#context.server.isDeposed) this.#warnings.warn(clientGoneError());
   }
 
   #call(launch: QueuedLaunch<T, R>): void {
