@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 import { json } from '../codecs/json.ts';
@@ -33,25 +33,62 @@ export function writeLine(stream: Writable | undefined, line: string): Promise<v
 
 /** Runs a shell command for a launch: its streams and its status are those of a launch that waits. */
 export async function runForLaunch(command: string, args: unknown, client: Client): Promise<void> {
+  // It changes with the result.
+  const { waiting } = client;
   const operands = Array.isArray(args) ? args.map(textOf) : [textOf(args)];
   // The operands of the shell: a command in which they were pasted could be changed by them. In the directory of this process: in
   // that of a launch, what the command calls by a relative path would be the launch's choice.
   const child = spawn('sh', ['-c', command, 'sh', ...operands], {
     env: { ...process.env, SOCKET_SINGLETON_CWD: client.cwd, SOCKET_SINGLETON_PID: client.pid?.toString() },
-    stdio: client.waiting ? 'pipe' : ['ignore', 'inherit', 'inherit'],
-    signal: client.signal,
+    stdio: waiting ? 'pipe' : ['ignore', 'inherit', 'inherit'],
+    // A process group of its own, so that what the shell starts ends with it.
+    detached: HAS_GROUPS,
   });
+  const onAbort = (): void => {
+    endCommand(child);
+    child.stdin?.destroy();
+    // The output has no reader, but its end is the end of the work.
+    for (const output of [child.stdout, child.stderr]) output?.unpipe().resume();
+  };
+  running.add(child);
   if (child.stdin) client.stdin.pipe(child.stdin).on('error', () => {});
   child.stdout?.pipe(client.stdout);
   child.stderr?.pipe(client.stderr);
+  client.signal.addEventListener('abort', onAbort, { once: true });
+  if (client.signal.aborted) onAbort();
   // Not 'exit', after which output may follow.
   try {
     const [code, signal] = await once(child, 'close');
-    client.exit(code, signal);
+    if (!client.signal.aborted) client.exit(code, signal);
+    if (!waiting && code !== 0)
+      printError(`The command for a launch ended with ${code === null ? `the signal ${signal}` : `status ${code}`}.`);
   } finally {
-    // If the client has gone, only the shell was ended: what it has started finds its output closed.
-    child.stdout?.destroy();
-    child.stderr?.destroy();
+    running.delete(child);
+    client.signal.removeEventListener('abort', onAbort);
+  }
+}
+
+/** The shells of all launches at work. */
+const running = new Set<ChildProcess>();
+
+/** Asks the commands of all launches to end. */
+export function endCommands(): void {
+  for (const child of running) endCommand(child);
+}
+
+/** Windows has no process groups. */
+const HAS_GROUPS = process.platform !== 'win32';
+
+/** Sends SIGTERM to a shell, and to what it has started: in the background of a shell, SIGINT is ignored. */
+function endCommand(child: ChildProcess): void {
+  const { pid, exitCode, signalCode } = child;
+  // Of a shell that has ended, the number may be that of another process.
+  if (pid === undefined || exitCode !== null || signalCode !== null) return;
+  if (!HAS_GROUPS) return void child.kill();
+  try {
+    process.kill(-pid, 'SIGTERM');
+  } catch {
+    // ESRCH: all have ended. EPERM: all that are left belong to other users.
   }
 }
 
@@ -62,7 +99,7 @@ function textOf(value: unknown): string {
 /** Prints, in one line each, why launches failed. Node would print a stack. */
 export function reportFailures(app: Singleton<unknown>, isExpected: (cause: unknown) => boolean = () => false): void {
   app.on('warning', ({ code, message, cause }) => {
-    if (!REPORTED.has(code) || Object(cause).name === 'AbortError' || isExpected(cause)) return;
+    if (!REPORTED.has(code) || isExpected(cause)) return;
     printError(`${code}: ${message} ${String(Object(cause).message ?? '')}`.trimEnd());
   });
 }

@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import { Singleton } from '../../index.ts';
-import { identityOf, oneOperand } from '../arguments.ts';
+import { connectionOptions, oneOperand } from '../arguments.ts';
 import { type Invocation, StatusError } from '../command.ts';
 import { transportOf } from '../endpoint.ts';
 import { BUSY_STATUS } from '../exit-status.ts';
-import { hostCodecs, launchLine, reportFailures, runForLaunch } from '../launch.ts';
+import { endCommands, hostCodecs, launchLine, reportFailures, runForLaunch } from '../launch.ts';
 import { printLine } from '../output.ts';
 
 /** Commands of --reply at a time, as servers of this kind have by tradition. */
@@ -20,7 +20,7 @@ export async function run({ options, operands }: Invocation): Promise<number> {
     client: false,
     strict: false,
     allowReplace: options['allow-stop'] === true,
-    ...identityOf(options),
+    ...connectionOptions(options),
   });
   const ended = new AbortController();
   let failure: unknown;
@@ -48,8 +48,10 @@ export async function run({ options, operands }: Invocation): Promise<number> {
   };
   app.handle(handler ?? ((args, client) => print(launchLine(args, client))), { concurrency: CONCURRENCY });
   if (!ended.signal.aborted) await once(ended.signal, 'abort');
-  for (const signal of SIGNALS) process.off(signal, end);
+  // A second signal ends what this one waits for: a terminal does not send it to a process group of its own.
+  for (const signal of SIGNALS) process.off(signal, end).once(signal, endCommands);
   await app.release({ drain: true });
+  for (const signal of SIGNALS) process.off(signal, endCommands);
   if (failure !== undefined) throw failure;
   return 0;
 }

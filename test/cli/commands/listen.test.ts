@@ -1,8 +1,9 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { bash, command, COMMAND, execute } from '../../helpers/command-line.ts';
-import { fixture, freePort, run, waitUntil } from '../../helpers/program.ts';
+import { fixture, freePort, isRunning, run, waitUntil } from '../../helpers/program.ts';
 import { output, python } from '../../helpers/python.ts';
 import { socketFolder } from '../../helpers/socket-folder.ts';
 
@@ -70,6 +71,39 @@ describe.skipIf(process.platform === 'win32')('listen', () => {
     process.kill(-Number(host.pid), 'SIGINT');
     await host.exited();
     expect(host.stderr).toMatch(/^socket-singleton: ERR_SINGLETON_LISTENER_FAILED: [^\n]+null bytes[^\n]+\n$/);
+  });
+
+  test('ends what a shell has started with an interrupted client, and itself ends after the work', async () => {
+    const folder = socketFolder();
+    const endpoint = join(folder, 'socket');
+    const reply = `case $1 in
+      fail) exit 5 ;;
+      group) sleep 1000 & echo $!; wait ;;
+      stubborn) trap '' TERM; mkfifo '${folder}/go'; echo begun; read -r line < '${folder}/go'; echo "$line" > '${folder}/done' ;;
+    esac`;
+    const host = command('listen', '--reply', reply, endpoint);
+    await isListening(endpoint);
+    expect((await execute('send', 'fail', endpoint)).status).toBe(0);
+    const [interrupted, stubborn] = [
+      command('send', '--wait', 'group', endpoint),
+      command('send', '--wait', 'stubborn', endpoint),
+    ];
+    await interrupted.printed('\n');
+    await stubborn.printed('begun');
+    interrupted.signal('SIGINT');
+    stubborn.signal('SIGINT');
+    await waitUntil('the end of the group', async () => !isRunning(Number(interrupted.stdout)));
+    const last = command('send', '--wait', 'group', endpoint);
+    await last.printed('\n');
+    host.signal('SIGINT');
+    await waitUntil('the endpoint to be free', async () => (await execute('status', endpoint)).status === 3);
+    // It waits for both. A second signal ends the commands.
+    host.signal('SIGINT');
+    expect((await last.exited()).code).toBe(143);
+    await writeFile(join(folder, 'go'), 'the work\n');
+    expect(await host.exited()).toEqual({ code: 0, signal: null });
+    expect(readFileSync(join(folder, 'done'), 'utf8')).toBe('the work\n');
+    expect(host.stderr).toBe('socket-singleton: The command for a launch ended with status 5.\n');
   });
 
   test('ends with status 141 and one line when its output was closed', async () => {
