@@ -5,12 +5,20 @@ import { UsageError } from './command.ts';
 export async function transportOf(endpoint: string | undefined): Promise<Transport> {
   if (endpoint === undefined) throw new UsageError('ENDPOINT is missing.');
   if (endpoint === '') throw new UsageError('ENDPOINT is empty.');
+  if (endpoint.startsWith('-'))
+    throw new UsageError(`ENDPOINT "${endpoint}" begins with a dash: choose another name, or write ./ before a path.`);
   const [, bracketed, host = bracketed, port] = /^tcp:\/\/(?:\[([^\]]+)\]|([^:/]+)):(\d+)$/.exec(endpoint) ?? [];
-  if (host !== undefined) return tcp({ address: host, port: Number(port) });
+  if (host !== undefined) return tcp({ address: host, port: portOf(endpoint, Number(port)) });
   const path = pathOf(endpoint);
   // Loaded only if it is used.
   const { pipe } = await import('../transports/pipe.ts');
   return path === undefined ? pipe({ name: endpoint }) : pipe({ path });
+}
+
+/** With port 0, which the library takes, the system would choose another port each time. */
+function portOf(endpoint: string, port: number): number {
+  if (port >= 1 && port <= 65_535) return port;
+  throw new UsageError(`ENDPOINT "${endpoint}": expected a port from 1 to 65535.`);
 }
 
 /** `undefined` for a name. */
@@ -20,6 +28,10 @@ function pathOf(endpoint: string): string | undefined {
   const isScheme = scheme !== undefined && (SCHEMES.has(scheme) || endpoint.startsWith(`${scheme}://`));
   if (isScheme && (scheme !== 'unix' || !path)) throw unknownEndpoint(endpoint);
   if (!isScheme && !endpoint.includes('/')) return undefined;
+  if (endpoint.endsWith('/'))
+    throw new UsageError(
+      `ENDPOINT "${endpoint}" is a directory: give the path of a socket in it, without a slash at the end.`,
+    );
   return process.getBuiltinModule('node:path').resolve(isScheme ? String(path) : endpoint);
 }
 

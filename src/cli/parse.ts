@@ -7,7 +7,7 @@ import { type CommandSyntax, type Invocation, type OptionSyntax, UsageError } fr
  */
 export function parse(
   name: string,
-  { options: known, takesCommand }: CommandSyntax,
+  { options: known, operands: expected, takesCommand }: CommandSyntax,
   args: readonly string[],
 ): Invocation {
   const broken = args.find((arg) => arg.includes('\u{fffd}'));
@@ -32,14 +32,17 @@ export function parse(
     if (token.kind === 'positional') operands.push(token.value);
     if (token.kind !== 'option') continue;
     const syntax = Object.hasOwn(known, token.name) ? known[token.name] : undefined;
-    if (!syntax)
-      throw new UsageError(`${token.rawName} is not an option of "${name}".${takesCommand ? '' : AFTER_DASHES}`);
+    if (!syntax) throw new UsageError(`${token.rawName} is not an option of "${name}".${dashAdvice(expected)}`);
     options[token.name] = valueOf(token.name, syntax, token.value);
   }
   return { options, operands, command: end === -1 ? [] : args.slice(end + 1) };
 }
 
-const AFTER_DASHES = ' Write "--" before operands that begin with a dash.';
+/** For what was meant as an operand. */
+function dashAdvice(operands: string): string {
+  if (operands.startsWith('[ARG...]')) return ' Write "--" before an ARG that begins with a dash.';
+  return operands.startsWith('ENDPOINT') ? ' An ENDPOINT does not begin with a dash.' : '';
+}
 
 function valueOf(name: string, syntax: OptionSyntax, given: string | undefined): string | true {
   if (given === undefined && needsValue(syntax)) throw new UsageError(`--${name} needs a ${syntax.value}.`);

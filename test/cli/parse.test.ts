@@ -41,7 +41,7 @@ describe('parse()', () => {
   });
 
   it.each([
-    [['--bogus'], '--bogus is not an option of "send". Write "--" before operands that begin with a dash.'],
+    [['--bogus'], '--bogus is not an option of "send". Write "--" before an ARG that begins with a dash.'],
     [['-x'], '-x is not an option of "send".'],
     [['--constructor'], '--constructor is not an option'],
     [['--codec'], '--codec needs a CODEC.'],
@@ -52,7 +52,8 @@ describe('parse()', () => {
     expect(() => parseSend(...args)).toThrow(message);
   });
 
-  it('does not advise "--" where it begins a command', () => {
-    expect(() => parseRun('-x')).toThrow(/^-x is not an option of "run"\.$/);
+  it('does not advise "--" for an ENDPOINT', () => {
+    expect(() => parseRun('-x')).toThrow('-x is not an option of "run". An ENDPOINT does not begin with a dash.');
+    expect(() => parse('stop', SYNTAX.stop, ['-x'])).toThrow(/An ENDPOINT does not begin with a dash\.$/);
   });
 });
