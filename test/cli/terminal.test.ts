@@ -24,7 +24,7 @@ const screenWith = async (terminal: Program, text: string): Promise<string> =>
 
 describe.runIf(python)('in a terminal', () => {
   test('Ctrl-C reaches the command of "run" once, and ends "run" as it ends its command', async () => {
-    const script = 'trap "echo one" INT; echo up; read -r line; trap - INT; echo again; read -r line';
+    const script = 'trap "echo one" INT; echo up; until read -r line; do :; done; trap - INT; echo again; read -r line';
     const terminal = inTerminal({}, 'run', join(socketFolder(), 'socket'), '--', 'sh', '-c', script);
     await screenWith(terminal, 'up');
     type(terminal, '\u0003');
