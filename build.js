@@ -33,7 +33,7 @@ const CHUNKS = [
 const COMMAND_CHUNKS = [
   { name: 'launch', test: /src\/cli\/launch/ },
   { name: 'texts', test: /src\/cli\/help\/texts/ },
-  { name: 'common', test: /src\/cli\/(arguments|command|endpoint|exit-status|no-host|output|syntax)\.ts/ },
+  { name: 'common', test: /src\/cli\/(arguments|command|endpoint|exit-status|output|syntax)\.ts/ },
 ];
 
 /** What only a decoder of MessagePack needs; its user installs it. */

@@ -1,3 +1,4 @@
+import type { StatusOptions } from '../index.ts';
 import { type Invocation, UsageError } from './command.ts';
 
 export function noOperands([first]: readonly string[]): void {
@@ -28,10 +29,14 @@ export function exitStatus(name: string, value: string | true | undefined): numb
   throw new UsageError(`--${name} expects an integer from 0 to 255, got "${value}".`);
 }
 
-/** The options by which host and client identify each other: the secret and the name of the application. */
-export function identityOf(options: Invocation['options']): { readonly secretFile?: string; readonly name?: string } {
-  const { 'secret-file': secretFile, name } = options;
+/** The options of the library that commands share: what identifies host and client, and how long a client looks for the host. */
+export function connectionOptions(
+  options: Invocation['options'],
+): Pick<StatusOptions, 'secretFile' | 'name' | 'deliveryTimeout'> {
+  const { 'secret-file': secretFile, name, timeout } = options;
+  const deliveryTimeout = milliseconds('timeout', timeout);
   return {
+    ...(typeof deliveryTimeout === 'number' && { deliveryTimeout }),
     ...(typeof secretFile === 'string' && { secretFile }),
     ...(typeof name === 'string' && { name }),
   };

@@ -43,12 +43,12 @@ const FORWARDED = ['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGTERM', 'SIGUSR1', 'SIGUSR2
 /** A terminal sends these to the command by itself. */
 const FROM_TERMINAL: ReadonlySet<string> = new Set(['SIGINT', 'SIGQUIT']);
 
-/** Signals to this process go to the command. Returns what ends that. */
-export function forwardSignals(child: ChildProcess): () => void {
+/** Signals to this process go to the command, by `kill`. Returns what ends that. */
+export function forwardSignals(kill: (signal: NodeJS.Signals) => void): () => void {
   // Not process.stdin, which would make the pipe of the command non-blocking.
   const isInTerminal = [0, 1, 2].some((descriptor) => isatty(descriptor));
   const forward = (signal: NodeJS.Signals): void => {
-    if (!isInTerminal || !FROM_TERMINAL.has(signal)) child.kill(signal);
+    if (!isInTerminal || !FROM_TERMINAL.has(signal)) kill(signal);
   };
   for (const signal of FORWARDED) process.on(signal, forward);
   return () => {

@@ -4,7 +4,7 @@ export const USAGE_STATUS = 2;
 /** 128 and the number of SIGPIPE. */
 export const SIGPIPE_STATUS = 141;
 
-const REFUSED_STATUS = 4;
+export const REFUSED_STATUS = 4;
 /** EX_TEMPFAIL of sysexits.h. */
 export const BUSY_STATUS = 75;
 

@@ -3,6 +3,7 @@ import { StatusError, UsageError } from './command.ts';
 import { SIGPIPE_STATUS, statusOfError, USAGE_STATUS } from './exit-status.ts';
 import { printError } from './output.ts';
 import { isCommandName } from './syntax.ts';
+import { inCommandWords } from './wording.ts';
 
 /** Prints an error in one line on stderr. `command` is the first word of the command line. Returns the exit status. */
 export function report(error: unknown, command = ''): number {
@@ -18,7 +19,7 @@ interface Description {
 }
 
 function describe(error: unknown, command: string): Description {
-  const { code, message = String(error) } = Object(error);
+  const { code, message = String(error), cause } = Object(error);
   if (error instanceof UsageError) {
     const help = isCommandName(command) ? `${command} --help` : '--help';
     return { message: `${message} See "socket-singleton ${help}".`, status: USAGE_STATUS };
@@ -26,15 +27,10 @@ function describe(error: unknown, command: string): Description {
   // The library reports it with a code of its own if the host's output could not be written.
   if (code === 'EPIPE' || Object(error).isClosedPipe === true)
     return { message: 'The output was closed.', status: SIGPIPE_STATUS };
-  if (error instanceof StatusError) return { message, status: error.status };
-  if (error instanceof SingletonError) return { code, message: withReason(error), status: statusOfError(error) };
+  // With --status, an error of the library has the status that was asked for.
+  if (error instanceof StatusError)
+    return { ...(cause instanceof SingletonError ? describe(cause, command) : { message }), status: error.status };
+  if (error instanceof SingletonError)
+    return { code, message: inCommandWords(error, command), status: statusOfError(error) };
   return { message, status: 1 };
 }
-
-/** With what the host or the system says about it, in a few words. */
-function withReason({ message, cause }: SingletonError): string {
-  const reason = String(Object(cause).message ?? '').slice(0, MAX_REASON_LENGTH);
-  return reason === '' || message.includes(reason) ? message : `${message} (${reason})`;
-}
-
-const MAX_REASON_LENGTH = 200;

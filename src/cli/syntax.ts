@@ -3,6 +3,7 @@ import type { CommandSyntax, OptionSyntax } from './command.ts';
 export type CommandName = 'run' | 'send' | 'listen' | 'status' | 'stop' | 'secret' | 'completion';
 
 const WAIT: OptionSyntax = { value: 'SECONDS', isValueOptional: true };
+const TIMEOUT: OptionSyntax = { value: 'SECONDS' };
 const SECRET_FILE: OptionSyntax = { value: 'FILE' };
 const NAME: OptionSyntax = { value: 'NAME' };
 const HELP: OptionSyntax = {};
@@ -15,6 +16,7 @@ export const SYNTAX: Readonly<Record<CommandName, CommandSyntax>> = {
       wait: WAIT,
       status: { value: 'N' },
       send: {},
+      timeout: TIMEOUT,
       'on-launch': { value: 'CMD' },
       'secret-file': SECRET_FILE,
       help: HELP,
@@ -25,6 +27,7 @@ export const SYNTAX: Readonly<Record<CommandName, CommandSyntax>> = {
     operands: '[ARG...] ENDPOINT',
     options: {
       wait: WAIT,
+      timeout: TIMEOUT,
       json: { value: 'VALUE' },
       codec: { value: 'CODEC', values: ['legacy', 'json', 'msgpack'] },
       'secret-file': SECRET_FILE,
@@ -36,8 +39,14 @@ export const SYNTAX: Readonly<Record<CommandName, CommandSyntax>> = {
     operands: 'ENDPOINT',
     options: { reply: { value: 'CMD' }, 'allow-stop': {}, 'secret-file': SECRET_FILE, name: NAME, help: HELP },
   },
-  status: { operands: 'ENDPOINT', options: { json: {}, 'secret-file': SECRET_FILE, name: NAME, help: HELP } },
-  stop: { operands: 'ENDPOINT', options: { wait: {}, 'secret-file': SECRET_FILE, name: NAME, help: HELP } },
+  status: {
+    operands: 'ENDPOINT',
+    options: { json: {}, timeout: TIMEOUT, 'secret-file': SECRET_FILE, name: NAME, help: HELP },
+  },
+  stop: {
+    operands: 'ENDPOINT',
+    options: { wait: {}, timeout: TIMEOUT, 'secret-file': SECRET_FILE, name: NAME, help: HELP },
+  },
   secret: { operands: '', options: { help: HELP } },
   completion: { operands: 'bash|zsh|fish', values: ['bash', 'zsh', 'fish'], options: { help: HELP } },
 };

@@ -1,4 +1,4 @@
-import { synopsisOf, usageOf } from '../../src/cli/help/help.ts';
+import { OPTIONS, synopsisOf, usageOf } from '../../src/cli/help/help.ts';
 import { type Command, COMMANDS, ENDPOINTS, EXIT_STATUSES } from '../../src/cli/help/texts.ts';
 
 /** The part of docs/cli.md that is made from the texts of the help. */
@@ -7,6 +7,8 @@ export function commandReference(): string {
     '## Endpoints',
     list(ENDPOINTS),
     ...COMMANDS.flatMap(section),
+    '## Options of the program',
+    list(OPTIONS),
     '## Exit statuses',
     list(EXIT_STATUSES),
   ];

@@ -30,15 +30,17 @@ ${cases.join('\n')}
 ${valueCases().join('\n')}
   esac
   if [ "\${COMP_WORDS[1]}" = help ]; then words='${NAMES.join(' ')}'; fi
-  if [ "\${COMP_WORDS[1]}" = run ]; then
-    for ((index = 2; index < COMP_CWORD; index++)); do
-      if [ "\${COMP_WORDS[index]}" = -- ]; then
+  words=" $words "
+  for ((index = 2; index < COMP_CWORD; index++)); do
+    case "\${COMP_WORDS[1]} \${COMP_WORDS[index]}" in
+      'run --')
         COMPREPLY=()
         if [ "$previous" = -- ]; then COMPREPLY=($(compgen -c -- "$current")); fi
-        return
-      fi
-    done
-  fi
+        return ;;
+      # Not a second time.
+      *' --'*) words="\${words/ \${COMP_WORDS[index]} / }" ;;
+    esac
+  done
   COMPREPLY=($(compgen -W "$words" -- "$current"))
 }
 complete -o default -F _socket_singleton socket-singleton`;
@@ -53,8 +55,12 @@ function wordsOf({ options, values = [] }: Command): readonly string[] {
 /** After an option that needs a value: its values, or none, for which bash offers files. */
 function valueCases(): readonly string[] {
   const options = COMMANDS.flatMap((command) => command.options).filter(needsValue);
-  const wordsByName = new Map(options.map(({ name, values = [] }) => [name, values.join(' ')]));
-  return Array.from(wordsByName, ([name, words]) => `    --${name}) words='${words}' ;;`);
+  const patterns = new Map<string, Set<string>>();
+  for (const { name, values = [] } of options) {
+    const words = values.join(' ');
+    patterns.set(words, (patterns.get(words) ?? new Set()).add(`--${name}`));
+  }
+  return Array.from(patterns, ([words, names]) => `    ${Array.from(names).join(' | ')}) words='${words}' ;;`);
 }
 
 function fish(): string {

@@ -1,3 +1,5 @@
+import type { ChildProcess } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type Listener,
   MultipleSingletonsError,
@@ -6,11 +8,12 @@ import {
   SingletonError,
   type Transport,
 } from '../../index.ts';
-import { exitStatus, identityOf, milliseconds, oneOperand } from '../arguments.ts';
+import { exitStatus, connectionOptions, milliseconds, oneOperand } from '../arguments.ts';
 import { ended, forwardSignals, isEnding, launchesOf, start } from '../child.ts';
-import { type Invocation, type Killed, UsageError } from '../command.ts';
+import { type Invocation, type Killed, StatusError, TAKES_NO_LAUNCHES, UsageError } from '../command.ts';
 import { transportOf } from '../endpoint.ts';
 import { BUSY_STATUS, statusOfError } from '../exit-status.ts';
+import { isHeld } from '../host-status.ts';
 import { hostCodecs, launchLine, reportFailures, runForLaunch, writeLine } from '../launch.ts';
 import { printError } from '../output.ts';
 
@@ -24,6 +27,7 @@ export async function run({ options, operands, command }: Invocation): Promise<n
   const status = exitStatus('status', options['status']);
   let takesLaunches = async (): Promise<boolean> => isSending || onLaunch !== undefined;
   const held = withDescriptor(transport);
+  const connection = connectionOptions(options);
   const app = new Singleton<unknown>({
     transport: held.transport,
     codec: hostCodecs(options, isSending || onLaunch !== undefined),
@@ -37,23 +41,27 @@ export async function run({ options, operands, command }: Invocation): Promise<n
     client: isSending,
     strict: false,
     standby: milliseconds('wait', options['wait']),
-    ...identityOf(options),
+    ...connection,
   });
   reportFailures(app);
   try {
-    await app.acquire();
+    await acquire(app, async () => isSending || isHeld({ transport, ...connection }));
   } catch (error) {
+    if (error instanceof MultipleSingletonsError) return status;
     const isInUse = error instanceof SingletonError && statusOfError(error) === BUSY_STATUS;
-    if (error instanceof MultipleSingletonsError || (isInUse && options['status'] !== undefined)) return status;
-    throw error;
+    throw isInUse && options['status'] !== undefined ? new StatusError(status, error.message, { cause: error }) : error;
   }
   app.once('release', (reason) => {
     if (reason === 'lost') printError(`Another process has taken ${app.endpoint}. The command goes on.`);
   });
+  let child: ChildProcess | undefined;
+  // Before the command is started: a signal that came in between would end this process alone.
+  const stopForwarding = forwardSignals((signal) => child?.kill(signal));
   try {
-    const child = start([program, ...args], isSending && onLaunch === undefined, held.descriptor());
-    const launches = launchesOf(child);
-    if (onLaunch === undefined) takesLaunches = async () => launches?.writable === true || (await isEnding(child));
+    child = start([program, ...args], isSending && onLaunch === undefined, held.descriptor());
+    const started = child;
+    const launches = launchesOf(started);
+    if (onLaunch === undefined) takesLaunches = async () => launches?.writable === true || (await isEnding(started));
     app.handle(
       (launch, client) =>
         typeof onLaunch === 'string'
@@ -61,16 +69,38 @@ export async function run({ options, operands, command }: Invocation): Promise<n
           : writeLine(launches, launchLine(launch, client)),
       { concurrency: 1 },
     );
-    const stopForwarding = forwardSignals(child);
-    return await ended(child).finally(stopForwarding);
+    return await ended(started);
   } finally {
+    stopForwarding();
     await app.release({ drain: onLaunch !== undefined });
   }
 }
 
+/**
+ * Tries again if nothing holds the endpoint any more. `askIfHeld` is called if it is in use.
+ * @throws MultipleSingletonsError if it is held
+ */
+export async function acquire(app: Singleton<unknown>, askIfHeld: () => Promise<boolean>): Promise<void> {
+  for (let attempts = 1; ; attempts += 1) {
+    try {
+      await app.acquire();
+      return;
+    } catch (error) {
+      if (!(error instanceof MultipleSingletonsError) || (await askIfHeld())) throw error;
+    }
+    if (attempts === MAX_ATTEMPTS)
+      throw new StatusError(BUSY_STATUS, `${app.endpoint} is in use, but no host is listening there.`);
+    await sleep(RETRY_DELAY);
+  }
+}
+
+/** For half a second. Then it is a port that is in use without a listener, such as that of an outgoing connection. */
+const MAX_ATTEMPTS = 20;
+const RETRY_DELAY = 25;
+
 /** Refuses launches that the command does not read: the host would confirm and lose them. */
 function schemaOf(takesLaunches: () => Promise<boolean>): Schema {
-  const issues = [{ message: 'the command that runs there takes no launches' }];
+  const issues = [{ message: TAKES_NO_LAUNCHES }];
   const validate = async (value: unknown) => ((await takesLaunches()) ? { value } : { issues });
   return { '~standard': { version: 1, vendor: 'socket-singleton', validate } };
 }

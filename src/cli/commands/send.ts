@@ -1,12 +1,15 @@
 import { type Codec, legacy, type Receipt, Singleton, SingletonError } from '../../index.ts';
-import { identityOf, milliseconds } from '../arguments.ts';
+import { connectionOptions, milliseconds } from '../arguments.ts';
 import { type Invocation, UsageError } from '../command.ts';
 import { transportOf } from '../endpoint.ts';
 import { printLine } from '../output.ts';
 
 export async function run({ options, operands }: Invocation): Promise<number> {
   const wait = milliseconds('wait', options['wait']);
-  const given = { wait, args: argsOf(options['json'], operands.slice(0, -1)), ...identityOf(options) };
+  // One time for the delivery and the result together: the library has one for each.
+  const signal = typeof wait === 'number' ? AbortSignal.timeout(wait) : undefined;
+  const args = argsOf(options['json'], operands.slice(0, -1));
+  const given = { wait: wait !== undefined, signal, args, ...connectionOptions(options) };
   const names = codecsOf(options);
   const transport = await transportOf(operands.at(-1));
   const deliver = async (name: string): Promise<Receipt> =>
@@ -15,10 +18,19 @@ export async function run({ options, operands }: Invocation): Promise<number> {
     const { reply, exitCode = 0 } = await deliverByOne(names, deliver);
     if (reply !== undefined) await printLine(typeof reply === 'string' ? reply : JSON.stringify(reply, toJson));
     return exitCode;
+  } catch (error) {
+    throw signal?.aborted && Object(error).cause === signal.reason ? noResultError(transport.endpoint, options) : error;
   } finally {
     // A terminal or a pipe that is still open would keep this process.
     if (wait !== undefined) process.stdin.destroy();
   }
+}
+
+function noResultError(endpoint: string, { wait }: Invocation['options']): SingletonError {
+  return new SingletonError(
+    'ERR_SINGLETON_HOST_UNRESPONSIVE',
+    `There was no result of the host at ${endpoint} within ${wait} s (--wait). The launch may have run, or may still be running.`,
+  );
 }
 
 /** The codecs to try, in this order. Only structured ones prove a secret without sending it, and have a name and results. */

@@ -2,17 +2,16 @@ import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { json } from '../../codecs/json.ts';
 import { Singleton } from '../../index.ts';
-import { identityOf, oneOperand } from '../arguments.ts';
+import { connectionOptions, oneOperand } from '../arguments.ts';
 import type { Invocation } from '../command.ts';
 import { transportOf } from '../endpoint.ts';
-import { noHostError } from '../no-host.ts';
+import { hostStatus } from '../host-status.ts';
 
 /** Replaces the host, and releases at once. Launches in between are reset, and find no host when they try again. */
 export async function run({ options, operands }: Invocation): Promise<number> {
   const transport = await transportOf(oneOperand(operands, 'ENDPOINT'));
-  const given = { transport, codec: json(), ...identityOf(options) };
-  const status = await Singleton.status(given);
-  if (!status) throw noHostError(transport.endpoint);
+  const given = { transport, codec: json(), ...connectionOptions(options) };
+  const status = await hostStatus(given);
   // `true` would deliver a launch to a host that has followed the first one.
   const app = new Singleton({ ...given, args: [], replace: () => true, strict: false });
   await app.acquire();

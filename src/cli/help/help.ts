@@ -24,7 +24,8 @@ export function overview(bold: Bold): string {
 
 /** Of the program. */
 export const OPTIONS: readonly (readonly [string, string])[] = [
-  ['--help', 'show this help; after a COMMAND, its options and examples'],
+  ['--help, -h, help', 'show this help'],
+  ['help COMMAND', 'show the options and examples of a command, as COMMAND --help and COMMAND -h do'],
   ['--version', 'print the version'],
 ];
 

@@ -19,6 +19,10 @@ interface CommandText {
 const HELP = 'show this help';
 const SECRET_FILE = 'the file with the secret, of mode 0600; without it no side proves its identity';
 const NAME = 'the name of the application (option "name" of the library)';
+const TIMEOUT = 'how long it may take to reach the host; default: 10';
+const BY_SHELL =
+  'the arguments are "$@", and the directory and the process of a launch with json are SOCKET_SINGLETON_CWD and ' +
+  'SOCKET_SINGLETON_PID; its output and status go to a launch that waits, another status than 0 of any other one is a line on stderr';
 
 const TEXTS: Readonly<Record<CommandName, CommandText>> = {
   run: {
@@ -26,15 +30,15 @@ const TEXTS: Readonly<Record<CommandName, CommandText>> = {
     description:
       'The first one runs the command, and exits with its status. A second one exits at once. The command inherits the ' +
       'socket as descriptor 4, so the endpoint is held until the command has ended, also if this process is killed. Signals ' +
-      'go to the command.',
+      'go to the command. If another program has the endpoint, or the first one another secret, the status is 4.',
     options: {
       wait: 'wait until the endpoint is free, for so long at most; then the status is 75, or N',
-      status: 'the exit status of a second one, 0 to 255; default: 0',
+      status: 'the exit status of a second one, 0 to 255, also if it could not wait or deliver; default: 0',
       send:
         'a second one delivers ARG... to the first, whose command reads them from descriptor 3 (<&3), one line of JSON for each ' +
-        'launch',
-      'on-launch':
-        'the first one runs this shell command for each launch, one at a time, with the arguments as "$@", instead of descriptor 3',
+        'launch; not with --wait',
+      timeout: `with --send: ${TIMEOUT}`,
+      'on-launch': `the first one runs this shell command for each launch, one at a time, instead of descriptor 3: ${BY_SHELL}`,
       'secret-file': SECRET_FILE,
       help: HELP,
     },
@@ -52,11 +56,12 @@ const TEXTS: Readonly<Record<CommandName, CommandText>> = {
       'The last operand is the endpoint. With --wait, stdin, stdout, stderr and the exit status are those of the host, and a ' +
       'reply is printed: a string as it is, another value as JSON.',
     options: {
-      wait: 'wait for the result, for so long at most; then the status is 75',
+      wait: 'wait for the result; delivery and result take so long at most, then the status is 75 and the launch may have run',
+      timeout: TIMEOUT,
       json: 'deliver this JSON value instead of ARG...',
       codec:
         'legacy, json or msgpack; default: json with --wait, --json, --secret-file or --name, else legacy, or json if the host ' +
-        'does not accept it',
+        'does not accept it; listen and run accept json and legacy only',
       'secret-file': SECRET_FILE,
       name: NAME,
       help: HELP,
@@ -75,13 +80,11 @@ const TEXTS: Readonly<Record<CommandName, CommandText>> = {
   listen: {
     summary: 'Be a host, and print each launch as a line of JSON.',
     description:
-      'A line has "args", and "cwd" and "pid" of a launch with json. It ends, after what it has begun, when it is interrupted, or ' +
-      'when it finds that its output was closed. If there is a host already, the status is 75. Without --secret-file and --name ' +
+      'A line has "args", and "cwd" and "pid" of a launch with json. When it is interrupted, it ends after what it has begun, and a ' +
+      'second signal ends the commands of --reply. It also ends when it finds that its output was closed. If there is a host already, the status is 75. Without --secret-file and --name ' +
       'it accepts json and legacy, else json only.',
     options: {
-      reply:
-        'run this shell command for each launch, up to 40 at a time, with the arguments as "$@", and the directory and the process ' +
-        'of the launch as SOCKET_SINGLETON_CWD and SOCKET_SINGLETON_PID; its output and status go to a launch that waits',
+      reply: `run this shell command for each launch, up to 40 at a time: ${BY_SHELL}`,
       'allow-stop': 'let "socket-singleton stop" end it, with the secret if there is one',
       'secret-file': SECRET_FILE,
       name: NAME,
@@ -101,10 +104,11 @@ const TEXTS: Readonly<Record<CommandName, CommandText>> = {
   status: {
     summary: 'Show who the host is.',
     description:
-      'The status is 0 if a host answers, and 3 if nobody does. Of a host with legacy only the endpoint is known.',
-    options: { json: 'print JSON', 'secret-file': SECRET_FILE, name: NAME, help: HELP },
+      'The status is 0 if a host answers, and 3 if nobody does. Of a host with another codec than json only ' +
+      'the endpoint is known.',
+    options: { json: 'print JSON', timeout: TIMEOUT, 'secret-file': SECRET_FILE, name: NAME, help: HELP },
     examples: [
-      { line: 'socket-singleton status editor', summary: 'Show the process and the version of a host.' },
+      { line: 'socket-singleton status editor', summary: 'Show the process and the launches of a host.' },
       { line: 'socket-singleton status --json editor || echo nobody', summary: 'Ask in a script.' },
     ],
   },
@@ -115,6 +119,7 @@ const TEXTS: Readonly<Record<CommandName, CommandText>> = {
       'is free when this command ends.',
     options: {
       wait: 'wait until the process of the host has ended, too',
+      timeout: TIMEOUT,
       'secret-file': SECRET_FILE,
       name: NAME,
       help: HELP,
@@ -177,9 +182,12 @@ function commandOf(name: CommandName): Command {
 
 /** What an endpoint can be. */
 export const ENDPOINTS: readonly (readonly [endpoint: string, meaning: string])[] = [
-  ['NAME', 'a Unix socket, or on Windows a named pipe, of this user, by a name such as "editor"'],
-  ['PATH', 'a Unix socket at a path, which has a slash'],
-  ['tcp://HOST:PORT', 'a TCP port, such as tcp://127.0.0.1:21337'],
+  [
+    'NAME',
+    'a Unix socket, or on Windows a named pipe, of this user, by a name such as "editor", which begins with no dash',
+  ],
+  ['PATH', 'a Unix socket at a path, which has a slash, but none at its end'],
+  ['tcp://HOST:PORT', 'a TCP port from 1 to 65535, such as tcp://127.0.0.1:21337'],
 ];
 
 /** The exit statuses. With "run" and "send --wait" they may be those of the command and of the host, too. */
@@ -192,7 +200,10 @@ export const EXIT_STATUSES: readonly (readonly [status: string, meaning: string]
     '4',
     'refused: another secret, application, codec or program, arguments that are not allowed, or an endpoint of others',
   ],
-  ['75', 'try again later: the endpoint is in use, or the host is busy or does not answer'],
+  [
+    '75',
+    'try again later, but first check a launch that may have run: the endpoint is in use, or the host is busy or does not answer',
+  ],
   ['126', 'the command of "run" cannot be run'],
   ['127', 'the command of "run" was not found'],
   ['128+N', 'the command of "run" was ended by the signal N'],

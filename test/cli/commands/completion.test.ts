@@ -25,12 +25,17 @@ const CASES: readonly (readonly [words: readonly string[], offered: readonly str
   [['send', '--secret-file', ''], []],
   [
     ['stop', 'x', '--'],
-    ['--wait', '--secret-file', '--name', '--help'],
+    ['--wait', '--timeout', '--secret-file', '--name', '--help'],
   ],
   [['completion', 'z'], ['zsh']],
   [['run', 'x', '--', 'compgen'], ['compgen']],
   [['run', 'x', '--', 'ls', '--w'], []],
   [['secret', 'x'], []],
+  [['send', '--wait', '--w'], []],
+  [
+    ['stop', '--wait', '--name', '*', '--'],
+    ['--timeout', '--secret-file', '--help'],
+  ],
 ];
 
 describe.runIf(has('bash'))('completion bash', () => {
@@ -52,6 +57,11 @@ describe.runIf(has('bash'))('completion bash', () => {
 
   test.each(CASES)('offers after %j: %j', (words, offered) => {
     expect(answers[CASES.findIndex(([one]) => one === words)]).toBe(offered.join(' '));
+  });
+
+  test('has no line twice', async () => {
+    const lines = (await execute('completion', 'bash')).stdout.split('\n').filter((line) => line.includes(')'));
+    expect(lines).toEqual(Array.from(new Set(lines)));
   });
 
   test('registers itself', () => {

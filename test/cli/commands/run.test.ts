@@ -1,11 +1,27 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { acquire } from '../../../src/cli/commands/run.ts';
+import { json } from '../../../src/codecs/json.ts';
+import { Singleton } from '../../../src/index.ts';
 import { bash, command, execute } from '../../helpers/command-line.ts';
-import { freePort, type Program, waitUntil } from '../../helpers/program.ts';
+import { startHost } from '../../helpers/host.ts';
+import { freePort, portOf, type Program, startForeignServer, waitUntil } from '../../helpers/program.ts';
+import { ScriptedTransport } from '../../helpers/scripted-transport.ts';
 import { pipeName, socketFolder } from '../../helpers/socket-folder.ts';
 
 const endpointNow = (): string => join(socketFolder(), 'socket');
+
+/** The command of a "run" that was killed. It ends with the test at the latest. */
+async function orphan(endpoint: string): Promise<Program> {
+  const program = command('run', endpoint, '--', 'sh', '-c', 'echo up; exec sleep 1000');
+  await program.printed('up');
+  program.signal('SIGKILL');
+  await waitUntil('the end of "run"', async () => !existsSync(`/proc/${program.pid}`) || isZombie(program.pid));
+  return program;
+}
 
 /** A command that holds an endpoint until its stdin ends. */
 async function holder(...args: readonly string[]): Promise<Program> {
@@ -44,11 +60,9 @@ describe.skipIf(process.platform === 'win32')('run', () => {
     const second = (...options: readonly string[]) => execute('run', ...options, endpoint, '--', 'false');
     expect(await second()).toEqual({ status: 0, stdout: '', stderr: '' });
     expect(await second('--status', '9')).toEqual({ status: 9, stdout: '', stderr: '' });
-    expect(await second('--wait=0.01', '--status', '9')).toEqual({ status: 9, stdout: '', stderr: '' });
-    expect(await second('--wait=0.01')).toMatchObject({
-      status: 75,
-      stderr: expect.stringMatching(/^socket-singleton: ERR_SINGLETON_ENDPOINT_UNAVAILABLE: [^\n]+\n$/),
-    });
+    const stderr = expect.stringMatching(/^socket-singleton: ERR_SINGLETON_ENDPOINT_UNAVAILABLE: [^\n]+\n$/);
+    expect(await second('--wait=0.01', '--status', '9')).toMatchObject({ status: 9, stderr });
+    expect(await second('--wait=0.01')).toMatchObject({ status: 75, stderr });
     const waiting = second('--wait');
     first.endStdin('');
     expect((await waiting).status).toBe(1);
@@ -65,9 +79,8 @@ describe.skipIf(process.platform === 'win32')('run', () => {
     ]) {
       expect(await execute(...args)).toMatchObject({
         status: 4,
-        stderr: expect.stringMatching(
-          /ERR_SINGLETON_INVALID_ARGS: [^\n]+the command that runs there takes no launches\)\n$/,
-        ),
+        stderr:
+          'socket-singleton: ERR_SINGLETON_INVALID_ARGS: The launch was refused: the command that runs there takes no launches.\n',
       });
     }
     first.endStdin('');
@@ -80,15 +93,72 @@ describe.skipIf(process.platform === 'win32')('run', () => {
     ['a port', async () => `tcp://127.0.0.1:${await freePort()}`],
   ])('holds %s after kill -9 until its command has ended', async (_, createEndpoint) => {
     const endpoint = await createEndpoint();
-    // The command outlives its parent: it ends when this test closes its stdin.
-    const first = await holder(endpoint);
-    first.signal('SIGKILL');
-    await waitUntil('the end of the parent', async () => !existsSync(`/proc/${first.pid}`) || isZombie(first.pid));
-    expect((await execute('run', '--status', '9', endpoint, '--', 'false')).status).toBe(9);
+    const first = await orphan(endpoint);
+    const stderr = expect.stringMatching(
+      /_HOST_UNRESPONSIVE: [^\n]+ is stopped or overloaded; or "run" was killed, and its command still holds [^\n]+\n$/,
+    );
+    const soon = ['--timeout', '0.01', endpoint];
+    for (const args of [
+      ['status', ...soon],
+      ['stop', ...soon],
+      ['send', ...soon],
+      ['run', '--send', ...soon, '--', 'x'],
+    ])
+      expect(await execute(...args)).toMatchObject({ status: 75, stderr });
+    expect(await execute('run', '--send', '--status', '9', ...soon, '--', 'x')).toMatchObject({ status: 9, stderr });
     const waiting = execute('run', '--wait', endpoint, '--', 'sh', '-c', 'exit 3');
-    first.endStdin('');
+    process.kill(-Number(first.pid), 'SIGTERM');
     expect((await waiting).status).toBe(3);
-    expect(await first.exited()).toEqual({ code: null, signal: 'SIGKILL' });
+  });
+
+  test('ends a second one as usual if the endpoint is held by what does not answer', async () => {
+    const endpoint = endpointNow();
+    await orphan(endpoint);
+    expect(await execute('run', '--status', '9', endpoint, '--', 'false')).toEqual({
+      status: 9,
+      stdout: '',
+      stderr: '',
+    });
+  });
+
+  test('ends a second one with status 4 if another program has the endpoint, and runs if it has gone', async () => {
+    const { port } = await startForeignServer((socket) => void socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'));
+    const second = ['--status', '9', '--', 'sh', '-c', 'exit 3'];
+    expect(await execute('run', `tcp://127.0.0.1:${port}`, ...second)).toMatchObject({
+      status: 4,
+      stderr: expect.stringMatching(/^socket-singleton: ERR_SINGLETON_FOREIGN_HOST: [^\n]+\n$/),
+    });
+    const ending = createServer((socket) => ending.close() && socket.destroy()).listen(0, '127.0.0.1');
+    await once(ending, 'listening');
+    expect((await execute('run', `tcp://127.0.0.1:${portOf(ending)}`, ...second)).status).toBe(3);
+  });
+
+  test.each([
+    ['another secret', { secret: 'another' }, 'ERR_SINGLETON_VERIFICATION_FAILED'],
+    ['no secret', {}, 'ERR_SINGLETON_VERIFICATION_FAILED'],
+    ['another name', { name: 'other', secret: 'one' }, 'ERR_SINGLETON_WRONG_APPLICATION'],
+  ])('ends a second one with status 4 if a host with %s refuses it', async (_, options, code) => {
+    const { endpoint } = await startHost({ codec: json(), args: [], ...options });
+    const file = join(socketFolder(), 'secret');
+    writeFileSync(file, 'one', { mode: 0o600 });
+    expect(await execute('run', '--secret-file', file, endpoint, '--', 'false')).toMatchObject({
+      status: 4,
+      stderr: expect.stringMatching(`^socket-singleton: ${code}: [^\n]+\n$`),
+    });
+  });
+
+  test('takes an endpoint for held by a host with another codec', async () => {
+    const { endpoint } = await startHost({});
+    expect(await execute('run', endpoint, '--', 'false')).toEqual({ status: 0, stdout: '', stderr: '' });
+  });
+
+  test('ends with status 75 if the endpoint stays in use, but nothing listens there', async () => {
+    const transport = new ScriptedTransport({ listen: ['taken'] });
+    const app = new Singleton<unknown>({ transport, args: [], client: false, strict: false });
+    await expect(acquire(app, async () => false)).rejects.toMatchObject({
+      status: 75,
+      message: `${transport.endpoint} is in use, but no host is listening there.`,
+    });
   });
 
   test('forwards signals, and ends by the one that ended its command', async () => {
@@ -98,10 +168,9 @@ describe.skipIf(process.platform === 'win32')('run', () => {
       '--',
       'sh',
       '-c',
-      'trap "echo hangup" HUP; echo up; while :; do sleep 0.01; done',
+      // At once, when "run" has just started it.
+      'trap "echo hangup" HUP; kill -HUP $PPID; while :; do sleep 0.01; done',
     );
-    await first.printed('up');
-    first.signal('SIGHUP');
     await first.printed('hangup');
     first.signal('SIGTERM');
     expect(await first.exited()).toEqual({ code: null, signal: 'SIGTERM' });
@@ -143,6 +212,7 @@ describe.skipIf(process.platform === 'win32')('run', () => {
     expect(await first.exited()).toEqual({ code: 0, signal: null });
     const lines = readFileSync(log, 'utf8').trimEnd().split('\n');
     expect(lines).toHaveLength(8);
+    expect(first.stderr.match(/^socket-singleton: The command for a launch ended with status 3\.$/gm)).toHaveLength(3);
     for (let at = 0; at < 8; at += 2) expect(lines[at + 1]).toBe(lines[at]?.replace('begin', 'end'));
   });
 

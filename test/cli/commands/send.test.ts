@@ -4,6 +4,7 @@ import { msgpack } from '../../../src/codecs/msgpack.ts';
 import { type Codec, type Handler, legacy, Singleton } from '../../../src/index.ts';
 import { execute } from '../../helpers/command-line.ts';
 import { endpoints } from '../../helpers/endpoints.ts';
+import { startForeignServer } from '../../helpers/program.ts';
 
 /** A host that answers by the handler. */
 async function answering(codec: readonly [Codec<any>, ...Codec<any>[]], handler: Handler<unknown>): Promise<string> {
@@ -73,6 +74,23 @@ describe('send', () => {
     const endpoint = await answering([json()], () => new Promise(() => {}));
     const { status, stderr } = await execute('send', '--wait=0.01', endpoint);
     expect([status, stderr]).toEqual([75, expect.stringMatching(/ERR_SINGLETON_HOST_UNRESPONSIVE: [^\n]+\n$/)]);
+  });
+
+  test('ends with status 75 after its time if a host does not answer, and says what may have run', async () => {
+    const { port } = await startForeignServer(() => {});
+    const line =
+      /ERR_SINGLETON_HOST_UNRESPONSIVE: [^\n]+ within 0\.01 s \(--(?:wait|timeout)\)\. The launch may have run[^\n]+\n$/;
+    for (const option of [['--wait=0.01'], ['--timeout', '0.01'], ['--wait', '--timeout', '0.01']]) {
+      const { status, stderr } = await execute('send', ...option, `tcp://127.0.0.1:${port}`);
+      expect([status, stderr]).toEqual([75, expect.stringMatching(line)]);
+    }
+  });
+
+  test('names the codecs if the host has another one', async () => {
+    const endpoint = await answering([msgpack()], () => {});
+    const { status, stderr } = await execute('send', 'x', endpoint);
+    expect([status, stderr]).toEqual([4, expect.stringContaining('Choose one with --codec: legacy, json or msgpack.')]);
+    expect((await execute('send', '--codec', 'msgpack', 'x', endpoint)).status).toBe(0);
   });
 
   test('ends with status 1 if the launch failed', async () => {

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { synopsisOf, usageOf } from '../../../src/cli/help/help.ts';
+import { OPTIONS, synopsisOf, usageOf } from '../../../src/cli/help/help.ts';
 import { manualPage } from '../../../src/cli/help/man.ts';
 import { COMMANDS, ENDPOINTS, EXIT_STATUSES } from '../../../src/cli/help/texts.ts';
 
@@ -27,7 +27,8 @@ describe('manualPage()', () => {
         expect(text).toContain(`\n${line}\n`);
       }
     }
-    for (const [term, meaning] of [...ENDPOINTS, ...EXIT_STATUSES]) expect(text).toContain(`${term}\n${meaning}\n`);
+    for (const [term, meaning] of [...ENDPOINTS, ...OPTIONS, ...EXIT_STATUSES])
+      expect(text).toContain(`${term}\n${meaning}\n`);
   });
 
   it('is what the build has written, with the version of the package', () => {
