@@ -10,6 +10,7 @@ const ENTRIES = [
   'transports/pipe',
   'transports/systemd',
   'transports/memory',
+  'transports/lease',
   'transports/compliance',
 ];
 
@@ -22,6 +23,8 @@ const CHUNKS = [
   { name: 'legacy-host', test: /src\/protocol\/legacy\/(host|decoder)/ },
   { name: 'protocol-host', test: /src\/protocol\/(host|session\/(host-session|remote-stdio))/ },
   { name: 'msgpack-decode', test: /src\/codecs\/msgpack-decode/ },
+  { name: 'lease-host', test: /src\/transports\/lease\/(host|holding)/ },
+  { name: 'lease', test: /src\/transports\/lease\/(?!guarantees)/ },
   {
     name: 'core',
     test: /src\/(interface|core|transports\/(net|tcp)|codecs\/legacy|protocol\/(legacy|growing-buffer|read|utf8))/,
@@ -48,6 +51,7 @@ const LATER = {
   'codecs/json': ['protocol-host', 'secure'],
   'codecs/msgpack': ['protocol-host', 'secure', 'msgpack-decode', 'msgpackr/unpack'],
   'codecs/length-prefixed': ['protocol-host', 'secure'],
+  'transports/lease': ['lease-host'],
 };
 
 /** An entry whose module is in a chunk, so that other entries do not load one file more. */
@@ -67,7 +71,7 @@ const entriesForBundlers = {
     for (const [entry, chunks] of Object.entries(LATER)) {
       const path = (/** @type {string} */ chunk) => (EXTERNAL.includes(chunk) ? chunk : `../${chunk}.js`);
       const imports = chunks.map((chunk) => `import '${path(chunk)}';\n`).join('');
-      const fileName = `bundled/${entry.replace('codecs/', '')}.js`;
+      const fileName = `bundled/${entry.replace(/^(codecs|transports)\//, '')}.js`;
       this.emitFile({ type: 'asset', fileName, source: `${imports}export * from '../${entry}.js';\n` });
     }
   },
@@ -91,6 +95,7 @@ const later = {
   'legacy-host': 'src/protocol/legacy/host.ts',
   'protocol-host': 'src/protocol/host.ts',
   'msgpack-decode': 'src/codecs/msgpack-decode.ts',
+  'lease-host': 'src/transports/lease/host.ts',
 };
 /** Names stay, so that a stack trace can be read. */
 const readable = {

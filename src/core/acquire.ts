@@ -1,7 +1,8 @@
 import type { Deliver, DeliveryResult, StatusData } from '../interface/protocol.ts';
 import { moduleNotLoadedError, SingletonError } from '../interface/errors.ts';
 import type { HostStatus, Receipt } from '../interface/receipt.ts';
-import { Deadline, followSignal, LazyAbortController, now } from './deadline.ts';
+import { now } from '../interface/timers.ts';
+import { Deadline, followSignal, LazyAbortController } from './deadline.ts';
 import type { ResolvedOptions } from './options/resolved-options.ts';
 import { type Bound, type Listen, standBy } from './standby.ts';
 import type { Starter } from './start/starter.ts';

@@ -1,5 +1,5 @@
 import { SingletonError } from '../interface/errors.ts';
-import { clearTimeout, setTimeout, twoTurns } from '../interface/timers.ts';
+import { clearTimeout, now, setTimeout, twoTurns } from '../interface/timers.ts';
 import { type ConnectOptions, onAbort } from '../interface/transport.ts';
 
 /** Milliseconds between two attempts, with jitter so that launches do not retry in lockstep. */
@@ -149,11 +149,6 @@ export function followSignal(controller: LazyAbortController, signal: AbortSigna
   if (signal?.aborted) abort();
   else signal?.addEventListener('abort', abort, { once: true });
   return () => signal?.removeEventListener('abort', abort);
-}
-
-/** Milliseconds on a monotonic clock. `performance.now()` is the same, but loads a part of Node that every launch would pay for. */
-export function now(): number {
-  return process.uptime() * 1000;
 }
 
 function abortedError(cause: unknown): SingletonError {

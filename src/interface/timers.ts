@@ -10,6 +10,11 @@ export const setInterval: typeof timers.setInterval = timers.setInterval;
 export const clearInterval: typeof timers.clearInterval = timers.clearInterval;
 export const setImmediate: typeof timers.setImmediate = timers.setImmediate;
 
+/** Milliseconds on a monotonic clock. `performance.now()` is the same, but loads a part of Node that every launch would pay for. */
+export function now(): number {
+  return process.uptime() * 1000;
+}
+
 /** Resolves after so many turns of the event loop. */
 export function turns(count: number): Promise<void> {
   return new Promise((resolve) => {

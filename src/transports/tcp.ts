@@ -28,12 +28,8 @@ export interface TcpOptions {
 export function tcp(options: TcpOptions = {}): Transport {
   checkOptionNames(options, OPTION_NAMES);
   const { address = '127.0.0.1', port = 1337 } = options;
-  if (typeof address !== 'string' || !(isIP(address) || HOST_NAME.test(address))) {
-    throw invalidOptionError('address', 'an IP address or a host name', address);
-  }
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
-    throw invalidOptionError('port', 'an integer from 0 to 65535', port);
-  }
+  checkAddress('address', address);
+  checkPort('port', port);
   const endpoint = endpointAt(address, port);
   const bound = { host: address, port };
   const transport: SocketTransport = {
@@ -63,6 +59,20 @@ export function tcp(options: TcpOptions = {}): Transport {
 }
 
 const OPTION_NAMES: OptionNames<TcpOptions> = { address: true, port: true };
+
+/** @throws SingletonError `ERR_SINGLETON_INVALID_OPTION` */
+export function checkAddress(name: string, address: unknown): asserts address is string {
+  if (typeof address !== 'string' || !(isIP(address) || HOST_NAME.test(address))) {
+    throw invalidOptionError(name, 'an IP address or a host name', address);
+  }
+}
+
+/** @throws SingletonError `ERR_SINGLETON_INVALID_OPTION` */
+export function checkPort(name: string, port: unknown): asserts port is number {
+  if (!Number.isInteger(port) || Number(port) < 0 || Number(port) > 65_535) {
+    throw invalidOptionError(name, 'an integer from 0 to 65535', port);
+  }
+}
 
 const HOST_NAME = /^[a-z\d]([a-z\d.-]*[a-z\d])?$/i;
 

@@ -10,6 +10,7 @@ const ENTRIES = [
   'transports/pipe',
   'transports/systemd',
   'transports/memory',
+  'transports/lease',
   'transports/compliance',
 ];
 
