@@ -68,6 +68,16 @@ export class MemoryLeaseServer {
     this.#change({ value, ttl, token: this.#lastToken, expiresAt: this.#now() + ttl });
   }
 
+  /** Forgets the holder, as no store does. */
+  clear(): void {
+    this.#change(undefined);
+  }
+
+  /** Forgets the tokens, as a store does that was restored from a copy. */
+  resetTokens(): void {
+    this.#lastToken = 0;
+  }
+
   /** Calls the watchers if the lease has expired. */
   expire(): void {
     void this.held;
