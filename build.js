@@ -23,7 +23,7 @@ const CHUNKS = [
   { name: 'legacy-host', test: /src\/protocol\/legacy\/(host|decoder)/ },
   { name: 'protocol-host', test: /src\/protocol\/(host|session\/(host-session|remote-stdio))/ },
   { name: 'msgpack-decode', test: /src\/codecs\/msgpack-decode/ },
-  { name: 'lease-host', test: /src\/transports\/lease\/(host|holding)/ },
+  { name: 'lease-host', test: /src\/transports\/lease\/(host|acquire|holding)/ },
   { name: 'lease', test: /src\/transports\/lease\/(?!guarantees)/ },
   {
     name: 'core',

@@ -68,6 +68,11 @@ export class MemoryLeaseServer {
     this.#change({ value, ttl, token: this.#lastToken, expiresAt: this.#now() + ttl });
   }
 
+  /** Reports a change, whether there was one or not. */
+  report(): void {
+    for (const onChange of this.#watchers) onChange();
+  }
+
   /** Forgets the holder, as no store does. */
   clear(): void {
     this.#change(undefined);
@@ -91,8 +96,7 @@ export class MemoryLeaseServer {
 
   #change(entry: Entry | undefined): void {
     this.#entry = entry;
-    if (this.isSilent) return;
-    for (const onChange of this.#watchers) onChange();
+    if (!this.isSilent) this.report();
   }
 }
 

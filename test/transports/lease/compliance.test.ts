@@ -1,4 +1,3 @@
-import { performance } from 'node:perf_hooks';
 import { describe } from 'vitest';
 import type { Transport } from '../../../src/interface/transport.ts';
 import { lease } from '../../../src/transports/lease.ts';
