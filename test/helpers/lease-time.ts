@@ -31,3 +31,12 @@ export async function pass(ms: number): Promise<void> {
   await vi.advanceTimersByTimeAsync(ms);
   for (let turn = 0; turn < 3; turn += 1) await setImmediate();
 }
+
+/** Lets the time pass until the promise settles. */
+export async function passUntil<T>(promise: Promise<T>): Promise<T> {
+  let isSettled = false;
+  const settle = (): void => void (isSettled = true);
+  promise.then(settle, settle);
+  while (!isSettled) await pass(50);
+  return promise;
+}
