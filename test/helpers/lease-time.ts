@@ -34,9 +34,9 @@ export async function pass(ms: number): Promise<void> {
 
 /** Lets the time pass until the promise settles. */
 export async function passUntil<T>(promise: Promise<T>): Promise<T> {
-  let isSettled = false;
-  const settle = (): void => void (isSettled = true);
+  const state = { isSettled: false };
+  const settle = (): void => void (state.isSettled = true);
   promise.then(settle, settle);
-  while (!isSettled) await pass(50);
+  while (!state.isSettled) await pass(50);
   return promise;
 }

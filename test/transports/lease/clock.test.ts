@@ -30,19 +30,19 @@ describe('systemClock', () => {
     });
     expect(seen).toEqual(Array.from(seen, (_, index) => expect.closeTo((index + 1) * 100)));
   });
-
-  /** Milliseconds on a clock since now. */
-  function started(): () => number {
-    Object.assign(time, { running: 5, up: 1000 });
-    vi.spyOn(process, 'uptime').mockImplementation(() => time.running);
-    vi.spyOn(os, 'uptime').mockImplementation(() => Math.floor(time.up + 1e-6));
-    const clock = systemClock();
-    const begun = clock.now();
-    return () => clock.now() - begun;
-  }
-
-  function move({ running, up }: { running: number; up: number }): void {
-    time.running += running;
-    time.up += up;
-  }
 });
+
+/** Milliseconds on a clock since now. */
+function started(): () => number {
+  Object.assign(time, { running: 5, up: 1000 });
+  vi.spyOn(process, 'uptime').mockImplementation(() => time.running);
+  vi.spyOn(os, 'uptime').mockImplementation(() => Math.floor(time.up + 1e-6));
+  const clock = systemClock();
+  const begun = clock.now();
+  return () => clock.now() - begun;
+}
+
+function move({ running, up }: { running: number; up: number }): void {
+  time.running += running;
+  time.up += up;
+}

@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { SingletonError } from '../../../src/interface/errors.ts';
 import { Holding } from '../../../src/transports/lease/holding.ts';
@@ -150,13 +151,13 @@ describe('Holding', () => {
 
   test('reads again if a change is reported during a read', async () => {
     const { holding, server, faults } = await hold();
-    let answer = (): void => {};
-    faults.after = () => new Promise<void>((resolve) => (answer = resolve));
+    const gate = new EventEmitter();
+    faults.after = () => once(gate, 'answer');
     server.report();
     await pass(0);
     faults.after = undefined;
     server.clear();
-    answer();
+    gate.emit('answer');
     await pass(0);
     expect(holding.isHeld()).toBe(false);
   });

@@ -1,3 +1,5 @@
+import { EventEmitter, once } from 'node:events';
+import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { SingletonError } from '../../../src/interface/errors.ts';
 import type { Listener, ListenOptions, Transport } from '../../../src/interface/transport.ts';
@@ -114,15 +116,15 @@ describe('lease().listen', () => {
   });
 
   test('releases a key that it gets after the signal has aborted', async () => {
-    let answer = (): void => {};
-    faults.after = (what) => (what === 'acquire' ? new Promise<void>((resolve) => (answer = resolve)) : undefined);
+    const gate = new EventEmitter();
+    faults.after = (what) => (what === 'acquire' ? once(gate, 'answer') : undefined);
     const controller = new AbortController();
     const listening = transport().listen(unexpected, { ...options(), signal: controller.signal });
     await vi.waitUntil(() => server.served.acquire > 0);
     controller.abort(new Error('too late'));
     await expect(listening).rejects.toThrow('too late');
     expect(server.held).toBeDefined();
-    answer();
+    gate.emit('answer');
     await pass(0);
     expect(server.held).toBeUndefined();
   });
@@ -163,8 +165,8 @@ describe('lease().listen', () => {
   test('resolves to undefined if the process that has the port acquires the key', async () => {
     const { listener } = await listenOn(tcp({ port: 0 }));
     const port = Number(new URL(listener.endpoint).port);
-    const onRetry = (): void => server.write('{}', 60_000);
-    const listening = transport({ listen: { port } }).listen(unexpected, { ...options(), onRetry });
+    const more = { onRetry: () => server.write('{}', 60_000) };
+    const listening = transport({ listen: { port } }).listen(unexpected, { ...options(), ...more });
     expect(await passUntil(listening)).toBeUndefined();
   });
 
@@ -226,6 +228,14 @@ describe('close() of a listener of lease()', () => {
     const bound = await probe;
     await bound?.close();
     expect(bound?.endpoint).toBe(address);
+    expect(server.held).toBeUndefined();
+  });
+
+  test('resolves also a second time only when the key is free', async () => {
+    const listener = await bind();
+    faults.before = () => setImmediate();
+    void listener.close();
+    await listener.close();
     expect(server.held).toBeUndefined();
   });
 

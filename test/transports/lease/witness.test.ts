@@ -29,7 +29,7 @@ describe.skipIf(process.platform !== 'linux')('hasEnded', () => {
     onTestFinished(() => void parent.kill('SIGKILL'));
     const [line]: unknown[] = await once(parent.stdout, 'data');
     const pid = Number(line);
-    onTestFinished(() => kill(pid));
+    onTestFinished(() => end(pid));
     const child = witness({ pid, start: startOf(pid) });
     expect(hasEnded(child)).toBe(false);
     process.kill(pid, 'SIGSTOP');
@@ -58,7 +58,7 @@ describe.skipIf(process.platform !== 'linux')('hasEnded', () => {
 });
 
 /** It may have been killed already. */
-function kill(pid: number): void {
+function end(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch {
