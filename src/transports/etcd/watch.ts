@@ -1,0 +1,41 @@
+import type { Watcher } from '../../interface/transport.ts';
+import { clearTimeout, setTimeout } from '../../interface/timers.ts';
+import type { Gateway } from './gateway.ts';
+import { fieldOf, toBase64 } from './json.ts';
+
+/** Milliseconds until it connects again after a failure. Each further one doubles it. */
+const FIRST_PAUSE = 250;
+const MAX_PAUSE = 8000;
+
+/** One request whose answer does not end: etcd sends each change of the key. */
+export function watchKey(gateway: Gateway, key: string, onChange: () => void): Watcher {
+  const closing = new AbortController();
+  let pause = FIRST_PAUSE;
+  let mayHaveMissed = false;
+  let timer: NodeJS.Timeout | undefined;
+
+  const onMessage = (message: unknown): void => {
+    const isCreated = fieldOf(message, 'result', 'created') === true;
+    if (isCreated) pause = FIRST_PAUSE;
+    if ((isCreated && mayHaveMissed) || fieldOf(message, 'result', 'events') !== undefined) onChange();
+  };
+  const connect = async (): Promise<void> => {
+    try {
+      await gateway.stream('/v3/watch', { create_request: { key: toBase64(key) } }, closing.signal, onMessage);
+    } catch {
+      // The requests of the caller report what is wrong.
+    }
+    if (closing.signal.aborted) return;
+    mayHaveMissed = true;
+    timer = setTimeout(connect, pause).unref();
+    pause = Math.min(2 * pause, MAX_PAUSE);
+  };
+  void connect();
+
+  return {
+    close() {
+      closing.abort();
+      clearTimeout(timer);
+    },
+  };
+}
