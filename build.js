@@ -11,6 +11,7 @@ const ENTRIES = [
   'transports/systemd',
   'transports/memory',
   'transports/lease',
+  'transports/etcd',
   'transports/compliance',
 ];
 
@@ -52,6 +53,7 @@ const LATER = {
   'codecs/msgpack': ['protocol-host', 'secure', 'msgpack-decode', 'msgpackr/unpack'],
   'codecs/length-prefixed': ['protocol-host', 'secure'],
   'transports/lease': ['lease-host'],
+  'transports/etcd': ['lease-host'],
 };
 
 /** An entry whose module is in a chunk, so that other entries do not load one file more. */

@@ -11,6 +11,7 @@ const ENTRIES = [
   'transports/systemd',
   'transports/memory',
   'transports/lease',
+  'transports/etcd',
   'transports/compliance',
 ];
 

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type ServerResponse } from 'node:http';
+import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
 import { onTestFinished } from 'vitest';
 import { portOf } from './program.ts';
 
@@ -14,6 +14,7 @@ export interface StubRequest {
   readonly path: string;
   readonly body: Readonly<Record<string, unknown>>;
   readonly authorization: string | undefined;
+  readonly headers: IncomingHttpHeaders;
 }
 
 /** An answer with its status, or a function that does anything else. */
@@ -26,8 +27,13 @@ export async function startStub(answer: (request: StubRequest) => StubAnswer): P
     let text = '';
     incoming.setEncoding('utf8').on('data', (part: string) => (text += part));
     incoming.once('end', () => {
-      const { authorization } = incoming.headers;
-      const request = { path: String(incoming.url), body: JSON.parse(text), authorization };
+      const { headers } = incoming;
+      const request = {
+        path: String(incoming.url),
+        body: JSON.parse(text),
+        authorization: headers.authorization,
+        headers,
+      };
       requests.push(request);
       const found = answer(request);
       if (typeof found === 'function') return found(response);

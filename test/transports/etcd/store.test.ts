@@ -33,19 +33,6 @@ describeEtcd('etcdStore', () => {
   });
   afterAll(() => cluster?.stop());
 
-  it('gives the key to one of several that acquire it at once', async () => {
-    const key = randomUUID();
-    const grants = await Promise.all(
-      ['a', 'b', 'c', 'd', 'e'].map((value) => storeOf(key).acquire(value, TTL, options())),
-    );
-    const held = await storeOf(key).read(options());
-    expect(grants.filter((grant) => grant !== undefined)).toHaveLength(1);
-    expect(grants.findIndex((grant) => grant !== undefined)).toBe(
-      ['a', 'b', 'c', 'd', 'e'].indexOf(String(held?.value)),
-    );
-    expect(grants.find((grant) => grant !== undefined)?.token).toBe(held?.token);
-  });
-
   it('leaves no lease behind if another value is held', async () => {
     const store = storeOf();
     await acquire(store, 'a');
@@ -54,44 +41,12 @@ describeEtcd('etcdStore', () => {
     expect(await leases()).toEqual(before);
   });
 
-  it('frees the key on release, and gives the next holder a larger token', async () => {
-    const store = storeOf();
-    const first = await acquire(store, 'a');
-    await first.release(options());
-    expect(await store.read(options())).toBeUndefined();
-    expect(await first.renew(options())).toBe(false);
-    const second = await acquire(store, 'a');
-    expect(second.token).toBeGreaterThan(first.token);
-    // A second release does not touch the next holder.
-    await first.release(options());
-    expect(await store.read(options())).toEqual({ value: 'a', token: second.token });
-  });
-
-  it('frees the key when the lease expires, and does not renew it then', async () => {
-    const store = storeOf();
-    // Rounded up to the next second.
-    const grant = await acquire(store, 'a', 1);
-    expect(await grant.renew(options())).toBe(true);
-    await waitUntil('the key to be free', async () => (await store.read(options())) === undefined);
-    expect(await grant.renew(options())).toBe(false);
-  });
-
   it('rounds the time up to whole seconds', async () => {
     const store = storeOf();
     await acquire(store, 'a', 61_001);
     const { kvs } = JSON.parse(await callEtcd(endpoint(), '/v3/kv/range', { key: base64Of(store) }));
     const answer = await callEtcd(endpoint(), '/v3/lease/timetolive', { ID: kvs[0].lease });
     expect(JSON.parse(answer).grantedTTL).toBe('62');
-  });
-
-  it('evicts the holder with the token, and no other', async () => {
-    const store = storeOf();
-    const grant = await acquire(store, 'a');
-    await store.evict?.(grant.token - 1, options());
-    expect(await store.read(options())).toEqual({ value: 'a', token: grant.token });
-    await store.evict?.(grant.token, options());
-    expect(await store.read(options())).toBeUndefined();
-    expect(await grant.renew(options())).toBe(false);
   });
 
   it('does not take a key without a lease for its own', async () => {
@@ -113,15 +68,6 @@ describeEtcd('etcdStore', () => {
     expect(store.localAddress).toBeUndefined();
     await store.read(options());
     expect(store.localAddress).toBe('127.0.0.1');
-  });
-
-  it('returns the same grant for the same value, and extends it', async () => {
-    const store = storeOf();
-    const first = await acquire(store, 'a');
-    const second = await acquire(store, 'a');
-    expect(second.token).toBe(first.token);
-    await second.release(options());
-    expect(await first.renew(options())).toBe(false);
   });
 
   it.each(['/v3/lease/grant', '/v3/kv/txn'])(
