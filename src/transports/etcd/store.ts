@@ -17,6 +17,7 @@ export function etcdStore(options: EtcdStoreOptions): LeaseStore {
   const resolved = resolveStoreOptions(options);
   const gateway = new Gateway(resolved);
   const { key } = resolved;
+  let revision: number | undefined;
   return {
     endpoint: `etcd:${key}`,
     advice:
@@ -25,13 +26,19 @@ export function etcdStore(options: EtcdStoreOptions): LeaseStore {
     get localAddress() {
       return gateway.localAddress;
     },
-    acquire: (value, ttl, { signal }) => acquire(gateway, key, value, ttl, signal),
+    async acquire(value, ttl, { signal }) {
+      const grant = await acquire(gateway, key, value, ttl, signal);
+      // The key was written then, so it does not change before.
+      revision = grant?.token ?? revision;
+      return grant;
+    },
     async read({ signal }) {
       const answer = await gateway.call('/v3/kv/range', { key: toBase64(key) }, signal);
+      revision = revisionOf(answer);
       const held = heldOf(fieldOf(answer, 'kvs', 0));
       return held && { value: held.value, token: checkToken(gateway, held.token) };
     },
-    watch: (onChange) => watchKey(gateway, key, onChange),
+    watch: (onChange) => watchKey(gateway, key, revision, onChange),
     evict: (token, { signal }) => evict(gateway, key, token, signal),
   };
 }
@@ -162,6 +169,12 @@ function heldOf(pair: unknown): Held | undefined {
     token: Number(revision),
     lease: typeof lease === 'string' && lease !== '0' ? lease : undefined,
   };
+}
+
+/** Of the whole store, when it has answered. `undefined` if a number cannot have it. */
+function revisionOf(answer: unknown): number | undefined {
+  const revision = Number(fieldOf(answer, 'header', 'revision'));
+  return Number.isSafeInteger(revision + 1) ? revision : undefined;
 }
 
 /** @throws SingletonError if a number cannot have it: two holders would have the same token */

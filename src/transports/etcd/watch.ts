@@ -7,11 +7,14 @@ import { fieldOf, toBase64 } from './json.ts';
 const FIRST_PAUSE = 250;
 const MAX_PAUSE = 8000;
 
-/** One request whose answer does not end: etcd sends each change of the key. */
-export function watchKey(gateway: Gateway, key: string, onChange: () => void): Watcher {
+/**
+ * One request whose answer does not end: etcd sends each change of the key. `revision`: the one that the caller has last read. So a
+ * change before the watch has begun is not missed.
+ */
+export function watchKey(gateway: Gateway, key: string, revision: number | undefined, onChange: () => void): Watcher {
   const closing = new AbortController();
   let pause = FIRST_PAUSE;
-  let mayHaveMissed = false;
+  let mayHaveMissed = revision === undefined;
   let timer: NodeJS.Timeout | undefined;
 
   const onMessage = (message: unknown): void => {
@@ -21,7 +24,9 @@ export function watchKey(gateway: Gateway, key: string, onChange: () => void): W
   };
   const connect = async (): Promise<void> => {
     try {
-      await gateway.stream('/v3/watch', { create_request: { key: toBase64(key) } }, closing.signal, onMessage);
+      const since = mayHaveMissed ? {} : { start_revision: String(Number(revision) + 1) };
+      const body = { create_request: { key: toBase64(key), ...since } };
+      await gateway.stream('/v3/watch', body, closing.signal, onMessage);
     } catch {
       // The requests of the caller report what is wrong.
     }

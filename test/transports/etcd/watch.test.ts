@@ -13,10 +13,22 @@ function messages(...results: readonly object[]): StubAnswer {
   return (response) => void response.write(text);
 }
 
+const READ: StubAnswer = [200, { header: { revision: '5' } }];
+
+/** A stub of which a store has read the key, at revision 5, so that it watches from there. */
+function startWatched(answer: () => StubAnswer): Promise<EtcdStub> {
+  return startStub(({ path }) => (path === '/v3/watch' ? answer() : READ));
+}
+
+function watches({ requests }: EtcdStub): EtcdStub['requests'] {
+  return requests.filter(({ path }) => path === '/v3/watch');
+}
+
 /** Counts the calls of a watch, which ends with the test. */
-function watch(...stubs: readonly EtcdStub[]): { count: number } {
+async function watch(...stubs: readonly EtcdStub[]): Promise<{ count: number }> {
   const calls = { count: 0 };
   const store = etcdStore({ endpoints: stubs.map(({ endpoint }) => endpoint), key: KEY });
+  await store.read({ signal: AbortSignal.timeout(60_000) });
   const watcher = store.watch(() => (calls.count += 1));
   onTestFinished(() => watcher.close());
   return calls;
@@ -30,23 +42,23 @@ async function until(what: string, isSo: () => boolean): Promise<void> {
 }
 
 it('reports each event, and not the beginning of the watch', async () => {
-  const stub = await startStub(() => messages(CREATED, EVENT, {}, EVENT));
-  const calls = watch(stub);
+  const stub = await startWatched(() => messages(CREATED, EVENT, {}, EVENT));
+  const calls = await watch(stub);
   await until('two events', () => calls.count === 2);
-  expect(stub.requests[0]).toMatchObject({
-    path: '/v3/watch',
-    body: { create_request: { key: btoa(KEY) } },
+  expect(watches(stub)[0]).toMatchObject({
+    // What has changed since the read is an event.
+    body: { create_request: { key: btoa(KEY), start_revision: '6' } },
     // Otherwise a member that is cut off from its leader would not end the watch.
     headers: { 'grpc-metadata-hasleader': 'true' },
   });
 });
 
 it('connects again after a watch that was canceled, to the next endpoint', async () => {
-  const first = await startStub(() => messages({ ...CREATED, canceled: true, cancel_reason: 'no leader' }));
-  const second = await startStub(() => messages(CREATED));
-  const calls = watch(first, second);
+  const first = await startWatched(() => messages({ ...CREATED, canceled: true, cancel_reason: 'no leader' }));
+  const second = await startWatched(() => messages(CREATED));
+  const calls = await watch(first, second);
   await until('a report of what may have been missed', () => calls.count === 1);
-  expect([first.requests.length, second.requests.length]).toEqual([1, 1]);
+  expect([watches(first).length, watches(second).length]).toEqual([1, 1]);
 });
 
 it.each<[string, StubAnswer]>([
@@ -55,8 +67,17 @@ it.each<[string, StubAnswer]>([
   ['an answer that is not JSON', (response) => void response.end('<html>\n</html>\n')],
 ])('connects again after %s', async (_, answer) => {
   let count = 0;
-  const stub = await startStub(() => ((count += 1) === 1 ? answer : messages(CREATED)));
-  const calls = watch(stub);
+  const stub = await startWatched(() => ((count += 1) === 1 ? answer : messages(CREATED)));
+  const calls = await watch(stub);
   await until('a report of what may have been missed', () => calls.count === 1);
-  expect(stub.requests).toHaveLength(2);
+  expect(watches(stub)).toHaveLength(2);
+});
+
+it('reports the beginning if the store has not read the key, because it may have changed before', async () => {
+  const stub = await startStub(() => messages(CREATED));
+  await new Promise<void>((resolve) => {
+    const watcher = etcdStore({ endpoints: [stub.endpoint], key: KEY }).watch(resolve);
+    onTestFinished(() => watcher.close());
+  });
+  expect(stub.requests[0]?.body).toEqual({ create_request: { key: btoa(KEY) } });
 });
