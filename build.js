@@ -12,6 +12,7 @@ const ENTRIES = [
   'transports/memory',
   'transports/lease',
   'transports/etcd',
+  'transports/postgres',
   'transports/compliance',
 ];
 
@@ -54,6 +55,7 @@ const LATER = {
   'codecs/length-prefixed': ['protocol-host', 'secure'],
   'transports/lease': ['lease-host'],
   'transports/etcd': ['lease-host'],
+  'transports/postgres': ['lease-host'],
 };
 
 /** An entry whose module is in a chunk, so that other entries do not load one file more. */

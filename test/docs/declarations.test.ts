@@ -12,6 +12,7 @@ const ENTRIES = [
   'transports/memory',
   'transports/lease',
   'transports/etcd',
+  'transports/postgres',
   'transports/compliance',
 ];
 
