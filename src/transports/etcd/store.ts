@@ -61,11 +61,11 @@ async function acquire(
   try {
     const held = await putIfFree(gateway, key, value, lease, signal);
     const token = checkToken(gateway, held.token);
-    if (held.lease === lease) return leaseGrant(gateway, lease, token);
+    if (held.lease === lease) return leaseGrant(gateway, key, lease, token);
     await revokeUnused(gateway, lease, signal);
     if (held.value !== value || held.lease === undefined) return undefined;
     // Of an earlier call whose answer was lost.
-    if (await keepAlive(gateway, held.lease, signal)) return leaseGrant(gateway, held.lease, token);
+    if (await keepAlive(gateway, held.lease, signal)) return leaseGrant(gateway, key, held.lease, token);
   } catch (error) {
     // After any other error the key may be held, and the next call finds it.
     if (error instanceof SingletonError) await revokeUnused(gateway, lease, signal);
@@ -117,12 +117,30 @@ async function putIfFree(
   return held;
 }
 
-function leaseGrant(gateway: Gateway, lease: string, token: number): LeaseGrant {
+function leaseGrant(gateway: Gateway, key: string, lease: string, token: number): LeaseGrant {
   return {
     token,
-    renew: ({ signal }) => keepAlive(gateway, lease, signal),
+    renew: ({ signal }) => renew(gateway, key, lease, token, signal),
     release: ({ signal }) => revoke(gateway, lease, signal),
   };
+}
+
+/**
+ * Resolves to `false` if the lease has expired. A member that is cut off from the others may confirm a lease without extending it. So the
+ * same member must show that the key is still ours, by a read for which it needs the others.
+ */
+async function renew(
+  gateway: Gateway,
+  key: string,
+  lease: string,
+  token: number,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (!(await keepAlive(gateway, lease, signal))) return false;
+  const { endpoint } = gateway;
+  const held = heldOf(fieldOf(await gateway.call('/v3/kv/range', { key: toBase64(key) }, signal), 'kvs', 0));
+  if (gateway.endpoint !== endpoint) throw new Error(`etcd at ${endpoint} has confirmed the lease without the others.`);
+  return held?.token === token;
 }
 
 /** Resolves to `false` if the lease has expired. */

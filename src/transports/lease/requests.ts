@@ -1,11 +1,17 @@
 import { SingletonError } from '../../interface/errors.ts';
-import { clearTimeout, setTimeout } from '../../interface/timers.ts';
+import { clearTimeout, setImmediate, setTimeout } from '../../interface/timers.ts';
 import type { AttemptOptions } from '../../interface/transport.ts';
 import type { StoreOptions } from './store.ts';
 
 /** What ends requests early, and what is called with the error of each one that is sent again. */
 export interface RequestOptions extends AttemptOptions {
   readonly signal?: AbortSignal | undefined;
+}
+
+class RequestTimeout extends Error {
+  constructor(ms: number) {
+    super(`the store did not answer within ${Math.round(ms)} ms`);
+  }
 }
 
 export type Send<T> = (options: StoreOptions) => Promise<T>;
@@ -30,8 +36,7 @@ async function bounded<T>(
   const controller = new AbortController();
   const abort = (): void => controller.abort(signal?.reason);
   signal?.addEventListener('abort', abort, { once: true });
-  const message = `the store did not answer within ${Math.round(ms)} ms`;
-  const timer = started(setTimeout(() => controller.abort(new Error(message)), ms));
+  const timer = started(setTimeout(() => controller.abort(new RequestTimeout(ms)), ms));
   try {
     return await abortable(send(controller), controller.signal);
   } finally {
@@ -40,10 +45,17 @@ async function bounded<T>(
   }
 }
 
-/** Settles as the promise does, or rejects with the reason if the signal aborts before. */
+/**
+ * Settles as the promise does, or rejects with the reason if the signal aborts before. At the end of its time, the store has a turn for an
+ * error of its own, which names what did not answer.
+ */
 function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+    const onAbort = (): void => {
+      if (signal.reason instanceof RequestTimeout) setImmediate(() => reject(signal.reason));
+      else reject(signal.reason);
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
     promise.then(resolve, reject);
   });
 }
