@@ -4,6 +4,7 @@ import type { HostStatus, Receipt } from '../interface/receipt.ts';
 import { now } from '../interface/timers.ts';
 import { Deadline, followSignal, LazyAbortController } from './deadline.ts';
 import type { ResolvedOptions } from './options/resolved-options.ts';
+import { isOwn } from './server.ts';
 import { type Bound, type Listen, standBy } from './standby.ts';
 import type { Starter } from './start/starter.ts';
 import {
@@ -81,6 +82,7 @@ export async function acquire<T, R>(
   let hasReplaced = false;
   let starter: Starter | undefined;
   let resets = 0;
+  let connectsFirst = listen !== undefined && mayConnectFirst(options);
   const timeoutError = (cause: Error | undefined): SingletonError => {
     if (isPreparing) return schemaTimeoutError(options);
     if (now() - hostSeenAt >= CONNECT_HANG_MS) return unresponsiveError(options);
@@ -90,13 +92,16 @@ export async function acquire<T, R>(
   try {
     for (;;) {
       deadline.throwIfAborted();
-      if (await listen?.(deadline)) return { mayHaveRun: false };
+      if (!connectsFirst && (await listen?.(deadline))) return { mayHaveRun: false };
       if (listen && !options.client) return { receipt: { outcome: 'skipped' } };
-      isPreparing = true;
-      deliver ??= await prepare(options, deadline, isFirstHost);
-      isPreparing = false;
-      hostSeenAt = Math.min(hostSeenAt, now());
+      // With `connectsFirst`, whatever prevents the delivery is no concern of a process that becomes the host.
+      const isTrial = connectsFirst;
+      connectsFirst = false;
       try {
+        isPreparing = true;
+        deliver ??= await prepare(options, deadline, isFirstHost);
+        isPreparing = false;
+        hostSeenAt = Math.min(hostSeenAt, now());
         const result = await attempt(options.transport, deliver, deadline, () => (hostSeenAt = -Infinity));
         if (typeof result === 'object') return result;
         // The endpoint is free now. If this process waited, another one would bind it.
@@ -109,8 +114,10 @@ export async function acquire<T, R>(
           await starter.onNoHost();
         }
         if (result === 'no-host') hostSeenAt = Infinity;
+        if (result === 'no-host' && isTrial) continue;
         resets = result === 'reset' ? resets + 1 : 0;
       } catch (error) {
+        if (isTrial && hostSeenAt > -Infinity) continue;
         // Never resend. But if the host died, this process may become the host: its connections close before its endpoint is free.
         if (listen && isConnectionFailed(error) && (await tryListen(listen, deadline))) return { mayHaveRun: true };
         throw error;
@@ -121,6 +128,11 @@ export async function acquire<T, R>(
     deadline.clear();
     await starter?.end();
   }
+}
+
+/** Whether to connect before the first `listen`: most launches find a host, and spare a bind that fails. A schema may take long. */
+function mayConnectFirst<T, R>({ transport, client, schema }: ResolvedOptions<T, R>): boolean {
+  return transport.connectFirst === true && client && !schema && !isOwn(transport.endpoint);
 }
 
 /** Starts the host, with `start`. @throws SingletonError `ERR_SINGLETON_NO_HOST` without */

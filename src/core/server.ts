@@ -218,7 +218,7 @@ function lostError(endpoint: string): SingletonError {
 }
 
 /** Whether this process holds the endpoint, perhaps by another name: a wildcard address, or `localhost`. */
-function isOwn(endpoint: string): boolean {
+export function isOwn(endpoint: string): boolean {
   const port = portOf(endpoint);
   const isAlias = (own: string): boolean =>
     port !== undefined && portOf(own) === port && [own, endpoint].some((one) => ANY_ADDRESS.test(one));

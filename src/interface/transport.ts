@@ -13,6 +13,8 @@ export interface Transport {
    * @default 'machine'
    */
   readonly reach?: 'machine' | 'network' | undefined;
+  /** Whether a launch connects before it binds. Only if a connect to a free endpoint fails at once, as on this machine. */
+  readonly connectFirst?: boolean | undefined;
   /** Milliseconds after which the endpoint of a host that has died is free at the latest. The default of `deliveryTimeout` is no shorter. */
   readonly takeoverTime?: number | undefined;
   /** One sentence for the error at the end of `deliveryTimeout`: why the endpoint is neither free nor answers, and what to do. */

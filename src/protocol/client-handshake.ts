@@ -26,10 +26,9 @@ export function opener<T, R>(
     codec: Buffer.from(name),
     application: Buffer.from(options.name),
   });
-  const secure = loadSecure(options.secret);
   const maxMessageBytes = Math.max(options.maxMessageBytes, 1 + MAX_RAW_BYTES);
   return async (connection) => {
-    const stream = await handshake(connection, clientHello, options, secure);
+    const stream = await handshake(connection, clientHello, options);
     if (!stream || stream.destroyed) return undefined;
     const reader = new FrameReader(stream, frames.createDecoder({ maxMessageBytes }));
     const writer = new FrameWriter(stream, frames);
@@ -45,11 +44,8 @@ export async function end({ connection, stream }: Channel): Promise<void> {
   connection.destroy();
 }
 
-/** Loaded while the client connects. */
-function loadSecure(secret: Uint8Array | undefined): Promise<typeof import('./secure/handshake.ts')> | undefined {
-  const secure = secret && import('./secure/handshake.ts').catch(moduleNotLoadedError);
-  secure?.catch(() => {});
-  return secure;
+function loadSecure(): Promise<typeof import('./secure/handshake.ts')> {
+  return import('./secure/handshake.ts').catch(moduleNotLoadedError);
 }
 
 /** Resolves to the stream that carries the frames, or to `undefined` if the host closed the connection. */
@@ -57,9 +53,8 @@ async function handshake(
   connection: Duplex,
   clientHello: Uint8Array,
   { secret }: ProtocolOptions,
-  secure: ReturnType<typeof loadSecure>,
 ): Promise<Duplex | undefined> {
-  const initiation = secret && (await secure)?.initiate({ secret, prologue: clientHello });
+  const initiation = secret && (await loadSecure()).initiate({ secret, prologue: clientHello });
   connection.write(initiation ? Buffer.concat([clientHello, initiation.message]) : clientHello);
   const hostHello = await readHostHello(connection);
   if (!hostHello) return undefined;

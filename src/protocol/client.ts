@@ -30,12 +30,12 @@ export function outbound<T, R>(wireFormat: WireFormat<T, R>, launch: Launch<T>, 
     return frames.encode(frame);
   };
   const message = encode();
-  // Start loading the reply's decoder now; the launch is not sent before it is loaded.
-  const ready = launch.wait && reply.load ? load(codec, reply) : undefined;
-  ready?.catch(() => {});
   const open = opener(wireFormat, options);
 
   return async (connection) => {
+    // Begins while the handshake runs; the launch is not sent before the reply's decoder is loaded.
+    const ready = launch.wait && reply.load ? load(codec, reply) : undefined;
+    ready?.catch(() => {});
     const channel = await open(connection);
     if (!channel) return undefined;
     const { stream, reader, writer } = channel;

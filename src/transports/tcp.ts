@@ -34,6 +34,8 @@ export function tcp(options: TcpOptions = {}): Transport {
   const bound = { host: address, port };
   const transport: SocketTransport = {
     endpoint,
+    // On Windows a connect to a free port takes two seconds.
+    connectFirst: port > 0 && LOOPBACK.test(address) && process.platform !== 'win32',
     advice: 'Another socket may be using the port: choose one from 10000 to 32767.',
     [sockets]: { address: bound, toConnection: (socket) => socket },
     listen(onConnection, listenOptions) {
@@ -59,6 +61,9 @@ export function tcp(options: TcpOptions = {}): Transport {
 }
 
 const OPTION_NAMES: OptionNames<TcpOptions> = { address: true, port: true };
+
+/** An address that is certainly one of this machine. A name may be that of another one. */
+const LOOPBACK = /^(127(\.\d{1,3}){3}|::1)$/;
 
 /** @throws SingletonError `ERR_SINGLETON_INVALID_OPTION` */
 export function checkAddress(name: string, address: unknown): asserts address is string {

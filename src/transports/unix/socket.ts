@@ -62,6 +62,7 @@ export function unixSocket({ path, directory }: SocketPath, mutex: KernelMutex):
 
   const transport: SocketTransport = {
     endpoint,
+    connectFirst: true,
     advice: 'Another program may be using the path.',
     [sockets]: { address: { path }, toConnection },
     async listen(onConnection, options) {
