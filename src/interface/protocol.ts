@@ -128,6 +128,8 @@ export interface Responder {
   reject(reason: RefusalCode, text?: string): void;
   /** Sends that the endpoint is free, to a client that asked for it. */
   replaced(): void;
+  /** Sends to a client that waits for its result that the host works: see `Session.ping`. */
+  ping(): void;
   /** The launch was not accepted, and the client may deliver it to the next host. An open session is aborted. */
   rejectRetryable(): void;
 }

@@ -125,6 +125,10 @@ class LaunchReader<T, R> implements Responder {
     this.#send({ kind: KIND.replaced, body: EMPTY });
   }
 
+  ping(): void {
+    this.#session?.ping();
+  }
+
   rejectRetryable(): void {
     if (this.#isSent) return this.#session?.abort();
     // Before the handshake the peer may be a legacy client, to which an orderly end means success. Reset instead.

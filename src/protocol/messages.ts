@@ -24,6 +24,8 @@ export const KIND = {
   replaced: 13,
   resize: 14,
   signal: 15,
+  /** A reader skips it. */
+  ping: 128,
 } as const;
 
 /** The longest body of raw bytes (stdout, stderr, stdin); independent of `maxMessageBytes`. */

@@ -60,9 +60,9 @@ export class HostConnection<T, R> implements LaunchHandler<T, R> {
     return this.#state === 'reading' && !this.#connection.readableDidRead;
   }
 
-  /** Whether the codec answers at all. */
-  get hasResponder(): boolean {
-    return this.#responder !== undefined;
+  /** `undefined` if the codec does not answer. */
+  get responder(): Responder | undefined {
+    return this.#responder;
   }
 
   /** Begins to read its launch. */
@@ -232,8 +232,7 @@ export function releasedError(): SingletonError {
 }
 
 function otherHostError(): SingletonError {
-  const message =
-    'A launch was meant for a host with another fencing token, which had this address before. Its client tries again.';
+  const message = 'A launch was meant for a host with another fencing token. Its client tries again.';
   return new SingletonError('ERR_SINGLETON_RELEASED', message);
 }
 

@@ -1,5 +1,5 @@
 import { SingletonError } from '../../interface/errors.ts';
-import { clearTimeout, setTimeout, twoTurns } from '../../interface/timers.ts';
+import { clearInterval, clearTimeout, setInterval, setTimeout, twoTurns } from '../../interface/timers.ts';
 import { type Connection, resetConnection } from '../../interface/transport.ts';
 import { type ConnectionState, HostConnection, type Origin, releasedError } from './connection.ts';
 import type { ServedConnections } from '../server.ts';
@@ -10,6 +10,8 @@ import { offExit, onExit } from './on-exit.ts';
 const CLOSE_TIMEOUT = 1000;
 /** Milliseconds more to flush the final message of connections that missed CLOSE_TIMEOUT. */
 const FLUSH_TIMEOUT = 200;
+/** Milliseconds between two pings of a host that drains. A lease takes one for dead that was silent for four of them. */
+const PING_INTERVAL = 500;
 /** Milliseconds between two sweeps at least: many deadlines that lie close together cost one. */
 const MIN_SWEEP = 10;
 /** A sweep that is so many milliseconds late was kept back by a blocked turn. */
@@ -71,7 +73,7 @@ export class ConnectionManager<T, R> implements ServedConnections {
     if (state === 'closing') this.#expire(connection, CLOSE_TIMEOUT);
     this.#openSessions += Number(state === 'open') - Number(before === 'open');
     // Registered last, so that the user's 'exit' handlers can still set a result.
-    if (connection.hasResponder && (state === 'dispatching' || state === 'open')) onExit(this.#onExit);
+    if (connection.responder && (state === 'dispatching' || state === 'open')) onExit(this.#onExit);
     if (before === 'open' || state === 'open') this.#host.onSessionsChange();
     if (this.#all.size > 0) return;
     offExit(this.#onExit);
@@ -114,9 +116,17 @@ export class ConnectionManager<T, R> implements ServedConnections {
       if (drain < Infinity) timer = setTimeout(cutAll, drain - CLOSE_TIMEOUT);
       return undefined;
     }, CLOSE_TIMEOUT);
+    const pings =
+      this.#host.options.transport.reach === 'network' ? setInterval(this.#ping, PING_INTERVAL).unref() : undefined;
     await drained;
     clearTimeout(timer);
+    clearInterval(pings);
   }
+
+  /** The endpoint is free. A client at another machine could not tell this host from one that is dead. */
+  readonly #ping = (): void => {
+    for (const connection of this.#all) connection.responder?.ping();
+  };
 
   /** A connection has closed, or a listener has finished. */
   checkDrained(): void {
@@ -210,8 +220,8 @@ export class ConnectionManager<T, R> implements ServedConnections {
   };
 }
 
-function isAnswered<T, R>({ hasResponder, isReading, state }: HostConnection<T, R>): boolean {
-  return !hasResponder || !(isReading || state === 'open');
+function isAnswered<T, R>({ responder, isReading, state }: HostConnection<T, R>): boolean {
+  return !responder || !(isReading || state === 'open');
 }
 
 function tooManyConnectionsError(maxConnections: number, why: string): SingletonError {

@@ -70,6 +70,10 @@ export class HostSession<R> implements Session<R> {
     return this.#abortController.signal;
   }
 
+  ping(): void {
+    if (this.#state === 'open') this.#writer.write({ kind: KIND.ping, body: EMPTY });
+  }
+
   reply(value: R): boolean {
     if (this.isSettled) return this.#late();
     const { name, reply: serializer } = this.#wireFormat;

@@ -6,8 +6,8 @@ import { backgroundRequest } from './requests.ts';
 /** Milliseconds after which a connection is guarded: most launches have been delivered before. */
 const DELAY = 300;
 
-/** Milliseconds for which a deposed host that has sent something may still answer. */
-const GRACE = 2000;
+/** Milliseconds of silence after which a host that has lost the key counts as dead. One that finishes its work pings four times. */
+const MAX_SILENCE = 2000;
 
 /**
  * Resets a connection when its host has lost the key: no end arrives from a machine without power, or from a process that is
@@ -29,7 +29,9 @@ class KeyGuard {
   readonly #closed = new AbortController();
   readonly #watcher: Watcher;
   readonly #interval: NodeJS.Timeout;
-  #grace: NodeJS.Timeout | undefined;
+  #silence: NodeJS.Timeout | undefined;
+  /** How many bytes the host had sent at the last check of its silence. */
+  #bytesRead: number | undefined;
 
   constructor(connection: Connection, token: number, options: ResolvedLeaseOptions) {
     this.#connection = connection;
@@ -46,7 +48,7 @@ class KeyGuard {
     this.#closed.abort();
     this.#watcher.close();
     clearInterval(this.#interval);
-    clearTimeout(this.#grace);
+    clearInterval(this.#silence);
   }
 
   async #check(): Promise<void> {
@@ -60,12 +62,19 @@ class KeyGuard {
   }
 
   #onLost(): void {
-    const reset = (): void => resetConnection(this.#connection);
-    if (hasReceived(this.#connection)) this.#grace ??= setTimeout(reset, GRACE).unref();
-    else reset();
+    if (bytesRead(this.#connection) === 0) return resetConnection(this.#connection);
+    this.#silence ??= setInterval(() => this.#checkSilence(), MAX_SILENCE).unref();
+    this.#bytesRead ??= bytesRead(this.#connection);
+  }
+
+  #checkSilence(): void {
+    const before = this.#bytesRead;
+    this.#bytesRead = bytesRead(this.#connection);
+    if (this.#bytesRead === before) resetConnection(this.#connection);
   }
 }
 
-function hasReceived(connection: Connection & { readonly bytesRead?: number }): boolean {
-  return connection.bytesRead !== 0;
+/** `undefined` if the transport does not count: then there is no telling silence from work. */
+function bytesRead(connection: Connection & { readonly bytesRead?: number }): number | undefined {
+  return connection.bytesRead;
 }

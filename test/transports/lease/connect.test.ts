@@ -173,6 +173,24 @@ describe('a connection of lease()', () => {
     expect(client.destroyed).toBe(true);
   });
 
+  test('stays open while a host that has given up the key sends something', async () => {
+    const { client, host } = await connected();
+    const send = async (): Promise<void> => {
+      host.write('.');
+      await new Promise((resolve) => client.once('data', resolve));
+    };
+    await send();
+    await pass(300);
+    server.clear();
+    for (let count = 0; count < 3; count += 1) {
+      await pass(1999);
+      await send();
+    }
+    expect(client.destroyed).toBe(false);
+    await pass(4000);
+    expect(client.destroyed).toBe(true);
+  });
+
   test('is reset if the key was lost before the store was watched', async () => {
     const { client } = await connected();
     server.clear();
