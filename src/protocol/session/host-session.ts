@@ -59,6 +59,8 @@ export class HostSession<R> implements Session<R> {
     const onLate = (): void => this.onLate();
     this.stdout = new RemoteOutput(this.#writer, KIND.stdout, stdout, this.#changed, onLate);
     this.stderr = new RemoteOutput(this.#writer, KIND.stderr, stderr, this.#changed, onLate);
+    this.stdout.other = this.stderr;
+    this.stderr.other = this.stdout;
     this.stdin = new RemoteStdin((bytes) => this.#writer.write(encodeWindowUpdate(bytes)), this.#changed);
     this.finished = new Promise((resolve, reject) => {
       this.#finish = (result) => (typeof result === 'boolean' ? resolve(result) : reject(result));
@@ -157,6 +159,7 @@ export class HostSession<R> implements Session<R> {
   /** Ends at once: sends the result if all output is flushed, otherwise `ERR_SINGLETON_RELEASED`. */
   abort(): void {
     if (this.#state === 'closed') return;
+    for (const output of [this.stdout, this.stderr]) output.uncork();
     const isFlushed = this.stdout.writableLength + this.stderr.writableLength === 0;
     const result = isFlushed ? this.#result : undefined;
     this.#writer.write(result?.frame ?? encodeRefusal('ERR_SINGLETON_RELEASED'));

@@ -98,6 +98,8 @@ export class RemoteOutput extends TerminalOutput {
   readonly #kind: number;
   readonly #onChange: () => void;
   readonly #onLate: () => void;
+  /** The other output of the client: what was written to it before stays before. */
+  other: Pick<RemoteOutput, 'uncork'> | undefined;
   #sources = 0;
   #settleWrite: ((error?: Error | null) => void) | undefined;
 
@@ -136,7 +138,15 @@ export class RemoteOutput extends TerminalOutput {
   // `any`: the base class has overloads, and checks what it is given.
   override write(chunk: any, ...rest: any[]): boolean {
     if (this.writableEnded) this.#onLate();
+    if (this.writableCorked === 0) this.#corkForOneTurn();
     return super.write(chunk, ...rest);
+  }
+
+  /** What is written in one turn leaves as one frame. */
+  #corkForOneTurn(): void {
+    this.other?.uncork();
+    this.cork();
+    process.nextTick(() => this.uncork());
   }
 
   override end(...args: any[]): this {
@@ -148,6 +158,12 @@ export class RemoteOutput extends TerminalOutput {
     this.#settleWrite = done;
     // The bytes that it has, not those that a "length" of its own says.
     this.#send(tryBytes(chunk) ?? chunk);
+  }
+
+  override _writev(chunks: readonly { readonly chunk: Uint8Array }[], done: (error?: Error | null) => void): void {
+    const bytes = chunks.map(({ chunk }) => tryBytes(chunk) ?? chunk);
+    this.#settleWrite = done;
+    this.#send(Buffer.concat(bytes));
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {

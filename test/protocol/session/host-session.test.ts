@@ -325,3 +325,55 @@ describe('HostSession.kill', () => {
 function comparable({ kind, body }: Frame): Frame {
   return { kind, body: new Uint8Array(body) };
 }
+
+/** The kinds and the bodies of the frames that arrive at the client. */
+async function framesOf(write: (session: HostSession<string>) => void): Promise<readonly string[]> {
+  const received: string[] = [];
+  const decoder = frames.createDecoder(options);
+  const { launch, session } = sessionOf(() => {});
+  launch.on('data', (chunk: Uint8Array) => {
+    for (const { kind, body } of decoder.push(chunk)) received.push(`${kind} ${Buffer.from(body).toString()}`);
+  });
+  write(session);
+  await settle();
+  session.abort();
+  return received;
+}
+
+describe('output', () => {
+  it('that is written in one turn is one frame', async () => {
+    const received = await framesOf(({ stdout }) => {
+      for (const line of ['a', 'b', 'c']) stdout.write(line);
+      process.nextTick(() => process.nextTick(() => stdout.write('d')));
+    });
+    expect(received).toEqual([`${KIND.stdout} abc`, `${KIND.stdout} d`]);
+  });
+
+  it('keeps its order between stdout and stderr', async () => {
+    const received = await framesOf(({ stdout, stderr }) => {
+      stdout.write('a');
+      stdout.write('b');
+      stderr.write('c');
+      stdout.write('d');
+    });
+    expect(received).toEqual([`${KIND.stdout} ab`, `${KIND.stderr} c`, `${KIND.stdout} d`]);
+  });
+
+  it('arrives before the end of a session that is aborted in the same turn', async () => {
+    const received = await framesOf((session) => {
+      session.stderr.write('last words');
+      session.abort();
+    });
+    expect(received[0]).toBe(`${KIND.stderr} last words`);
+  });
+
+  it('calls back for each write, and emits drain, when it was sent', async () => {
+    const sent: string[] = [];
+    await framesOf(({ stdout }) => {
+      expect(stdout.write(Buffer.alloc(9000), () => sent.push('first'))).toBe(true);
+      expect(stdout.write(Buffer.alloc(9000), () => sent.push('second'))).toBe(false);
+      stdout.once('drain', () => sent.push('drain'));
+    });
+    expect(sent.toSorted()).toEqual(['drain', 'first', 'second']);
+  });
+});
