@@ -18,7 +18,7 @@ const ofLanguage = (...languages: readonly string[]) => snippets.filter(({ langu
 describe('the blocks of the documents', () => {
   test('use only languages that a test below, or a test of the protocol, checks', () => {
     expect(new Set(snippets.map(({ language }) => language))).toEqual(
-      new Set(['ts', 'sh', 'console', 'python', 'ini', 'hex', 'abnf', 'mermaid']),
+      new Set(['ts', 'sh', 'console', 'python', 'ini', 'yaml', 'sql', 'hex', 'abnf', 'mermaid']),
     );
   });
 
