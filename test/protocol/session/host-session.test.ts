@@ -326,13 +326,16 @@ function comparable({ kind, body }: Frame): Frame {
   return { kind, body: new Uint8Array(body) };
 }
 
-/** The kinds and the bodies of the frames that arrive at the client. */
+/** The kinds and the bodies of the output that arrives at the client. */
 async function framesOf(write: (session: HostSession<string>) => void): Promise<readonly string[]> {
   const received: string[] = [];
   const decoder = frames.createDecoder(options);
   const { launch, session } = sessionOf(() => {});
   launch.on('data', (chunk: Uint8Array) => {
-    for (const { kind, body } of decoder.push(chunk)) received.push(`${kind} ${Buffer.from(body).toString()}`);
+    for (const { kind, body } of decoder.push(chunk)) {
+      const isOutput = kind === KIND.stdout || kind === KIND.stderr;
+      if (isOutput) received.push(`${kind} ${Buffer.from(body).toString()}`);
+    }
   });
   write(session);
   await settle();
