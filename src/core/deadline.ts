@@ -100,12 +100,12 @@ export class Deadline extends LazyAbortController {
 
   /**
    * Waits before the next attempt, twice as long for each of the last `failures`, but no longer than half of the time that is
-   * left, or until `woken` resolves. Rejects with the reason as soon as it aborts.
+   * left, or than `longest`, or until `woken` resolves. Rejects with the reason as soon as it aborts.
    */
-  async backoff(failures = 0, woken?: Promise<void>): Promise<void> {
-    const longest = Math.min(MAX_BACKOFF * 2 ** failures, MAX_BACKOFF_AFTER_FAILURES);
+  async backoff(failures = 0, woken?: Promise<void>, longest: number = MAX_BACKOFF_AFTER_FAILURES): Promise<void> {
+    const most = Math.min(MAX_BACKOFF * 2 ** failures, longest);
     const left = this.#remaining + Math.max(0, this.#partEndsAt - now());
-    const pause = Math.min(MIN_BACKOFF + Math.random() * (longest - MIN_BACKOFF), left / 2);
+    const pause = Math.min(MIN_BACKOFF + Math.random() * (most - MIN_BACKOFF), left / 2);
     let timer: NodeJS.Timeout | undefined;
     // An attempt that had less time could not tell a silent host from a free endpoint. So wait for the end.
     const paused = new Promise<void>((resolve) => {

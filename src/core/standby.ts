@@ -21,14 +21,17 @@ export async function standBy<T, R>(
 ): Promise<Bound> {
   const deadline = new Deadline(options.standby, (cause) => inUseError(options, cause), lifetime);
   let wake: (() => void) | undefined;
-  const watcher = options.transport.watch?.(() => wake?.());
+  const { transport } = options;
+  const watcher = transport.watch?.(() => wake?.());
+  // A store that many machines share is asked for a change that the watch has missed, and no more.
+  const longest = watcher && transport.takeoverTime;
   try {
     for (let attempts = 0; ; attempts += 1) {
       deadline.throwIfAborted();
       // Before the attempt, so that a change during it is not missed.
       const change = new Promise<void>((resolve) => (wake = resolve));
       if (await listen(deadline)) return { mayHaveRun: false };
-      await deadline.backoff(attempts, change);
+      await deadline.backoff(attempts, change, longest);
     }
   } finally {
     watcher?.close();

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { json } from '../../src/codecs/json.ts';
 import { Singleton, type SingletonOptions, type Transport } from '../../src/index.ts';
 import { endpointNames, endpoints, transportAt } from '../helpers/endpoints.ts';
@@ -131,5 +131,29 @@ describe('acquire() with standby', () => {
     [{ standby: 'yes' }, /Option "standby": expected a boolean or an integer/],
   ])('is refused with %o', (options: object, message) => {
     expect(() => new Singleton(options)).toThrow(message);
+  });
+});
+
+describe('acquire() with standby, at a store that many machines share,', () => {
+  it('asks for what the watch may have missed, and no more', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    let asked = 0;
+    const transport: Transport = {
+      endpoint: 'etcd:key',
+      takeoverTime: 600_000,
+      listen: async () => void (asked += 1),
+      connect: async () => undefined,
+      watch: () => ({ close: () => {} }),
+    };
+    const app = new Singleton({ transport, args: [], standby: true });
+    onTestFinished(() => app.release());
+    app.acquire().catch(() => {});
+    // Ten attempts of growing pauses would be over after 40 seconds.
+    for (let second = 0; second < 120; second += 1) {
+      vi.advanceTimersByTime(1000);
+      for (let turns = 0; turns < 4; turns += 1) await turn();
+    }
+    expect(asked).toBeLessThan(40);
   });
 });

@@ -1,11 +1,11 @@
 import { clearTimeout, setTimeout } from '../../interface/timers.ts';
 import { type Connection, type ConnectOptions, KEEP_ALIVE_DELAY, type Watcher } from '../../interface/transport.ts';
 import { endpointAt, tcp } from '../tcp.ts';
+import { evictDead } from './eviction.ts';
 import { guard } from './guard.ts';
 import { type HostRecord, parseRecord } from './record.ts';
 import { requestTimeout, type ResolvedLeaseOptions } from './options.ts';
 import { pause, persistentRequest, toError } from './requests.ts';
-import { hasEnded } from './witness.ts';
 import type { HeldLease, LeaseStore } from './store.ts';
 
 /** Milliseconds in which a TCP connection must be established. The system sends its first packet again after one second. */
@@ -45,7 +45,7 @@ export class LeaseClient {
         const connection = await dial(record, signal, change);
         if (!(connection instanceof Error)) return this.#guarded(connection, held.token);
         onRetry?.(connection);
-        if (await this.#evictDead(held, record, options)) return undefined;
+        if (await evictDead(held, this.#options, options)) return undefined;
         change ??= new KeyChange(store);
         await change.wait(RETRY_INTERVAL, signal);
       }
@@ -63,14 +63,6 @@ export class LeaseClient {
   #read(options: ConnectOptions): Promise<HeldLease | undefined> {
     const { store, ttl } = this.#options;
     return persistentRequest((storeOptions) => store.read(storeOptions), requestTimeout(ttl), options);
-  }
-
-  /** Deletes the key if its holder was a process of this machine that has ended. The key would be held until the lease expires. */
-  async #evictDead({ token }: HeldLease, { witness }: HostRecord, options: ConnectOptions): Promise<boolean> {
-    const { store, ttl } = this.#options;
-    if (!store.evict || !witness || !hasEnded(witness)) return false;
-    await persistentRequest(async (storeOptions) => store.evict?.(token, storeOptions), requestTimeout(ttl), options);
-    return true;
   }
 
   #guarded(connection: Connection, token: number): Connection {

@@ -1,3 +1,6 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { type NetConnectOpts, Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { Connection, Listener, Transport } from '../../../src/interface/transport.ts';
@@ -146,6 +149,48 @@ describe.skipIf(process.platform !== 'linux')('lease().connect, on the machine o
     controller.abort(new Error('too late'));
     await expect(connecting).rejects.toThrow('too late');
     expect(server.served.evict).toBe(0);
+  });
+});
+
+describe.skipIf(process.platform !== 'linux')('lease(), in standby on the machine of the host,', () => {
+  test('evicts a host whose process has ended, and acquires the key', async () => {
+    await holdRefused({ start: '1' });
+    const { listener } = await listen(transport());
+    expect([server.served.evict, server.held?.token]).toEqual([1, listener.token]);
+  });
+
+  test('leaves the eviction to connect() if that follows', async () => {
+    await holdRefused({ start: '1' });
+    expect(await transport().listen(unexpected, { ...options(), skipProbe: true })).toBeUndefined();
+    expect(server.served.evict).toBe(0);
+  });
+
+  test('leaves a value that no host has written', async () => {
+    server.write('by hand', 100 * TTL);
+    expect(await transport().listen(unexpected, options())).toBeUndefined();
+  });
+
+  test('reports within a second that the process has ended, without a request to the store', async () => {
+    const child = spawn('sleep', ['1000'], { stdio: 'ignore' });
+    await once(child, 'spawn');
+    const pid = child.pid ?? expect.fail();
+    await holdRefused({ pid, start: readFileSync(`/proc/${pid}/stat`, 'utf8').split(' ')[21] ?? '' });
+    const standby = transport();
+    expect(await standby.listen(unexpected, options())).toBeUndefined();
+    const requests = Object.values(server.served);
+    const onChange = vi.fn<() => void>();
+    const watcher = standby.watch?.(onChange);
+    await pass(5000);
+    expect(onChange).not.toHaveBeenCalled();
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    await pass(1000);
+    expect(onChange).toHaveBeenCalledOnce();
+    watcher?.close();
+    await pass(5000);
+    expect(onChange).toHaveBeenCalledOnce();
+    expect(Object.values(server.served)).toEqual(requests);
+    expect([server.watchers, vi.getTimerCount()]).toEqual([0, 0]);
   });
 });
 
