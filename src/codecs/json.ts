@@ -1,6 +1,6 @@
 import type { Codec } from '../interface/codec.ts';
 import { SingletonError } from '../interface/errors.ts';
-import { tryDecode } from '../interface/bytes.ts';
+import { bufferOf, tryDecode } from '../interface/bytes.ts';
 import { lengthPrefixed } from './length-prefixed.ts';
 import { MAX_DEPTH, MAX_NODES, assertSerializable } from './serializable.ts';
 
@@ -25,12 +25,14 @@ function isScalar(value: unknown): boolean {
 
 /** `any`, as from `JSON.parse`. */
 function deserialize(bytes: Uint8Array): any {
-  const text = tryDecode(bytes);
+  const buffer = bufferOf(bytes);
+  const text = tryDecode(buffer);
   if (text === undefined) throw invalidValueError('it is not UTF-8');
-  scan(bytes);
+  scan(buffer);
   try {
     // A reviver makes parsing several times slower.
-    return /__proto__|\\u/.test(text) ? JSON.parse(text, refuseProto) : JSON.parse(text);
+    const mayHaveProto = text.includes('__proto__') || text.includes(String.raw`\u`);
+    return mayHaveProto ? JSON.parse(text, refuseProto) : JSON.parse(text);
   } catch (error) {
     // Without the cause, which quotes the peer.
     throw error instanceof SingletonError ? error : invalidValueError('it is not JSON');
@@ -46,14 +48,13 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
 /** Bounds depth and number of values before parsing. Invalid JSON is left to the parser. */
-function scan(bytes: Uint8Array): void {
+function scan(bytes: Buffer): void {
   let depth = 0;
   let nodes = 1;
   for (let at = 0; at < bytes.length; at += 1) {
     switch (bytes[at]) {
       case QUOTE:
-        at += 1;
-        while (at < bytes.length && bytes[at] !== QUOTE) at += bytes[at] === BACKSLASH ? 2 : 1;
+        at = endOfString(bytes, at + 1);
         break;
       case 0x5b: // [
       case 0x7b: // {
@@ -70,6 +71,26 @@ function scan(bytes: Uint8Array): void {
         break;
     }
     if (nodes > MAX_NODES) throw invalidValueError(`it holds more than ${MAX_NODES} values`);
+  }
+}
+
+/** Longer strings are searched by the system, which takes a tenth of the time for each byte and more for each call. */
+const SHORT_STRING = 32;
+
+/** The index of the quote that ends a string, or the length if there is none. */
+function endOfString(bytes: Buffer, start: number): number {
+  let at = start;
+  for (; at < start + SHORT_STRING; at += 1) {
+    if (at >= bytes.length || bytes[at] === QUOTE) return at;
+    if (bytes[at] === BACKSLASH) at += 1;
+  }
+  for (;;) {
+    const quote = bytes.indexOf(QUOTE, at);
+    if (quote === -1) return bytes.length;
+    let backslashes = 0;
+    while (quote - backslashes > at && bytes[quote - backslashes - 1] === BACKSLASH) backslashes += 1;
+    if (backslashes % 2 === 0) return quote;
+    at = quote + 1;
   }
 }
 

@@ -80,9 +80,12 @@ class Checker {
   #object(object: object, depth: number): string | undefined {
     const entries = tryEntries(object);
     if (!entries) return HAS_MORE;
-    for (const [index, key] of entries.keys.entries()) {
+    const { keys, values } = entries;
+    // Without an iterator, a small object takes half of the time.
+    for (let index = 0; index < keys.length; index += 1) {
+      const key = keys[index] ?? '';
       if (key === '__proto__' || !this.#isScalar(key)) return ' has a key that the receiver rejects';
-      const item = entries.values[index];
+      const item = values[index];
       const problem = item === undefined ? undefined : this.visit(item, depth);
       if (problem !== undefined) return `.${key}${problem}`;
     }

@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import { bufferOf } from '../interface/bytes.ts';
 import { malformedError } from '../interface/errors.ts';
 import type { Launch } from '../interface/protocol.ts';
 import {
@@ -13,7 +14,7 @@ import {
   versionField,
   versionOf,
 } from './fields.ts';
-import { bufferOf, type Frame, KIND } from './messages.ts';
+import { type Frame, KIND } from './messages.ts';
 import { decodeTerminals, encodeTerminals } from './terminal.ts';
 
 /** A launch whose arguments are still serialized. */

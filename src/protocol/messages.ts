@@ -1,3 +1,4 @@
+import { bufferOf } from '../interface/bytes.ts';
 import { malformedError } from '../interface/errors.ts';
 import type { ReceiptData, ReceiptOutcome, RefusalCode, StatusData } from '../interface/protocol.ts';
 import { decodeFields, encodeFields, FIELD, hostFields, hostFieldsOf, textField, textsOf } from './fields.ts';
@@ -147,11 +148,6 @@ function readTime(bytes: Buffer, at: number): number {
   const time = bytes.readDoubleBE(at);
   if (!(Math.abs(time) <= MAX_TIME)) throw malformedError('a valid time');
   return time;
-}
-
-/** The same memory. */
-export function bufferOf({ buffer, byteOffset, length }: Uint8Array): Buffer {
-  return Buffer.from(buffer, byteOffset, length);
 }
 
 function keyOf<Key extends string>(codes: Readonly<Record<Key, number>>, code: number | undefined): Key | undefined {
