@@ -4,7 +4,7 @@ import { checkTarget } from './targets.js';
 const PANELS = [
   { group: 'cold launch', title: 'Cold launch, a script by hand = 1', better: 'shorter' },
   { group: 'deliveries per second', title: 'Deliveries per second, raw net = 1', better: 'longer' },
-  { group: 'codec', title: 'Encode and decode, the bare serializer = 1', better: 'longer' },
+  { group: 'codec', title: 'Encode and decode, without checks = 1', better: 'longer' },
   { group: 'secure channel', title: 'Secure channel, bare node:crypto = 1', better: 'longer' },
   { group: 'memory per open connection', title: 'Memory per open connection, raw net = 1', better: 'shorter' },
   { group: 'peak memory, 64 × 1 MiB', title: 'Peak while 64 MiB pass, raw net = 1', better: 'shorter' },

@@ -18,7 +18,7 @@ const SIZES = /** @type {const} */ ([
  */
 
 /**
- * Encode and decode, with all checks and frames, against a program that checks nothing.
+ * Encode and decode, with all checks, against the serializer in the same frames without checks.
  * @param {import('./internals.js').Internals} internals
  * @param {import('./rounds.js').Budget} budget
  */
@@ -37,23 +37,23 @@ export async function codecs(internals, budget) {
     },
     {
       name: 'json',
-      against: 'bare JSON',
+      against: 'JSON in the same frames',
       valueOf: documentOf,
       ours: framed(internals, internals.json),
-      theirs: bare(
-        (value) => Buffer.from(JSON.stringify(value)),
-        (bytes) => JSON.parse(bytes.toString()),
-      ),
+      theirs: framed(internals, {
+        serialize: (value) => Buffer.from(JSON.stringify(value)),
+        deserialize: ({ buffer, byteOffset, length }) => JSON.parse(Buffer.from(buffer, byteOffset, length).toString()),
+      }),
     },
     {
       name: 'msgpack',
-      against: 'bare msgpackr',
+      against: 'msgpackr in the same frames',
       valueOf: documentOf,
       ours: framed(internals, internals.msgpack),
-      theirs: bare(
-        (value) => packr.pack(value),
-        (bytes) => packr.unpack(bytes),
-      ),
+      theirs: framed(internals, {
+        serialize: (value) => packr.pack(value),
+        deserialize: (bytes) => packr.unpack(bytes),
+      }),
     },
   ];
   const pairs = kinds.flatMap(({ name, against, valueOf, ours, theirs }) =>

@@ -46,32 +46,29 @@ function refuseProto(key: string, value: unknown): unknown {
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
+const COMMA = 0x2c;
+const OPEN_LIST = 0x5b;
+const CLOSE_LIST = 0x5d;
+const OPEN_OBJECT = 0x7b;
+const CLOSE_OBJECT = 0x7d;
 
 /** Bounds depth and number of values before parsing. Invalid JSON is left to the parser. */
 function scan(bytes: Buffer): void {
+  const { length } = bytes;
   let depth = 0;
   let nodes = 1;
-  for (let at = 0; at < bytes.length; at += 1) {
-    switch (bytes[at]) {
-      case QUOTE:
-        at = endOfString(bytes, at + 1);
-        break;
-      case 0x5b: // [
-      case 0x7b: // {
-        depth += 1;
-        if (depth > MAX_DEPTH) throw invalidValueError(`it is nested deeper than ${MAX_DEPTH} levels`);
-        if (bytes[at + 1] !== 0x5d && bytes[at + 1] !== 0x7d) nodes += 1;
-        break;
-      case 0x5d: // ]
-      case 0x7d: // }
-        depth -= 1;
-        break;
-      case 0x2c: // ,
-        nodes += 1;
-        break;
-    }
-    if (nodes > MAX_NODES) throw invalidValueError(`it holds more than ${MAX_NODES} values`);
+  for (let at = 0; at < length; at += 1) {
+    const byte = bytes[at];
+    if (byte === QUOTE) at = endOfString(bytes, at + 1);
+    else if (byte === COMMA) nodes += 1;
+    else if (byte === OPEN_LIST || byte === OPEN_OBJECT) {
+      depth += 1;
+      if (depth > MAX_DEPTH) throw invalidValueError(`it is nested deeper than ${MAX_DEPTH} levels`);
+      const next = bytes[at + 1];
+      if (next !== CLOSE_LIST && next !== CLOSE_OBJECT) nodes += 1;
+    } else if (byte === CLOSE_LIST || byte === CLOSE_OBJECT) depth -= 1;
   }
+  if (nodes > MAX_NODES) throw invalidValueError(`it holds more than ${MAX_NODES} values`);
 }
 
 /** Longer strings are searched by the system, which takes a tenth of the time for each byte and more for each call. */
