@@ -75,8 +75,10 @@ export async function acquire<T, R>(
 ): Promise<DeliveryResult<R> | Bound> {
   if (listen && options.standby > 0) return standBy(listen, options, lifetime);
   let deliver: Deliver<R> | undefined;
+  /** With a lease, a connect may take long because the store does not answer, or because the host cannot be reached. */
+  const provesHost = options.transport.takeoverTime === undefined;
   /** When the first connect to a host began that is not known to have failed; `-Infinity` once one succeeded. */
-  let hostSeenAt = listen ? Infinity : -Infinity;
+  let hostSeenAt = listen || !provesHost ? Infinity : -Infinity;
   let isPreparing = false;
   const isFirstHost = firstHost();
   let hasReplaced = false;
@@ -101,7 +103,7 @@ export async function acquire<T, R>(
         isPreparing = true;
         deliver ??= await prepare(options, deadline, isFirstHost);
         isPreparing = false;
-        hostSeenAt = Math.min(hostSeenAt, now());
+        if (provesHost) hostSeenAt = Math.min(hostSeenAt, now());
         const result = await attempt(options.transport, deliver, deadline, () => (hostSeenAt = -Infinity));
         if (typeof result === 'object') return result;
         // The endpoint is free now. If this process waited, another one would bind it.

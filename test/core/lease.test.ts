@@ -267,3 +267,28 @@ describe('a transport that other machines can reach', () => {
     });
   });
 });
+
+describe('a launch that has not connected to the host of a lease by its deadline', () => {
+  const transport: Transport = {
+    ...memory().transport(ENDPOINT),
+    takeoverTime: 15_000,
+    advice: 'Look at the store.',
+    listen: async () => undefined,
+    connect: ({ signal, onRetry }) =>
+      new Promise((_, reject) => {
+        onRetry?.(new Error('the host cannot be reached'));
+        signal.addEventListener('abort', () => reject(signal.reason));
+      }),
+  };
+  const options = { transport, codec: json<Args>(), args: ['a'], deliveryTimeout: 100 };
+  const error = {
+    code: 'ERR_SINGLETON_ENDPOINT_UNAVAILABLE',
+    message: expect.stringMatching(/Look at the store\.$/),
+    cause: { message: 'the host cannot be reached' },
+  };
+
+  it('fails with the advice of the transport and the last failure', async () => {
+    await expect(Singleton.send(options)).rejects.toMatchObject(error);
+    await expect(Singleton.acquire({ ...options, strict: false })).rejects.toMatchObject(error);
+  });
+});
