@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { SingletonError } from '../../../src/interface/errors.ts';
 import { etcdStore } from '../../../src/transports/etcd/store.ts';
-import { callEtcd, describeEtcd, type EtcdCluster, startEtcd } from '../../helpers/etcd.ts';
+import { describeEtcd, type EtcdCluster, leaderOf, startEtcd } from '../../helpers/etcd.ts';
 
 const unlimited = { signal: new AbortController().signal };
 
@@ -19,10 +19,7 @@ describeEtcd('a cluster of three', () => {
     const grant = await store.acquire('a', 60_000, unlimited);
     const held = { value: 'a', token: grant?.token };
 
-    const status = JSON.parse(await callEtcd(String(endpoints[0]), '/v3/maintenance/status', {}));
-    const { members: known } = JSON.parse(await callEtcd(String(endpoints[0]), '/v3/cluster/member/list', {}));
-    const leader: unknown = known.find(({ ID }: Record<string, unknown>) => ID === status.leader)?.clientURLs[0];
-    await members.find(({ endpoint }) => endpoint === leader)?.program.kill();
+    await (await leaderOf(cluster)).program.kill();
     // Some requests fail until the others have elected a leader.
     await until(async () => expect(await store.read(unlimited)).toEqual(held));
     await until(async () => expect(await grant?.renew(unlimited)).toBe(true));
