@@ -1,21 +1,13 @@
 import type { ChildProcess } from 'node:child_process';
-import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  type Listener,
-  MultipleSingletonsError,
-  type Schema,
-  Singleton,
-  SingletonError,
-  type Transport,
-} from '../../index.ts';
+import { MultipleSingletonsError, type Schema, Singleton, SingletonError } from '../../index.ts';
 import { exitStatus, connectionOptions, milliseconds, oneOperand } from '../arguments.ts';
-import { ended, forwardSignals, isEnding, launchesOf, start } from '../child.ts';
 import { type Invocation, type Killed, StatusError, TAKES_NO_LAUNCHES, UsageError } from '../command.ts';
 import { transportOf } from '../endpoint.ts';
 import { BUSY_STATUS, statusOfError } from '../exit-status.ts';
-import { isHeld } from '../host-status.ts';
 import { hostCodecs, launchLine, reportFailures, runForLaunch, writeLine } from '../launch.ts';
 import { printError } from '../output.ts';
+import { ended, forwardSignals, isEnding, launchesOf, start } from '../run/child.ts';
+import { Hold } from '../run/hold.ts';
 
 export async function run({ options, operands, command }: Invocation): Promise<number | Killed> {
   const [program, ...args] = command;
@@ -26,10 +18,11 @@ export async function run({ options, operands, command }: Invocation): Promise<n
   const onLaunch = options['on-launch'];
   const status = exitStatus('status', options['status']);
   let takesLaunches = async (): Promise<boolean> => isSending || onLaunch !== undefined;
-  const held = withDescriptor(transport);
   const connection = connectionOptions(options);
+  const hold = new Hold(transport, connection, options['wait'] !== undefined);
   const app = new Singleton<unknown>({
-    transport: held.transport,
+    transport: hold.transport,
+    signal: hold.signal,
     codec: hostCodecs(options, isSending || onLaunch !== undefined),
     schema: schemaOf(async () => {
       const isTaken = await takesLaunches();
@@ -45,7 +38,7 @@ export async function run({ options, operands, command }: Invocation): Promise<n
   });
   reportFailures(app);
   try {
-    await acquire(app, async () => isSending || isHeld({ transport, ...connection }));
+    await hold.acquire(app, isSending);
   } catch (error) {
     if (error instanceof MultipleSingletonsError) return status;
     const isInUse = error instanceof SingletonError && statusOfError(error) === BUSY_STATUS;
@@ -58,7 +51,7 @@ export async function run({ options, operands, command }: Invocation): Promise<n
   // Before the command is started: a signal that came in between would end this process alone.
   const stopForwarding = forwardSignals((signal) => child?.kill(signal));
   try {
-    child = start([program, ...args], isSending && onLaunch === undefined, held.descriptor());
+    child = start([program, ...args], isSending && onLaunch === undefined, hold.descriptor);
     const started = child;
     const launches = launchesOf(started);
     if (onLaunch === undefined) takesLaunches = async () => launches?.writable === true || (await isEnding(started));
@@ -76,46 +69,9 @@ export async function run({ options, operands, command }: Invocation): Promise<n
   }
 }
 
-/**
- * Tries again if nothing holds the endpoint any more. `askIfHeld` is called if it is in use.
- * @throws MultipleSingletonsError if it is held
- */
-export async function acquire(app: Singleton<unknown>, askIfHeld: () => Promise<boolean>): Promise<void> {
-  for (let attempts = 1; ; attempts += 1) {
-    try {
-      await app.acquire();
-      return;
-    } catch (error) {
-      if (!(error instanceof MultipleSingletonsError) || (await askIfHeld())) throw error;
-    }
-    if (attempts === MAX_ATTEMPTS)
-      throw new StatusError(BUSY_STATUS, `${app.endpoint} is in use, but no host is listening there.`);
-    await sleep(RETRY_DELAY);
-  }
-}
-
-/** For half a second. Then it is a port that is in use without a listener, such as that of an outgoing connection. */
-const MAX_ATTEMPTS = 20;
-const RETRY_DELAY = 25;
-
 /** Refuses launches that the command does not read: the host would confirm and lose them. */
 function schemaOf(takesLaunches: () => Promise<boolean>): Schema {
   const issues = [{ message: TAKES_NO_LAUNCHES }];
   const validate = async (value: unknown) => ((await takesLaunches()) ? { value } : { issues });
   return { '~standard': { version: 1, vendor: 'socket-singleton', validate } };
-}
-
-/** The transport, and the descriptor of its socket once it listens. */
-function withDescriptor(transport: Transport): { transport: Transport; descriptor: () => number | undefined } {
-  let listener: Listener | undefined;
-  return {
-    descriptor: () => listener?.descriptor,
-    transport: {
-      ...transport,
-      async listen(onConnection, options) {
-        listener = await transport.listen(onConnection, options);
-        return listener;
-      },
-    },
-  };
 }

@@ -30,7 +30,7 @@ const TEXTS: Readonly<Record<CommandName, CommandText>> = {
     description:
       'The first one runs the command, and exits with its status. A second one exits at once. The command inherits the ' +
       'socket as descriptor 4, so the endpoint is held until the command has ended, also if this process is killed. Signals ' +
-      'go to the command. If another program has the endpoint, or the first one another secret, the status is 4.',
+      'go to the command. The status is 4 if another program holds the endpoint, or if the first one has another secret.',
     options: {
       wait: 'wait until the endpoint is free, for so long at most; then the status is 75, or N',
       status: 'the exit status of a second one, 0 to 255, also if it could not wait or deliver; default: 0',

@@ -3,7 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { acquire } from '../../../src/cli/commands/run.ts';
+import { acquire } from '../../../src/cli/run/hold.ts';
 import { json } from '../../../src/codecs/json.ts';
 import { Singleton } from '../../../src/index.ts';
 import { bash, command, execute } from '../../helpers/command-line.ts';
@@ -124,10 +124,12 @@ describe.skipIf(process.platform === 'win32')('run', () => {
   test('ends a second one with status 4 if another program has the endpoint, and runs if it has gone', async () => {
     const { port } = await startForeignServer((socket) => void socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'));
     const second = ['--status', '9', '--', 'sh', '-c', 'exit 3'];
-    expect(await execute('run', `tcp://127.0.0.1:${port}`, ...second)).toMatchObject({
+    const refused = {
       status: 4,
       stderr: expect.stringMatching(/^socket-singleton: ERR_SINGLETON_FOREIGN_HOST: [^\n]+\n$/),
-    });
+    };
+    expect(await execute('run', `tcp://127.0.0.1:${port}`, ...second)).toMatchObject(refused);
+    expect(await execute('run', '--wait', `tcp://127.0.0.1:${port}`, ...second)).toMatchObject(refused);
     const ending = createServer((socket) => ending.close() && socket.destroy()).listen(0, '127.0.0.1');
     await once(ending, 'listening');
     expect((await execute('run', `tcp://127.0.0.1:${portOf(ending)}`, ...second)).status).toBe(3);
@@ -141,10 +143,12 @@ describe.skipIf(process.platform === 'win32')('run', () => {
     const { endpoint } = await startHost({ codec: json(), args: [], ...options });
     const file = join(socketFolder(), 'secret');
     writeFileSync(file, 'one', { mode: 0o600 });
-    expect(await execute('run', '--secret-file', file, endpoint, '--', 'false')).toMatchObject({
-      status: 4,
-      stderr: expect.stringMatching(`^socket-singleton: ${code}: [^\n]+\n$`),
-    });
+    for (const waiting of [[], ['--wait']]) {
+      expect(await execute('run', ...waiting, '--secret-file', file, endpoint, '--', 'false')).toMatchObject({
+        status: 4,
+        stderr: expect.stringMatching(`^socket-singleton: ${code}: [^\n]+\n$`),
+      });
+    }
   });
 
   test('takes an endpoint for held by a host with another codec', async () => {

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { ended, forwardSignals, isEnding } from '../../src/cli/child.ts';
+import { ended, forwardSignals, isEnding } from '../../../src/cli/run/child.ts';
 
 const sleeping = () => {
   const child = spawn('sleep', ['1000']);

@@ -5,7 +5,7 @@ import { constants } from 'node:os';
 import type { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isatty } from 'node:tty';
-import { type Killed, StatusError } from './command.ts';
+import { type Killed, StatusError } from '../command.ts';
 
 /** The descriptor for launches. The socket is the next one, so that it is the same with and without launches. */
 const LAUNCHES = 3;
