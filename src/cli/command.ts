@@ -39,8 +39,9 @@ export interface Killed {
 /** Runs a command. Resolves to the exit status. */
 export type Run = (invocation: Invocation) => Promise<number | Killed>;
 
-/** Why a command of "run" gets no launch. The host sends it to the client. */
+/** Why "run" and "listen" refuse launches. The host sends it to the client. */
 export const TAKES_NO_LAUNCHES = 'the command that runs there takes no launches';
+export const HAS_NUL = 'an argument has a NUL, which the command there cannot have';
 
 /** The command line is wrong: status 2. */
 export class UsageError extends Error {}

@@ -8,6 +8,10 @@ export const REFUSED_STATUS = 4;
 /** EX_TEMPFAIL of sysexits.h. */
 export const BUSY_STATUS = 75;
 
+/** As a shell has it. */
+export const NOT_RUN_STATUS = 126;
+export const NOT_FOUND_STATUS = 127;
+
 /** By the codes of errors. */
 const STATUSES: Readonly<Partial<Record<SingletonErrorCode, number>>> = {
   ERR_SINGLETON_INVALID_OPTION: USAGE_STATUS,

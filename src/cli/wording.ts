@@ -1,5 +1,5 @@
 import type { SingletonError } from '../index.ts';
-import { TAKES_NO_LAUNCHES } from './command.ts';
+import { HAS_NUL, TAKES_NO_LAUNCHES } from './command.ts';
 import { isCommandName, SYNTAX } from './syntax.ts';
 
 /**
@@ -8,7 +8,8 @@ import { isCommandName, SYNTAX } from './syntax.ts';
  */
 export function inCommandWords(error: SingletonError, command: string): string {
   const reason = String(Object(error.cause).message ?? '').slice(0, MAX_REASON_LENGTH);
-  if (reason.includes(TAKES_NO_LAUNCHES)) return `The launch was refused: ${TAKES_NO_LAUNCHES}.`;
+  const refusal = [TAKES_NO_LAUNCHES, HAS_NUL].find((one) => reason.includes(one));
+  if (refusal !== undefined) return `The launch was refused: ${refusal}.`;
   const message = error.message.includes(reason) ? error.message : `${error.message} (${reason})`;
   const options = isCommandName(command) ? SYNTAX[command].options : {};
   // An option is named only to a command that has it.

@@ -9,7 +9,10 @@ const python = process.platform !== 'win32' && spawnSync('python3', ['-c', 'impo
 if (!python) console.warn('Not tested, for want of python3 and its module pty: the command in a terminal.');
 
 const inTerminal = (env: NodeJS.ProcessEnv, ...args: readonly string[]): Program =>
-  run('python3', [fixture('in-terminal.py'), '80', '24', process.execPath, COMMAND, ...args], {
+  programInTerminal([process.execPath, COMMAND, ...args], env);
+
+const programInTerminal = (line: readonly string[], env: NodeJS.ProcessEnv = {}): Program =>
+  run('python3', [fixture('in-terminal.py'), '80', '24', ...line], {
     TERM: 'xterm-256color',
     CI: undefined,
     NO_COLOR: undefined,
@@ -34,6 +37,16 @@ describe.runIf(python)('in a terminal', () => {
     expect(screen.match(/one/g)).toHaveLength(1);
     type(terminal, '\u0003');
     expect(await terminal.line('ended')).toMatchObject({ signal: 2 });
+  });
+
+  test('a signal to "run" alone reaches the command of one that is in the background', async () => {
+    const script = 'trap "echo one; exit 5" INT; echo up; while :; do sleep 0.01; done';
+    const shell = `set -m; "$@" & read -r line; kill -INT $!; wait $!; echo "status $?"`;
+    const line = [process.execPath, COMMAND, 'run', join(socketFolder(), 'socket'), '--', 'sh', '-c', script];
+    const terminal = programInTerminal(['bash', '-c', shell, 'bash', ...line]);
+    await screenWith(terminal, 'up');
+    type(terminal, '\n');
+    await screenWith(terminal, 'status 5');
   });
 
   test('"send --wait" gives its keys to the host, and does not wait for more than the result', async () => {

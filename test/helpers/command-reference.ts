@@ -19,7 +19,7 @@ function section(command: Command): readonly string[] {
   const { name, summary, description, options, examples } = command;
   return [
     `## \`${name}\``,
-    `${summary} ${description}`.replaceAll(/(<&3|"\$@")/g, '`$1`'),
+    fill(`${summary} ${description}`.replaceAll(/(<&3|"\$@")/g, '`$1`')),
     `\`\`\`sh\n${usageOf(command)}\n\`\`\``,
     list(options.map((option) => [synopsisOf(option), option.summary])),
     ['```sh', ...examples.flatMap(({ line, summary: what }) => [`# ${what}`, line]), '```'].join('\n'),
@@ -27,5 +27,15 @@ function section(command: Command): readonly string[] {
 }
 
 function list(rows: readonly (readonly [string, string])[]): string {
-  return rows.map(([term, meaning]) => `- \`${term}\`: ${meaning}`).join('\n');
+  return rows.map(([term, meaning]) => fill(`- \`${term}\`: ${meaning}`, '  ')).join('\n');
+}
+
+const WIDTH = 132;
+
+/** Lines of so many characters, all but the first one indented. No line begins with what Markdown takes for a list. */
+function fill(text: string, indent = ''): string {
+  return text.split(/ (?![-+*] |\d+\. )/).reduce((filled, word) => {
+    const length = filled.length - filled.lastIndexOf('\n');
+    return length + word.length > WIDTH ? `${filled}\n${indent}${word}` : `${filled} ${word}`;
+  });
 }

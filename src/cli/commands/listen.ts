@@ -4,7 +4,7 @@ import { connectionOptions, oneOperand } from '../arguments.ts';
 import { type Invocation, StatusError } from '../command.ts';
 import { transportOf } from '../endpoint.ts';
 import { BUSY_STATUS } from '../exit-status.ts';
-import { endCommands, hostCodecs, launchLine, reportFailures, runForLaunch } from '../launch.ts';
+import { hostCodecs, LaunchCommands, launchLine, refusalByCommand, reportFailures, schemaOf } from '../launch.ts';
 import { printLine } from '../output.ts';
 
 /** Commands of --reply at a time, as servers of this kind have by tradition. */
@@ -16,6 +16,7 @@ export async function run({ options, operands }: Invocation): Promise<number> {
   const app = new Singleton<unknown>({
     transport,
     codec: hostCodecs(options),
+    schema: schemaOf(async (args) => (reply === undefined ? undefined : refusalByCommand(args))),
     args: [],
     client: false,
     strict: false,
@@ -37,7 +38,7 @@ export async function run({ options, operands }: Invocation): Promise<number> {
   await app.acquire();
   const end = (): void => ended.abort();
   for (const signal of SIGNALS) process.once(signal, end);
-  const handler = typeof reply === 'string' ? runForLaunch.bind(undefined, reply) : undefined;
+  const commands = new LaunchCommands();
   const print = async (line: string): Promise<void> => {
     try {
       await printLine(line);
@@ -46,12 +47,14 @@ export async function run({ options, operands }: Invocation): Promise<number> {
       throw error;
     }
   };
-  app.handle(handler ?? ((args, client) => print(launchLine(args, client))), { concurrency: CONCURRENCY });
+  app.handle(
+    (args, client) => (typeof reply === 'string' ? commands.run(reply, args, client) : print(launchLine(args, client))),
+    { concurrency: CONCURRENCY },
+  );
   if (!ended.signal.aborted) await once(ended.signal, 'abort');
-  // A second signal ends what this one waits for: a terminal does not send it to a process group of its own.
-  for (const signal of SIGNALS) process.off(signal, end).once(signal, endCommands);
-  await app.release({ drain: true });
-  for (const signal of SIGNALS) process.off(signal, endCommands);
+  for (const signal of SIGNALS) process.off(signal, end);
+  // A second signal ends the commands.
+  await commands.drain(app);
   if (failure !== undefined) throw failure;
   return 0;
 }

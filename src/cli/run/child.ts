@@ -4,8 +4,8 @@ import { Socket } from 'node:net';
 import { constants } from 'node:os';
 import type { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isatty } from 'node:tty';
 import { type Killed, StatusError } from '../command.ts';
+import { NOT_FOUND_STATUS, NOT_RUN_STATUS } from '../exit-status.ts';
 
 /** The descriptor for launches. The socket is the next one, so that it is the same with and without launches. */
 const LAUNCHES = 3;
@@ -32,28 +32,13 @@ export function start(
 }
 
 /** The stream to the command, if it reads launches. */
-export function launchesOf({ stdio }: ChildProcess): Writable | undefined {
-  const stream = stdio[LAUNCHES];
+export function launchesOf(child: ChildProcess): Writable | undefined {
+  // A child that could not be started has no streams if there are too many open files.
+  const { stdio }: Partial<ChildProcess> = child;
+  const stream = stdio?.[LAUNCHES];
   if (!(stream instanceof Socket)) return undefined;
   // A socket pair. Unless this side reads, it does not learn that the command has closed its side.
   return stream.on('error', () => {}).resume();
-}
-
-const FORWARDED = ['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGTERM', 'SIGUSR1', 'SIGUSR2'] as const;
-/** A terminal sends these to the command by itself. */
-const FROM_TERMINAL: ReadonlySet<string> = new Set(['SIGINT', 'SIGQUIT']);
-
-/** Signals to this process go to the command, by `kill`. Returns what ends that. */
-export function forwardSignals(kill: (signal: NodeJS.Signals) => void): () => void {
-  // Not process.stdin, which would make the pipe of the command non-blocking.
-  const isInTerminal = [0, 1, 2].some((descriptor) => isatty(descriptor));
-  const forward = (signal: NodeJS.Signals): void => {
-    if (!isInTerminal || !FROM_TERMINAL.has(signal)) kill(signal);
-  };
-  for (const signal of FORWARDED) process.on(signal, forward);
-  return () => {
-    for (const signal of FORWARDED) process.off(signal, forward);
-  };
 }
 
 /** Resolves to the status of the command. @throws StatusError if it could not be started */
@@ -85,10 +70,6 @@ const END_DELAY = 100;
 
 /** The signals by which this process ends as its command did. Others would write the memory of this one to a file. */
 const ENDING: ReadonlySet<string> = new Set(['SIGHUP', 'SIGINT', 'SIGTERM']);
-
-/** As a shell has it. */
-const NOT_FOUND_STATUS = 127;
-const NOT_RUN_STATUS = 126;
 
 function notStartedError(program: string, cause: unknown): StatusError {
   const { code, message } = Object(cause);

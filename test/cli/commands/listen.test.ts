@@ -67,10 +67,17 @@ describe.skipIf(process.platform === 'win32')('listen', () => {
     );
     expect(await launch.exited()).toEqual({ code: 7, signal: null });
     expect(launch.stdout).toBe(`${elsewhere}\n[$(id)]\n[; id]\n[]\n`);
-    expect(await execute('send', '--wait', '--json', '["\\u0000"]', endpoint)).toMatchObject({ status: 1 });
+    expect(await execute('send', '--wait', '--json', '["\\u0000"]', endpoint)).toMatchObject({
+      status: 4,
+      stderr: expect.stringContaining(
+        ': The launch was refused: an argument has a NUL, which the command there cannot have.',
+      ),
+    });
+    const tooLong = JSON.stringify(['x'.repeat(2 ** 18)]);
+    expect(await execute('send', '--wait', '--json', tooLong, endpoint)).toMatchObject({ status: 126, stderr: '' });
     process.kill(-Number(host.pid), 'SIGINT');
     await host.exited();
-    expect(host.stderr).toMatch(/^socket-singleton: ERR_SINGLETON_LISTENER_FAILED: [^\n]+null bytes[^\n]+\n$/);
+    expect(host.stderr).toBe('socket-singleton: The command for a launch could not be started (E2BIG).\n');
   });
 
   test('ends what a shell has started with an interrupted client, and itself ends after the work', async () => {

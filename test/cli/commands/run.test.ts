@@ -1,14 +1,16 @@
+import { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { constants } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { acquire } from '../../../src/cli/run/hold.ts';
 import { json } from '../../../src/codecs/json.ts';
 import { Singleton } from '../../../src/index.ts';
 import { bash, command, execute } from '../../helpers/command-line.ts';
 import { startHost } from '../../helpers/host.ts';
-import { freePort, portOf, type Program, startForeignServer, waitUntil } from '../../helpers/program.ts';
+import { freePort, isRunning, portOf, type Program, startForeignServer, waitUntil } from '../../helpers/program.ts';
 import { ScriptedTransport } from '../../helpers/scripted-transport.ts';
 import { pipeName, socketFolder } from '../../helpers/socket-folder.ts';
 
@@ -52,6 +54,20 @@ describe.skipIf(process.platform === 'win32')('run', () => {
     expect(finished).toMatchObject({ status, stderr: expect.stringMatching(/^[^\n]+\n$/) });
     expect(finished.stderr).toContain(`socket-singleton: ${message}`);
     expect((await execute('run', '--status', '9', endpoint, '--', 'true')).status).toBe(0);
+  });
+
+  test('reports in a line that there are too many open files', async () => {
+    // `any`: the types do not have the method.
+    const prototype: any = ChildProcess.prototype;
+    const start = vi.spyOn(prototype, 'spawn').mockImplementationOnce(function spawn(this: any) {
+      Object.assign(this, { spawnfile: 'true' });
+      process.nextTick(() => this.emit('error', Object.assign(new Error('spawn true EMFILE'), { code: 'EMFILE' })));
+      // As Node: it has no streams then.
+      return -constants.errno.EMFILE;
+    });
+    onTestFinished(() => start.mockRestore());
+    const stderr = 'socket-singleton: "true" cannot be run (EMFILE).\n';
+    expect(await execute('run', '--send', endpointNow(), '--', 'true')).toMatchObject({ status: 126, stderr });
   });
 
   test('ends a second one at once, with status 0 or N, or after its time with 75 or N', async () => {
@@ -218,6 +234,31 @@ describe.skipIf(process.platform === 'win32')('run', () => {
     expect(lines).toHaveLength(8);
     expect(first.stderr.match(/^socket-singleton: The command for a launch ended with status 3\.$/gm)).toHaveLength(3);
     for (let at = 0; at < 8; at += 2) expect(lines[at + 1]).toBe(lines[at]?.replace('begin', 'end'));
+  });
+
+  test('--on-launch: a signal after the end of the command ends the commands of launches', async () => {
+    const endpoint = endpointNow();
+    const script = ['sh', '-c', 'echo up; read -r line; exit 4'];
+    const first = command('run', '--on-launch', 'sleep 1000 & echo "begun $!"; wait', endpoint, '--', ...script);
+    await first.printed('up');
+    await execute('send', endpoint);
+    await first.printed('begun');
+    first.writeLine();
+    await waitUntil('the end of the command', async () => (await execute('status', endpoint)).status === 3);
+    first.signal('SIGTERM');
+    expect(await first.exited()).toEqual({ code: 4, signal: null });
+    const [, pid] = /begun (\d+)/.exec(first.stdout) ?? [];
+    await waitUntil('the end of what the shell has started', async () => !isRunning(Number(pid)));
+  });
+
+  test('leaves a hangup to a command that ignores it, as nohup makes it', async () => {
+    const script = 'echo up; read -r line; echo "$line"';
+    const first = command('run', endpointNow(), '--', 'nohup', 'sh', '-c', script);
+    await first.printed('up');
+    process.kill(-Number(first.pid), 'SIGHUP');
+    first.writeLine('still here');
+    expect(await first.exited()).toEqual({ code: 0, signal: null });
+    expect(first.stdout).toBe('up\nstill here\n');
   });
 
   test('is used in bash as flock is, by two that meet at one name whatever their environment is', async () => {

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { ended, forwardSignals, isEnding } from '../../../src/cli/run/child.ts';
+import { ended, isEnding } from '../../../src/cli/run/child.ts';
 
 const sleeping = () => {
   const child = spawn('sleep', ['1000']);
@@ -40,17 +40,5 @@ describe.skipIf(process.platform === 'win32')('ended()', () => {
     const child = sleeping();
     child.kill('SIGQUIT');
     expect(await ended(child)).toBe(131);
-  });
-});
-
-describe('forwardSignals()', () => {
-  it('passes each signal on until it is told to stop', () => {
-    const kill = vi.fn<(signal: NodeJS.Signals) => void>();
-    const before = process.listenerCount('SIGTERM');
-    const stop = forwardSignals(kill);
-    for (const signal of ['SIGHUP', 'SIGTERM', 'SIGUSR1', 'SIGUSR2'] as const) process.emit(signal, signal);
-    expect(kill.mock.calls).toEqual([['SIGHUP'], ['SIGTERM'], ['SIGUSR1'], ['SIGUSR2']]);
-    stop();
-    expect(process.listenerCount('SIGTERM')).toBe(before);
   });
 });
