@@ -25,7 +25,12 @@ export async function command(budget) {
  */
 async function measure(transport, { seconds, fewest }) {
   const endpoint = await newEndpoint(transport);
-  const host = await Host.start([await singleton({ name: 'legacy', codec: 'legacy' }, endpoint)]);
+  // What the command uses by default.
+  const what =
+    transport === 'tcp'
+      ? /** @type {const} */ ({ name: 'legacy', codec: 'legacy' })
+      : /** @type {const} */ ({ name: 'json', codec: 'json' });
+  const host = await Host.start([await singleton(what, endpoint)]);
   try {
     const byHand = await script(endpoint);
     const operand = 'port' in endpoint.where ? `tcp://127.0.0.1:${endpoint.where.port}` : (endpoint.where.path ?? '');
@@ -40,8 +45,8 @@ async function measure(transport, { seconds, fewest }) {
       'by hand': launch([byHand, ...ARGS]),
     };
     const times = await interleave(contestants, { seconds: seconds / transports().length, fewest });
-    const what = { group: 'command', name: `send, ${transport}`, against: 'a script with the library', unit: 'ms' };
-    return compare(what, times('command'), times('by hand'));
+    const row = { group: 'command', name: `send, ${transport}`, against: 'a script with the library', unit: 'ms' };
+    return compare(row, times('command'), times('by hand'));
   } finally {
     await host.stop();
   }
@@ -58,7 +63,9 @@ async function script({ transport, where }) {
   const lines = [
     `import { Singleton } from '${dist}index.js';`,
     !isTcp && `import { ${transport} } from '${dist}transports/${transport}.js';`,
-    `await Singleton.send({ ${at} });`,
+    isTcp
+      ? `await Singleton.send({ ${at} });`
+      : `import { json } from '${dist}codecs/json.js';\nawait Singleton.send({ ${at}, codec: json() });`,
   ];
   const file = join(await scratch(), `send-${transport}.mjs`);
   await writeFile(file, lines.filter(Boolean).join('\n'));

@@ -10,8 +10,8 @@ export async function run({ options, operands }: Invocation): Promise<number> {
   const signal = typeof wait === 'number' ? AbortSignal.timeout(wait) : undefined;
   const args = argsOf(options['json'], operands.slice(0, -1));
   const given = { wait: wait !== undefined, signal, args, ...connectionOptions(options) };
-  const names = codecsOf(options);
   const transport = await transportOf(operands.at(-1));
+  const names = codecsOf(options, transport.endpoint);
   const deliver = async (name: string): Promise<Receipt> =>
     Singleton.send({ transport, codec: await codecOf(name), ...given });
   try {
@@ -33,11 +33,15 @@ function noResultError(endpoint: string, { wait }: Invocation['options']): Singl
   );
 }
 
-/** The codecs to try, in this order. Only structured ones prove a secret without sending it, and have a name and results. */
-function codecsOf({ codec, wait, json, 'secret-file': secretFile, name }: Invocation['options']): readonly string[] {
+/**
+ * The codecs to try, in this order. Only structured ones prove a secret without sending it, have a name and results, and report that
+ * a launch was refused. But a Python host is at a port, and does not answer them.
+ */
+function codecsOf({ codec, wait, json, 'secret-file': secretFile, name }: Invocation['options'], endpoint: string) {
   if (codec !== undefined) return [String(codec)];
   const needsStructure = [wait, json, secretFile, name].some((option) => option !== undefined);
-  return needsStructure ? ['json'] : ['legacy', 'json'];
+  if (needsStructure) return ['json'];
+  return endpoint.startsWith('tcp:') ? ['legacy', 'json'] : ['json', 'legacy'];
 }
 
 /** Nothing was dispatched by a host that has another codec. */

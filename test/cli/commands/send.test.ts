@@ -7,8 +7,12 @@ import { endpoints } from '../../helpers/endpoints.ts';
 import { startForeignServer } from '../../helpers/program.ts';
 
 /** A host that answers by the handler. */
-async function answering(codec: readonly [Codec<any>, ...Codec<any>[]], handler: Handler<unknown>): Promise<string> {
-  const app = new Singleton<unknown>({ transport: endpoints.tcp(), codec, args: [] });
+async function answering(
+  codec: readonly [Codec<any>, ...Codec<any>[]],
+  handler: Handler<unknown>,
+  transport = endpoints.tcp(),
+): Promise<string> {
+  const app = new Singleton<unknown>({ transport, codec, args: [] });
   onTestFinished(() => app.release());
   await app.acquire();
   app.handle(handler);
@@ -27,13 +31,23 @@ describe('send', () => {
     expect(handler.mock.lastCall).toMatchObject([['a', '-b', '', 'ä c'], { codec: name }]);
   });
 
-  test('uses legacy with a host that accepts both, and json with --name', async () => {
+  test('uses json at a path, legacy at a port, which may be that of a Python host, and the other one if that is refused', async () => {
     const handler = vi.fn<Handler<unknown>>();
-    const endpoint = await answering([json(), legacy()], handler);
-    await execute('send', endpoint);
-    await execute('send', '--name', '', endpoint);
-    await vi.waitFor(() => expect(handler).toHaveBeenCalledTimes(2));
+    const both = [json(), legacy()] as const;
+    const port = await answering(both, handler);
+    const paths = [
+      await answering(both, handler, endpoints.pipe()),
+      await answering([legacy()], handler, endpoints.pipe()),
+    ];
+    for (const endpoint of [port, ...paths]) {
+      expect(await execute('send', '', endpoint)).toEqual({ status: 0, stdout: '', stderr: '' });
+    }
+    await execute('send', '--name', '', port);
+    await vi.waitFor(() => expect(handler).toHaveBeenCalledTimes(4));
+    const launch = [[''], { codec: 'json', cwd: process.cwd(), pid: process.pid }];
     expect(handler.mock.calls).toMatchObject([
+      [[], { codec: 'legacy' }],
+      launch,
       [[], { codec: 'legacy' }],
       [[], { codec: 'json' }],
     ]);
