@@ -5,7 +5,7 @@ import { COMMANDS } from '../../src/cli/help/texts.ts';
 import { json } from '../../src/codecs/json.ts';
 import { type Client, legacy, Singleton } from '../../src/index.ts';
 import { pipe } from '../../src/transports/pipe.ts';
-import { bash, command, execute } from '../helpers/command-line.ts';
+import { bash, COMMAND, command, execute, sh } from '../helpers/command-line.ts';
 import { freePort, type Program, waitUntil } from '../helpers/program.ts';
 import { pipeName, socketFolder } from '../helpers/socket-folder.ts';
 
@@ -15,6 +15,10 @@ class Place {
   readonly received: unknown[] = [];
 
   readonly #names = new Map<string, string>();
+
+  constructor() {
+    this.program('socket-singleton', `exec "${process.execPath}" "${COMMAND}" "$@"`);
+  }
 
   /** The name of an endpoint, here. */
   name(word: string): string {
@@ -49,7 +53,9 @@ class Place {
     const own = line.replaceAll(/(?<!make )\b(backup|deploy|editor|inbox|counter)(?= --|$| \||;| &&| <)/g, (word) =>
       this.name(word),
     );
-    return bash('cd "$1"; export HOME="$1" PATH="$1:$PATH"; eval "$2"', this.folder, own);
+    // In the shell of scripts and cron, unless the line is for bash alone.
+    const shell = line.includes('<(') ? bash : sh;
+    return shell('cd "$1"; export HOME="$1" PATH="$1:$PATH"; eval "$2"', this.folder, own);
   }
 }
 
@@ -86,8 +92,8 @@ const CHECKS: Readonly<Record<string, (line: string, place: Place) => Promise<vo
   async 'listen 1'(line, place) {
     const host = place.run(line);
     await isListening(place.name('inbox'));
-    await execute('send', 'a\\b', place.name('inbox'));
-    await host.printed(String.raw`{"args":["a\\b"]}`);
+    await execute('send', '--codec', 'legacy', 'a\nb', place.name('inbox'));
+    await host.printed(String.raw`{"args":["a\nb"]}`);
   },
   async 'listen 2'(line, place) {
     place.run(line);

@@ -54,6 +54,11 @@ export function bash(script: string, ...args: readonly string[]): Program {
   return started('bash', ['-c', `${name}export -f socket-singleton\n${script}`, 'bash', ...args]);
 }
 
+/** Runs a script in sh. */
+export function sh(script: string, ...args: readonly string[]): Program {
+  return started('sh', ['-c', script, 'sh', ...args]);
+}
+
 function started(program: string, args: readonly string[]): Program {
   // A group of its own: what a script leaves behind ends with the test.
   const child = spawn(program, args, { env: { ...inheritedEnv(), NO_COLOR: '1' }, detached: true });

@@ -60,8 +60,9 @@ const TEXTS: Readonly<Record<CommandName, CommandText>> = {
       timeout: TIMEOUT,
       json: 'deliver this JSON value instead of ARG...',
       codec:
-        'legacy, json or msgpack; default: json with --wait, --json, --secret-file or --name, else legacy, or json if the host ' +
-        'does not accept it; listen and run accept json and legacy only',
+        'legacy, json or msgpack; default: json, or legacy if the host accepts only that; at a port without --wait, --json, ' +
+        '--secret-file and --name legacy is tried first, because a Python host does not answer json; listen and run accept json ' +
+        'and legacy only',
       'secret-file': SECRET_FILE,
       name: NAME,
       help: HELP,
@@ -92,7 +93,7 @@ const TEXTS: Readonly<Record<CommandName, CommandText>> = {
     },
     examples: [
       {
-        line: 'socket-singleton listen inbox | while read -r launch; do echo "$launch"; done',
+        line: `socket-singleton listen inbox | while read -r launch; do printf '%s\\n' "$launch"; done`,
         summary: 'Handle launches in a shell.',
       },
       {
@@ -115,8 +116,8 @@ const TEXTS: Readonly<Record<CommandName, CommandText>> = {
   stop: {
     summary: 'Ask the host to release the endpoint.',
     description:
-      'The host must allow it (--allow-stop, or the option "allowReplace" of the library), and finishes what it has. The endpoint ' +
-      'is free when this command ends.',
+      'The host must allow it (--allow-stop, or the option "allowReplace" of the library). It finishes the launches that it has begun. ' +
+      'The endpoint is free when this command ends.',
     options: {
       wait: 'wait until the process of the host has ended, too',
       timeout: TIMEOUT,
@@ -198,7 +199,7 @@ export const EXIT_STATUSES: readonly (readonly [status: string, meaning: string]
   ['3', 'no host is there'],
   [
     '4',
-    'refused: another secret, application, codec or program, arguments that are not allowed, or an endpoint of others',
+    'refused: another secret, application, codec or program, arguments that are not allowed, or an endpoint that this user may not use',
   ],
   [
     '75',
