@@ -45,7 +45,7 @@ export const SYNTAX: Readonly<Record<CommandName, CommandSyntax>> = {
   },
   stop: {
     operands: 'ENDPOINT',
-    options: { wait: {}, timeout: TIMEOUT, 'secret-file': SECRET_FILE, name: NAME, help: HELP },
+    options: { wait: WAIT, timeout: TIMEOUT, 'secret-file': SECRET_FILE, name: NAME, help: HELP },
   },
   secret: { operands: '', options: { help: HELP } },
   completion: { operands: 'bash|zsh|fish', values: ['bash', 'zsh', 'fish'], options: { help: HELP } },

@@ -12,9 +12,13 @@ export async function run({ options, operands }: Invocation): Promise<number> {
   return 0;
 }
 
-/** One member a line. */
+/** One member a line, without control characters of the host, which a terminal would obey. */
 function describe(status: HostStatus): string {
   return Object.entries(status)
-    .map(([name, value]) => `${name.padEnd(10)}${value instanceof Date ? value.toISOString() : String(value)}`)
+    .map(([name, value]) => `${name.padEnd(10)}${value instanceof Date ? value.toISOString() : printable(value)}`)
     .join('\n');
+}
+
+function printable(value: unknown): string {
+  return String(value).replaceAll(/\p{Cc}+/gu, ' ');
 }

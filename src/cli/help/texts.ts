@@ -119,7 +119,9 @@ const TEXTS: Readonly<Record<CommandName, CommandText>> = {
       'The host must allow it (--allow-stop, or the option "allowReplace" of the library). It finishes the launches that it has begun. ' +
       'The endpoint is free when this command ends.',
     options: {
-      wait: 'wait until the process of the host has ended, too',
+      wait:
+        'wait until the process of the host has ended, too, for so long at most; then the status is 75; only for a name, a path or ' +
+        'a loopback address, and at once if this machine has no such process, as for a host in a container',
       timeout: TIMEOUT,
       'secret-file': SECRET_FILE,
       name: NAME,
