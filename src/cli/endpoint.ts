@@ -7,13 +7,18 @@ export async function transportOf(endpoint: string | undefined): Promise<Transpo
   if (endpoint === '') throw new UsageError('ENDPOINT is empty.');
   if (endpoint.startsWith('-'))
     throw new UsageError(`ENDPOINT "${endpoint}" begins with a dash: choose another name, or write ./ before a path.`);
-  const [, bracketed, host = bracketed, port] = /^tcp:\/\/(?:\[([^\]]+)\]|([^:/]+)):(\d+)$/.exec(endpoint) ?? [];
+  const [, bracketed, host = bracketed, port] = /^tcp:\/\/(?:\[([^\]]+)\]|([^:/]+)):(\d+)$/i.exec(endpoint) ?? [];
   if (host !== undefined) return tcp({ address: host, port: portOf(endpoint, Number(port)) });
+  if (HOST_AND_PORT.test(endpoint))
+    throw new UsageError(`ENDPOINT "${endpoint}" is a host and a port: write tcp://${endpoint}, or ./ before a path.`);
   const path = pathOf(endpoint);
   // Loaded only if it is used.
   const { pipe } = await import('../transports/pipe.ts');
   return path === undefined ? pipe({ name: endpoint }) : pipe({ path });
 }
+
+/** Not any name with a number: "job:1" is the name of an endpoint. */
+const HOST_AND_PORT = /^(?:localhost|\d+(?:\.\d+){3}|\[[\da-f:]+\]):\d+$/i;
 
 /** With port 0, which the library takes, the system would choose another port each time. */
 function portOf(endpoint: string, port: number): number {
@@ -24,9 +29,9 @@ function portOf(endpoint: string, port: number): number {
 /** `undefined` for a name. */
 function pathOf(endpoint: string): string | undefined {
   if (endpoint.startsWith(NAMED_PIPE)) return endpoint;
-  const [, scheme, path] = /^([a-z]+):(?:\/\/)?(.*)$/s.exec(endpoint) ?? [];
-  const isScheme = scheme !== undefined && (SCHEMES.has(scheme) || endpoint.startsWith(`${scheme}://`));
-  if (isScheme && (scheme !== 'unix' || !path)) throw unknownEndpoint(endpoint);
+  const [, scheme, path] = /^([a-z]+):(?:\/\/)?(.*)$/is.exec(endpoint) ?? [];
+  const isScheme = scheme !== undefined && (SCHEMES.has(scheme.toLowerCase()) || endpoint.startsWith(`${scheme}://`));
+  if (isScheme && (scheme.toLowerCase() !== 'unix' || !path)) throw unknownEndpoint(endpoint);
   if (!isScheme && !endpoint.includes('/')) return undefined;
   if (endpoint.endsWith('/'))
     throw new UsageError(

@@ -14,14 +14,23 @@ export async function main(args: readonly string[]): Promise<number | Killed> {
 }
 
 async function run([name, ...args]: readonly string[]): Promise<number | Killed> {
-  if (name === '--help' || name === '-h' || name === 'help') return help(args[0]);
-  if (name === '--version') return version();
+  if (name === '--help' || name === '-h' || name === 'help') return help(noMore(args, 1)[0]);
+  if (name === '--version') {
+    noMore(args, 0);
+    return version();
+  }
   if (name === undefined) throw new UsageError('COMMAND is missing.');
   if (!isCommandName(name)) throw new UsageError(`"${name}" is not a command.`);
   const invocation = parse(name, SYNTAX[name], args);
   if (invocation.options['help']) return help(name);
   const { run: runCommand } = await LOADERS[name]();
   return runCommand(invocation);
+}
+
+/** @throws UsageError for more words than so many */
+function noMore(args: readonly string[], count: number): readonly string[] {
+  if (args.length > count) throw new UsageError(`"${args[count]}" is not expected.`);
+  return args;
 }
 
 /** Only the code of one command is loaded. */

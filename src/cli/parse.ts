@@ -28,14 +28,28 @@ export function parse(
   });
   const options: Record<string, string | true> = {};
   const operands: string[] = [];
-  for (const token of tokens) {
-    if (token.kind === 'positional') operands.push(token.value);
+  for (const [at, token] of tokens.entries()) {
+    if (token.kind === 'positional') {
+      requireNoValueOf(known, tokens[at - 1], token.value);
+      operands.push(token.value);
+    }
     if (token.kind !== 'option') continue;
     const syntax = Object.hasOwn(known, token.name) ? known[token.name] : undefined;
     if (!syntax) throw new UsageError(`${token.rawName} is not an option of "${name}".${dashAdvice(expected)}`);
     options[token.name] = valueOf(token.name, syntax, token.value);
   }
   return { options, operands, command: end === -1 ? [] : args.slice(end + 1) };
+}
+
+/** A number right after an option whose value may be left out is meant as its value. */
+function requireNoValueOf(
+  known: CommandSyntax['options'],
+  before: { readonly kind: string; readonly name?: string; readonly value?: unknown } | undefined,
+  value: string,
+): void {
+  if (before?.name === undefined || before.value !== undefined || !known[before.name]?.isValueOptional) return;
+  if (/^\d+(?:\.\d+)?$/.test(value))
+    throw new UsageError(`"${value}" is not the value of --${before.name}: write --${before.name}=${value}.`);
 }
 
 /** For what was meant as an operand. */

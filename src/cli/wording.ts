@@ -14,7 +14,7 @@ export function inCommandWords(error: SingletonError, command: string): string {
   const options = isCommandName(command) ? SYNTAX[command].options : {};
   // An option is named only to a command that has it.
   const named = (option: string): string => (Object.hasOwn(options, option) ? ` (--${option})` : '');
-  return [...REPLACEMENTS, codecAdvice(command)]
+  return [...REPLACEMENTS, ...ofCommand(command)]
     .reduce((text, [pattern, words]) => text.replaceAll(pattern, words), message)
     .replaceAll(/ (\d+) ms \((deliveryTimeout|standby)\)/g, (_, ms, option) => {
       return ` ${Number(ms) / 1000} s${named(option === 'standby' ? 'wait' : 'timeout')}`;
@@ -30,7 +30,10 @@ const NO_ANSWER =
 const REPLACEMENTS: readonly (readonly [pattern: RegExp, words: string])[] = [
   [/(?<=not confirm the launch [^.]*\. )It may be frozen or busy[^.]*\./g, `The launch may have run. ${NO_ANSWER}`],
   [/It may be frozen or busy[^.]*\./g, NO_ANSWER],
-  [/ The outcome of this launch is "skipped"\./g, ''],
+  [
+    /^Another process is the host at (\S+)\. The outcome of this launch is "skipped"\./g,
+    '$1 is in use: another process listens there.',
+  ],
   [
     /^Option "wait": expected false .*$/g,
     '--wait: expected --codec json or msgpack, because a host with legacy cannot answer.',
@@ -39,6 +42,7 @@ const REPLACEMENTS: readonly (readonly [pattern: RegExp, words: string])[] = [
   [/, or set "path" or a shorter "directory"/g, ''],
   [/^Option "(?:path|port|address)":/g, 'ENDPOINT:'],
   [/^Option "args":/g, 'The arguments:'],
+  [/\bargs\[(\d+)\]/g, 'item $1 of the arguments'],
   [/^Option "secret(?:File)?":/g, '--secret-file:'],
   [/^Option "codec": (?:msgpack\(\)|load\(\) of)/g, '--codec:'],
   [/^Option "(name|codec)":/g, '--$1:'],
@@ -54,7 +58,11 @@ const REPLACEMENTS: readonly (readonly [pattern: RegExp, words: string])[] = [
   [/\b(json|legacy|msgpack)\(\)/g, '$1'],
 ];
 
-function codecAdvice(command: string): readonly [pattern: RegExp, words: string] {
+/** What depends on the command. */
+function ofCommand(command: string): readonly (readonly [pattern: RegExp, words: string])[] {
   const advice = 'Choose one with --codec: legacy, json or msgpack';
-  return [/Use the same codec on both sides/g, command === 'send' ? advice : 'This command uses json'];
+  return [
+    [/Use the same codec on both sides/g, command === 'send' ? advice : 'This command uses json'],
+    ...(command === 'status' || command === 'stop' ? [[/rejected this launch/g, 'refused this request'] as const] : []),
+  ];
 }

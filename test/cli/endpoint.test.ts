@@ -10,6 +10,7 @@ describe('transportOf()', () => {
   it.each([
     ['tcp://127.0.0.1:21337', 'tcp://127.0.0.1:21337'],
     ['tcp://[::1]:80', 'tcp://[::1]:80'],
+    ['TCP://127.0.0.1:80', 'tcp://127.0.0.1:80'],
   ])('takes %j for a port', async (text, endpoint) => {
     expect(await endpointOf(text)).toBe(endpoint);
   });
@@ -50,6 +51,10 @@ describe('transportOf()', () => {
     '-x',
   ])('refuses %j', async (text) => {
     await expect(endpointOf(text)).rejects.toThrow(UsageError);
+  });
+
+  it.each(['localhost:80', '127.0.0.1:80', '[::1]:80'])('advises tcp:// for %j', async (text) => {
+    await expect(endpointOf(text)).rejects.toThrow(`write tcp://${text}`);
   });
 
   it.each(['a\nb', '..\\b'])('refuses %j with the code of the library', async (text) => {

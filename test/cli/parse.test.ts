@@ -16,7 +16,9 @@ describe('parse()', () => {
   });
 
   it('gives an option with an optional value one only after an equals sign', () => {
-    expect(parseSend('--wait', '5', 'b')).toMatchObject({ options: { wait: true }, operands: ['5', 'b'] });
+    expect(parseSend('--wait', 'a5', 'b')).toMatchObject({ options: { wait: true }, operands: ['a5', 'b'] });
+    expect(parseSend('--wait', '--', '5', 'b')).toMatchObject({ options: { wait: true }, operands: ['5', 'b'] });
+    expect(() => parseSend('--wait', '5', 'b')).toThrow('write --wait=5.');
     expect(parseSend('--wait=5', 'b')).toMatchObject({ options: { wait: '5' }, operands: ['b'] });
   });
 

@@ -40,6 +40,7 @@ const CASES: readonly (readonly [says: string, line: () => Promise<readonly stri
   ['longer than the host accepts', async () => ['send', '--json', '"xxxxx"', await structured({ maxMessageBytes: 1 })]],
   ['its queue is full', async () => ['send', '--json', '["second"]', await full()]],
   ['replaced (--allow-stop)', async () => ['stop', await structured()]],
+  ['The host refused this request: the host has a secret', async () => ['stop', await structured({ secret: 'x' })]],
   ['on both sides (--secret-file)', async () => ['status', await structured({ secret: 'x' })]],
   ['Another application (--name)', async () => ['status', await structured({ name: 'x' })]],
   ['Another application holds', async () => ['run', await structured({ name: 'x' }), '--', 'x']],
@@ -50,7 +51,7 @@ const CASES: readonly (readonly [says: string, line: () => Promise<readonly stri
   ['0.01 s (--timeout)', async () => ['send', '--timeout', '0.01', await silent()]],
   ['0.01 s (--wait)', async () => ['send', '--wait=0.01', await silent()]],
   ['0.01 s (--wait)', async () => ['run', '--wait=0.01', await structured(), '--', 'x']],
-  ['is the host at', async () => ['listen', await structured()]],
+  ['another process listens there', async () => ['listen', await silent()]],
   ['or use tcp://HOST:PORT.', async () => ['listen', join(openFolder(), 'socket')]],
 ];
 

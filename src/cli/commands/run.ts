@@ -55,6 +55,8 @@ export async function run({ options, operands, command }: Invocation): Promise<n
 /** Checks the options that depend on each other. Returns the status of a second one. */
 function checkedStatus(options: Invocation['options']): number {
   if (options['wait'] !== undefined && options['send']) throw new UsageError('--wait and --send exclude each other.');
+  if (options['timeout'] !== undefined && !options['send']) throw new UsageError('--timeout is only for --send.');
+  if (options['on-launch'] === '') throw new UsageError('--on-launch expects a command, got "".');
   return exitStatus('status', options['status']);
 }
 

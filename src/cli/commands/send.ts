@@ -61,10 +61,19 @@ async function deliverByOne(
 function argsOf(json: string | true | undefined, operands: readonly string[]): unknown {
   if (json === undefined) return operands;
   if (operands.length > 0) throw new UsageError('--json and ARG... exclude each other.');
+  requireSafeIntegers(String(json));
   try {
     return JSON.parse(String(json));
   } catch (error) {
     throw new UsageError(`--json expects a JSON value: ${Object(error).message}.`);
+  }
+}
+
+/** JSON.parse would change a larger one. Numbers in strings are none. */
+function requireSafeIntegers(json: string): void {
+  for (const [token] of json.matchAll(/"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?/gs)) {
+    if (/^-?\d+$/.test(token) && !Number.isSafeInteger(Number(token)))
+      throw new UsageError(`--json: ${token} is beyond 2^53-1 and would be changed. Write it as a string.`);
   }
 }
 

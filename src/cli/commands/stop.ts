@@ -29,7 +29,7 @@ function isLocal(endpoint: string): boolean {
 const LOOPBACK = /^tcp:\/\/(?:localhost|127\.[\d.]+|0\.0\.0\.0|\[::1?\]):\d+$/i;
 
 /** Replaces the host, and releases at once. Launches in between are reset, and find no host when they try again. */
-async function release(given: SingletonOptions<unknown, unknown>, asked: HostStatus): Promise<void> {
+async function release(given: SingletonOptions<unknown>, asked: HostStatus): Promise<void> {
   try {
     // `true` would deliver a launch to a host that has followed the first one.
     const app = new Singleton<unknown>({ ...given, args: [], replace: () => true, strict: false });
@@ -43,7 +43,7 @@ async function release(given: SingletonOptions<unknown, unknown>, asked: HostSta
 }
 
 /** Whether the host that was asked still holds the endpoint. */
-async function isThere(given: SingletonOptions<unknown, unknown>, asked: HostStatus): Promise<boolean> {
+async function isThere(given: SingletonOptions<unknown>, asked: HostStatus): Promise<boolean> {
   const now = await Singleton.status(given);
   return now !== undefined && now.pid === asked.pid && now.since?.getTime() === asked.since?.getTime();
 }

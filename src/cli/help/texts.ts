@@ -189,7 +189,7 @@ export const ENDPOINTS: readonly (readonly [endpoint: string, meaning: string])[
     'NAME',
     'a Unix socket, or on Windows a named pipe, of this user, by a name such as "editor", which begins with no dash',
   ],
-  ['PATH', 'a Unix socket at a path, which has a slash, but none at its end'],
+  ['PATH', 'a Unix socket at a path, which has a slash, but none at its end; unix://PATH is the same'],
   ['tcp://HOST:PORT', 'a TCP port from 1 to 65535, such as tcp://127.0.0.1:21337'],
 ];
 
