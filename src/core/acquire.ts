@@ -147,13 +147,15 @@ async function loadStarter<T, R>(options: ResolvedOptions<T, R>): Promise<Starte
 
 /**
  * Distinguishes the host that a launch finds first from one that has replaced it: of several launches with `replace: true` one
- * replaces the host, and the others deliver to that one. A host that was bound after this launch has begun may be such a one.
+ * replaces the host, and the others deliver to that one. A host that was bound after this launch has begun may be such a one. If
+ * hosts have tokens, they may be on machines with other clocks, and the first one is that which was looked up first.
  */
 function firstHost(): (status: StatusData) => boolean {
   const begun = Date.now();
   let first: StatusData | undefined;
   return (status) => {
     first ??= status;
+    if (status.token !== undefined) return first.token === status.token;
     return first.pid === status.pid && first.since === status.since && status.since <= begun;
   };
 }

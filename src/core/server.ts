@@ -151,8 +151,10 @@ export class Server {
     if (this.isDeposed) this.#connections?.cut();
     listener?.ref();
     if (listener) this.#closed = this.#closeListener(listener);
+    const drained = this.#connections?.drain(drain);
     await this.#closed;
-    await this.#connections?.drain(drain);
+    // After a cut nothing is served, and a client that does not close must not delay the news.
+    if (!this.isDeposed) await drained;
   }
 
   /** Before `attach` no launch was dispatched: the attempt fails, and another one may follow. */

@@ -24,12 +24,9 @@ const EMPTY = new Uint8Array(0);
 export function outbound<T, R>(wireFormat: WireFormat<T, R>, launch: Launch<T>, options: OutboundOptions): Deliver<R> {
   const { name: codec, reply, frames } = wireFormat;
   const packed = { ...launch, args: serialize(codec, wireFormat.args, launch.args) };
-  const encode = (token?: number): Uint8Array => {
-    const frame = encodeLaunch({ ...packed, token });
-    requireSize(frame, options.maxMessageBytes);
-    return frames.encode(frame);
-  };
-  const message = encode();
+  const frame = encodeLaunch(packed);
+  requireSize(frame, options.maxMessageBytes);
+  const message = frames.encode(frame);
   const open = opener(wireFormat, options);
 
   return async (connection) => {
@@ -39,8 +36,11 @@ export function outbound<T, R>(wireFormat: WireFormat<T, R>, launch: Launch<T>, 
     const channel = await open(connection);
     if (!channel) return undefined;
     const { stream, reader, writer } = channel;
+    // With the token of this host, it may be longer than the host accepts. Then the host says so.
+    const { token } = connection;
+    const sent = token === undefined ? message : frames.encode(encodeLaunch({ ...packed, token }));
     if (options.replace) {
-      const status = await askStatus(channel);
+      const status = await askStatus(channel, token);
       if (!status) return undefined;
       if (await wantsToReplace(options.replace, status, channel)) return askToReplace(channel);
     }
@@ -49,7 +49,7 @@ export function outbound<T, R>(wireFormat: WireFormat<T, R>, launch: Launch<T>, 
     const hasArrived = connection.readableLength > 0;
     const answering = readAnswer(reader);
     if (hasArrived && (await isAnsweredEarly(answering))) return undefined;
-    stream.write(connection.token === undefined ? message : encode(connection.token));
+    stream.write(sent);
     const answer = await mayHaveRun(answering);
     if (answer instanceof SingletonError) throw answer;
     if (!answer || !launch.wait) {
@@ -92,7 +92,7 @@ export function statusAsker<T, R>(wireFormat: WireFormat<T, R>, options: Protoco
   return async (connection) => {
     const channel = await open(connection).catch(ignoreOtherCodec);
     if (!channel) return channel === null ? {} : undefined;
-    const status = await askStatus(channel);
+    const status = await askStatus(channel, connection.token);
     if (status) await end(channel);
     return status;
   };
@@ -121,12 +121,12 @@ async function mayHaveRun<Value>(awaited: Promise<Value>): Promise<Value> {
   }
 }
 
-/** `undefined` if the host closed the connection. */
-async function askStatus(channel: Channel): Promise<StatusData | undefined> {
+/** `undefined` if the host closed the connection, or is another one than the client has looked up. */
+async function askStatus(channel: Channel, token: number | undefined): Promise<StatusData | undefined> {
   const frame = await ask(channel, KIND.statusRequest);
-  if (frame?.kind === KIND.status) return decodeStatus(frame);
-  if (frame) throwRefusal(frame, 'a status');
-  return undefined;
+  if (frame?.kind !== KIND.status) return frame && throwRefusal(frame, 'a status');
+  const status = decodeStatus(frame);
+  return token === undefined || status.token === token ? status : undefined;
 }
 
 /** `undefined` if the host is being released already: another one may follow, or this client becomes host. */
@@ -152,7 +152,7 @@ async function ask({ writer, reader }: Channel, kind: number): Promise<Frame | u
 }
 
 /** Returns if the client may try again. */
-function throwRefusal(frame: Frame, expected: string, reasons = REASONS): void {
+function throwRefusal(frame: Frame, expected: string, reasons = REASONS): undefined {
   if (frame.kind !== KIND.refusal) throw malformedError(`${expected}, got a frame of kind ${frame.kind}`);
   const error = refusalError(frame, reasons);
   if (error) throw error;

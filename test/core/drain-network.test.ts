@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { json } from '../../src/codecs/json.ts';
 import { type Connection, Singleton, type Transport } from '../../src/index.ts';
@@ -18,12 +19,16 @@ async function turns(): Promise<void> {
 }
 
 /** A host that drains while a launch waits for its result. */
-async function draining(reach: 'machine' | 'network') {
+async function draining(reach: 'machine' | 'network', closed?: Promise<void>) {
   const plain = memory().transport('endpoint');
   const connections: Connection[] = [];
   const transport: Transport = {
     ...plain,
     reach,
+    async listen(...args) {
+      const listener = await plain.listen(...args);
+      return listener && { ...listener, close: async () => closed ?? listener.close() };
+    },
     async connect(options) {
       const connection = await plain.connect(options);
       if (connection) connections.push(connection);
@@ -63,6 +68,19 @@ it('sends none on one machine, where the system reports that a process has ended
   vi.advanceTimersByTime(10 * HALF_SECOND);
   await turns();
   expect(bytes()).toBe(before);
+  finish();
+  expect(await result).toMatchObject({ reply: 'done' });
+  await released;
+});
+
+it('sends the first one although the store does not confirm that the endpoint is free', async () => {
+  const store = new EventEmitter();
+  const closed = once(store, 'answer').then(() => undefined);
+  const { result, released, finish, bytes } = await draining('network', closed);
+  const before = bytes();
+  vi.advanceTimersByTime(HALF_SECOND);
+  while (bytes() === before) await new Promise((resolve) => setImmediate(resolve));
+  store.emit('answer');
   finish();
   expect(await result).toMatchObject({ reply: 'done' });
   await released;

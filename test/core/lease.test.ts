@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { json } from '../../src/codecs/json.ts';
 import { legacy } from '../../src/codecs/legacy.ts';
 import { type Codec, generateSecret, type Receipt, Singleton, type Transport } from '../../src/index.ts';
@@ -163,6 +163,25 @@ describe('a host whose lease has expired', () => {
   });
 });
 
+describe('a host that is lost', () => {
+  it('reports it although a client does not close', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const { app, network, transport } = await startLeased();
+    // It does not read, and so never sees that the host has ended.
+    const connection = await transport.connect({ signal: new AbortController().signal });
+    onTestFinished(() => void connection?.destroy());
+    const working = once(app, 'args');
+    send(network, ['a'], { wait: true }).catch(() => {});
+    await working;
+    network.freeze(ENDPOINT);
+    network.steal(ENDPOINT);
+    expect(await once(app, 'release')).toEqual(['lost']);
+    network.unfreeze(ENDPOINT);
+    vi.runAllTimers();
+  });
+});
+
 describe('the token of a host', () => {
   it('is in the receipt and in the status, and grows with each host', async () => {
     const { app, network, transport } = await startLeased();
@@ -191,6 +210,54 @@ describe('the token of a host', () => {
     const receipt = await Singleton.send({ transport: stale, codec: json<Args>(), args: ['a'] });
     expect([receipt.outcome, runs, app.clients]).toEqual(['delivered', [['a']], 1]);
     expect(warnings).toEqual(['ERR_SINGLETON_RELEASED']);
+  });
+
+  it('must be the one that a client has looked up, else the host is neither asked nor replaced', async () => {
+    const { app, transport } = await startLeased({ allowReplace: true });
+    let lookups = 0;
+    // As if the key of another endpoint still had the address of this host, until the third look.
+    const stale: Transport = {
+      ...transport,
+      endpoint: 'another key',
+      listen: async () => undefined,
+      async connect(options) {
+        lookups += 1;
+        const connection = lookups < 3 ? await transport.connect(options) : undefined;
+        return connection && Object.assign(connection, { token: 7 });
+      },
+    };
+    expect(await Singleton.status({ transport: stale, codec: json() })).toBeUndefined();
+    lookups = 0;
+    const options = { transport: stale, codec: json<Args>(), args: ['a'], replace: () => true, deliveryTimeout: 300 };
+    await expect(Singleton.acquire(options)).rejects.toMatchObject({ code: 'ERR_SINGLETON_ENDPOINT_UNAVAILABLE' });
+    expect([app.listening, app.clients]).toEqual([true, 0]);
+  });
+
+  it('decides which host is replaced, because clocks of machines differ', async () => {
+    const { app, network, reasons } = await startLeased({ allowReplace: true });
+    const clock = vi.spyOn(Date, 'now').mockReturnValue(0);
+    onTestFinished(() => clock.mockRestore());
+    const transport = { ...network.transport(ENDPOINT), endpoint: 'the same, by another name' };
+    const options = { transport, codec: json<Args>(), args: ['a'], replace: true };
+    const next = await Singleton.acquire(options);
+    onTestFinished(() => next.release());
+    expect([next.listening, next.token, app.listening, reasons]).toEqual([true, 2, false, ['replaced']]);
+  });
+
+  it('does not count for the size of a launch, which the host alone refuses then', async () => {
+    const { app, network } = await startLeased();
+    app.on('args', () => {});
+    const codes = new Set<unknown>();
+    for (let length = 250; length < 360; length += 1) {
+      const sent = send(network, ['x'.repeat(length)], { maxMessageBytes: 360 });
+      codes.add(
+        await sent.then(
+          () => 'sent',
+          ({ code }) => code,
+        ),
+      );
+    }
+    expect(codes).toEqual(new Set(['sent', 'ERR_SINGLETON_MESSAGE_TOO_LARGE']));
   });
 
   it('comes with the address where the host can be reached', async () => {
