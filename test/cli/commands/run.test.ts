@@ -208,7 +208,7 @@ describe.skipIf(process.platform === 'win32')('run', () => {
       stderr: '',
     });
     await first.printed('a b');
-    expect(await execute('send', 'legacy', endpoint)).toMatchObject({ status: 0, stderr: '' });
+    expect(await execute('send', '--codec', 'legacy', 'legacy', endpoint)).toMatchObject({ status: 0, stderr: '' });
     await first.printed('closed');
     expect((await execute('send', '--json', '1', endpoint)).status).toBe(4);
     first.writeLine();
@@ -227,7 +227,7 @@ describe.skipIf(process.platform === 'win32')('run', () => {
     const first = command('run', '--send', '--on-launch', onLaunch, endpoint, '--', 'sh', '-c', script);
     await first.printed('up');
     await Promise.all(['1', '2', '3'].map((word) => command('run', '--send', endpoint, '--', 'x', word).exited()));
-    expect(await execute('send', '--wait', '4', endpoint)).toEqual({ status: 3, stdout: 'for 4\n', stderr: '' });
+    expect(await execute('send', '4', '--wait', endpoint)).toEqual({ status: 3, stdout: 'for 4\n', stderr: '' });
     first.writeLine();
     expect(await first.exited()).toEqual({ code: 0, signal: null });
     const lines = readFileSync(log, 'utf8').trimEnd().split('\n');
