@@ -24,14 +24,32 @@ const STATUSES: Readonly<Partial<Record<SingletonErrorCode, number>>> = {
   ERR_SINGLETON_FOREIGN_HOST: REFUSED_STATUS,
   ERR_SINGLETON_INVALID_ARGS: REFUSED_STATUS,
   ERR_SINGLETON_REPLACE_REFUSED: REFUSED_STATUS,
-  ERR_SINGLETON_ENDPOINT_UNAVAILABLE: BUSY_STATUS,
+  ERR_SINGLETON_ENDPOINT_UNAVAILABLE: REFUSED_STATUS,
   ERR_SINGLETON_ALREADY_RUNNING: BUSY_STATUS,
   ERR_SINGLETON_HOST_UNRESPONSIVE: BUSY_STATUS,
   ERR_SINGLETON_BUSY: BUSY_STATUS,
 };
 
-/** The code for an endpoint that cannot be used has two reasons: the system does not allow it, or it was in use for too long. */
-export function statusOfError({ code, message }: SingletonError): number {
-  const isRefused = code === 'ERR_SINGLETON_ENDPOINT_UNAVAILABLE' && !/\((standby|deliveryTimeout)\)/.test(message);
-  return isRefused ? REFUSED_STATUS : (STATUSES[code] ?? 1);
+export function statusOfError(error: SingletonError): number {
+  const { code, cause } = error;
+  // The code for an endpoint that cannot be used has two reasons. The library does not export the class of this one.
+  if (Object(error).isInUse === true) return BUSY_STATUS;
+  // What may have run if there was a connection. Without one, nothing was delivered.
+  const { code: reason, syscall } = Object(cause);
+  if (code === 'ERR_SINGLETON_CONNECTION_FAILED' && CONNECTING.has(syscall))
+    return TEMPORARY.has(reason) ? BUSY_STATUS : REFUSED_STATUS;
+  return STATUSES[code] ?? 1;
 }
+
+/** The system calls that fail before there is a connection. */
+const CONNECTING: ReadonlySet<unknown> = new Set(['connect', 'getaddrinfo']);
+/** What may be different later: the network, or the load of a machine. */
+const TEMPORARY: ReadonlySet<unknown> = new Set([
+  'EAGAIN',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'EMFILE',
+  'ENETUNREACH',
+  'ENFILE',
+  'ETIMEDOUT',
+]);

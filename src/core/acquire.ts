@@ -1,5 +1,5 @@
 import type { Deliver, DeliveryResult, StatusData } from '../interface/protocol.ts';
-import { moduleNotLoadedError, SingletonError } from '../interface/errors.ts';
+import { InUseError, moduleNotLoadedError, SingletonError } from '../interface/errors.ts';
 import type { HostStatus, Receipt } from '../interface/receipt.ts';
 import { now } from '../interface/timers.ts';
 import { Deadline, followSignal, LazyAbortController } from './deadline.ts';
@@ -180,7 +180,7 @@ function isConnectionFailed(error: unknown): boolean {
 function unavailableError<T, R>(
   { transport: { endpoint, advice = '' }, deliveryTimeout }: ResolvedOptions<T, R>,
   cause: Error | undefined,
-): SingletonError {
+): InUseError {
   const message = `Could not bind ${endpoint} or reach a host there within ${deliveryTimeout} ms (deliveryTimeout). ${advice}`;
-  return new SingletonError('ERR_SINGLETON_ENDPOINT_UNAVAILABLE', message.trimEnd(), cause && { cause });
+  return new InUseError(message.trimEnd(), cause);
 }

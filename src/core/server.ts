@@ -1,4 +1,4 @@
-import { SingletonError } from '../interface/errors.ts';
+import { InUseError, SingletonError } from '../interface/errors.ts';
 import { type Connection, type Listener, resetConnection } from '../interface/transport.ts';
 import { type LazyAbortController, raceAbort } from './deadline.ts';
 import type { ResolvedOptions } from './options/resolved-options.ts';
@@ -212,10 +212,10 @@ function rejectConnection(connection: Connection): void {
   resetConnection(connection);
 }
 
-function lostError(endpoint: string): SingletonError {
-  return new SingletonError(
-    'ERR_SINGLETON_ENDPOINT_UNAVAILABLE',
+function lostError(endpoint: string): InUseError {
+  return new InUseError(
     `Another process removed ${endpoint} before this one was ready. No launch was dispatched: acquire again.`,
+    undefined,
   );
 }
 

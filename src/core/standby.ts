@@ -1,4 +1,4 @@
-import { SingletonError } from '../interface/errors.ts';
+import { InUseError } from '../interface/errors.ts';
 import { Deadline, type LazyAbortController } from './deadline.ts';
 import type { ResolvedOptions } from './options/resolved-options.ts';
 
@@ -39,10 +39,9 @@ export async function standBy<T, R>(
   }
 }
 
-function inUseError<T, R>({ transport, standby }: ResolvedOptions<T, R>, cause: Error | undefined): SingletonError {
-  return new SingletonError(
-    'ERR_SINGLETON_ENDPOINT_UNAVAILABLE',
+function inUseError<T, R>({ transport, standby }: ResolvedOptions<T, R>, cause: Error | undefined): InUseError {
+  return new InUseError(
     `${transport.endpoint} was still in use after ${standby} ms (standby). Nothing was delivered to its host.`,
-    cause && { cause },
+    cause,
   );
 }

@@ -103,6 +103,18 @@ export class OutputError extends SingletonError {
   }
 }
 
+/** The endpoint is in use, and may be free later. Not exported: its message says enough to a program. */
+export class InUseError extends SingletonError {
+  constructor(message: string, cause: Error | undefined) {
+    super('ERR_SINGLETON_ENDPOINT_UNAVAILABLE', message, cause && { cause });
+  }
+
+  /** Distinguishes it from an endpoint that the system does not allow, which has the same code. */
+  get isInUse(): true {
+    return true;
+  }
+}
+
 /** `ERR_SINGLETON_INVALID_OPTION`. The message names the option, what is allowed, and the value and its type. */
 export function invalidOptionError(name: string, expected: string, value: unknown): SingletonError {
   return new SingletonError(

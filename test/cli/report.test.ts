@@ -7,6 +7,7 @@ import { statusOfError } from '../../src/cli/exit-status.ts';
 import { EXIT_STATUSES } from '../../src/cli/help/texts.ts';
 import { json } from '../../src/codecs/json.ts';
 import { SingletonError, type SingletonErrorCode } from '../../src/index.ts';
+import { InUseError } from '../../src/interface/errors.ts';
 import { execute } from '../helpers/command-line.ts';
 import { startHost } from '../helpers/host.ts';
 import { portOf } from '../helpers/program.ts';
@@ -102,11 +103,24 @@ test.skipIf(process.platform === 'win32').each([
 });
 
 describe('statusOfError()', () => {
-  test('tells what is temporary from what the system does not allow', () => {
-    expect(statusOf('ERR_SINGLETON_ENDPOINT_UNAVAILABLE', 'still in use after 1 ms (standby).')).toBe(75);
-    expect(statusOf('ERR_SINGLETON_ENDPOINT_UNAVAILABLE', 'Could not reach it (deliveryTimeout).')).toBe(75);
-    expect(statusOf('ERR_SINGLETON_ENDPOINT_UNAVAILABLE', 'EACCES')).toBe(4);
+  test('distinguishes an endpoint that is in use from one that the system does not allow, whatever the message is', () => {
+    expect(statusOfError(new InUseError('words', new Error('a failure of the transport')))).toBe(75);
+    expect(statusOf('ERR_SINGLETON_ENDPOINT_UNAVAILABLE', { message: 'in use after 1 ms (standby)' })).toBe(4);
   });
+
+  test.each([
+    ['getaddrinfo', 'ENOTFOUND', 4],
+    ['connect', 'EACCES', 4],
+    ['getaddrinfo', 'EAI_AGAIN', 75],
+    ['connect', 'EHOSTUNREACH', 75],
+    ['read', 'ETIMEDOUT', 1],
+  ])(
+    'distinguishes a connection that was not made, before which nothing was delivered: %s %s',
+    (syscall, code, status) => {
+      const cause = Object.assign(new Error(code), { code, syscall });
+      expect(statusOf('ERR_SINGLETON_CONNECTION_FAILED', { cause })).toBe(status);
+    },
+  );
 
   test.each([
     ['ERR_SINGLETON_INVALID_OPTION', 2],
@@ -127,6 +141,9 @@ describe('statusOfError()', () => {
   });
 });
 
-function statusOf(code: SingletonErrorCode, message = ''): number {
-  return statusOfError(new SingletonError(code, message));
+function statusOf(
+  code: SingletonErrorCode,
+  { message = '', ...options }: ErrorOptions & { message?: string } = {},
+): number {
+  return statusOfError(new SingletonError(code, message, options));
 }

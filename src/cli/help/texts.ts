@@ -201,11 +201,11 @@ export const EXIT_STATUSES: readonly (readonly [status: string, meaning: string]
   ['3', 'no host is there'],
   [
     '4',
-    'refused: another secret, application, codec or program, arguments that are not allowed, or an endpoint that this user may not use',
+    'refused: another secret, application, codec or program, arguments that are not allowed, or an endpoint that is not known or that this user may not use',
   ],
   [
     '75',
-    'try again later, but first check a launch that may have run: the endpoint is in use, or the host is busy or does not answer',
+    'try again later, but first check a launch that may have run: the endpoint is in use, or the host is busy, does not answer or cannot be reached',
   ],
   ['126', 'the command of "run" cannot be run'],
   ['127', 'the command of "run" was not found'],
