@@ -8,14 +8,14 @@ import {
 } from '../../index.ts';
 import { StatusError } from '../command.ts';
 import { BUSY_STATUS } from '../exit-status.ts';
-import { isHeld } from '../host-status.ts';
+import { type HeldOptions, isHeld } from '../host-status.ts';
 
 /** The endpoint of a "run": what it passes to the library for it, and what that reports. */
 export class Hold {
   readonly transport: Transport;
   /** The option of the library: aborts when it is of no use to wait. */
   readonly signal: AbortSignal | undefined;
-  readonly #options: StatusOptions;
+  readonly #options: HeldOptions;
   readonly #waiting: Waiting | undefined;
   #listener: Listener | undefined;
 
@@ -56,12 +56,12 @@ export class Hold {
 
 /** Asks once, while a "run" waits, what holds the endpoint. */
 class Waiting {
-  readonly #options: StatusOptions;
+  readonly #options: HeldOptions;
   readonly #refused = new AbortController();
   readonly #ended = new AbortController();
   #answer: Promise<unknown> | undefined;
 
-  constructor(options: StatusOptions) {
+  constructor(options: HeldOptions) {
     this.#options = options;
   }
 
