@@ -25,11 +25,17 @@ function bash(): string {
   case "\${COMP_WORDS[1]}" in
 ${cases.join('\n')}
   esac
+  # bash takes "=" for a word of its own.
+  if [ "$current" = = ]; then
+    current='' words=''
+  elif [ "$previous" = = ]; then
+    previous="\${COMP_WORDS[COMP_CWORD-2]}" words=''
+  fi
   if [ "$COMP_CWORD" -eq 1 ]; then words='${NAMES.join(' ')} help --help --version'; fi
   case "$previous" in
 ${valueCases().join('\n')}
   esac
-  if [ "\${COMP_WORDS[1]}" = help ]; then words='${NAMES.join(' ')}'; fi
+  if [ "\${COMP_WORDS[1]} $COMP_CWORD" = 'help 2' ]; then words='${NAMES.join(' ')}'; fi
   words=" $words "
   for ((index = 2; index < COMP_CWORD; index++)); do
     case "\${COMP_WORDS[1]} \${COMP_WORDS[index]}" in
@@ -37,6 +43,7 @@ ${valueCases().join('\n')}
         COMPREPLY=()
         if [ "$previous" = -- ]; then COMPREPLY=($(compgen -c -- "$current")); fi
         return ;;
+${operandCases().join('\n')}
       # Not a second time.
       *' --'*) words="\${words/ \${COMP_WORDS[index]} / }" ;;
     esac
@@ -52,6 +59,14 @@ function wordsOf({ options, values = [] }: Command): readonly string[] {
   return [...values, ...options.map(({ name }) => `--${name}`)];
 }
 
+/** After an operand that has values: no second one. */
+function operandCases(): readonly string[] {
+  return COMMANDS.flatMap(({ name, values = [] }) => {
+    const patterns = values.map((value) => `'${name} ${value}'`);
+    return values.length > 0 ? [`      ${patterns.join(' | ')}) words="\${words/ ${values.join(' ')} / }" ;;`] : [];
+  });
+}
+
 /** After an option that needs a value: its values, or none, for which bash offers files. */
 function valueCases(): readonly string[] {
   const options = COMMANDS.flatMap((command) => command.options).filter(needsValue);
@@ -64,19 +79,42 @@ function valueCases(): readonly string[] {
 }
 
 function fish(): string {
-  const commands = COMMANDS.map(
-    ({ name, summary }) => `${FISH} -n __fish_use_subcommand -a ${name} -d ${quote(summary)}`,
-  );
+  const commands = COMMANDS.map(({ name, summary }) => `${FISH_FIRST} -a ${name} -d ${quote(summary)}`);
   const values = COMMANDS.flatMap(({ name, values: words = [] }) =>
-    words.length > 0 ? [`${FISH} -n '__fish_seen_subcommand_from ${name}' -xa ${quote(words.join(' '))}`] : [],
+    words.length > 0 ? [fishOperand(name, words)] : [],
   );
-  return [...commands, ...COMMANDS.flatMap(fishOptions), ...values].join('\n');
+  return [
+    FISH_CONDITIONS,
+    ...commands,
+    `${FISH_FIRST} -a help -d ${quote('Show the help, or that of a command.')}`,
+    `${FISH_FIRST} -l help -d 'show the help'`,
+    `${FISH_FIRST} -l version -d 'print the version'`,
+    fishOperand('help', NAMES),
+    ...COMMANDS.flatMap(fishOptions),
+    ...values,
+  ].join('\n');
 }
 
+/** fish has a condition for a command at any place of the line. This one is for the first word after the program. */
+const FISH_CONDITIONS = `function __socket_singleton_words
+  test (count (commandline -opc)) -eq $argv[1]
+end
+function __socket_singleton_command
+  set -l words (commandline -opc)
+  test (count $words) -ge 2; and test $words[2] = $argv[1]
+end`;
+
 const FISH = 'complete -c socket-singleton';
+const FISH_FIRST = `${FISH} -n '__socket_singleton_words 1'`;
+
+/** The first operand of a command. */
+function fishOperand(name: string, words: readonly string[]): string {
+  const condition = `__socket_singleton_command ${name}; and __socket_singleton_words 2`;
+  return `${FISH} -n '${condition}' -xa ${quote(words.join(' '))}`;
+}
 
 function fishOptions({ name, options }: Command): readonly string[] {
-  const condition = `-n '__fish_seen_subcommand_from ${name}'`;
+  const condition = `-n '__socket_singleton_command ${name}'`;
   return options.map(
     (option) => `${FISH} ${condition} -l ${option.name}${fishValue(option)} -d ${quote(option.summary)}`,
   );

@@ -22,12 +22,22 @@ const CASES: readonly (readonly [words: readonly string[], offered: readonly str
     ['legacy', 'json', 'msgpack'],
   ],
   [['send', '--codec', 'm'], ['msgpack']],
+  [
+    ['send', '--codec', '='],
+    ['legacy', 'json', 'msgpack'],
+  ],
+  [['send', '--codec', '=', 'm'], ['msgpack']],
+  [['send', '--wait', '='], []],
+  [['send', '--wait', '=', ''], []],
   [['send', '--secret-file', ''], []],
   [
     ['stop', 'x', '--'],
     ['--wait', '--timeout', '--secret-file', '--name', '--help'],
   ],
   [['completion', 'z'], ['zsh']],
+  [['completion', 'bash', ''], ['--help']],
+  [['completion', '--help', 'fish', ''], []],
+  [['help', 'run', ''], []],
   [['run', 'x', '--', 'compgen'], ['compgen']],
   [['run', 'x', '--', 'ls', '--w'], []],
   [['secret', 'x'], []],
@@ -87,10 +97,12 @@ describe('completion fish', () => {
   test('has all commands and options', async () => {
     const { stdout } = await execute('completion', 'fish');
     for (const { name, options } of COMMANDS) {
-      expect(stdout).toContain(` -n __fish_use_subcommand -a ${name} -d '`);
+      expect(stdout).toContain(` -n '__socket_singleton_words 1' -a ${name} -d '`);
       for (const option of options)
-        expect(stdout).toContain(`-n '__fish_seen_subcommand_from ${name}' -l ${option.name} `);
+        expect(stdout).toContain(`-n '__socket_singleton_command ${name}' -l ${option.name} `);
     }
+    for (const own of ['-a help', '-l help', '-l version'])
+      expect(stdout).toContain(` -n '__socket_singleton_words 1' ${own} -d '`);
     expect(stdout).toContain(`-l codec -xa 'legacy json msgpack' -d '`);
   });
 
