@@ -37,7 +37,14 @@ function pathOf(endpoint: string): string | undefined {
     throw new UsageError(
       `ENDPOINT "${endpoint}" is a directory: give the path of a socket in it, without a slash at the end.`,
     );
-  return process.getBuiltinModule('node:path').resolve(isScheme ? String(path) : endpoint);
+  try {
+    return process.getBuiltinModule('node:path').resolve(isScheme ? String(path) : endpoint);
+  } catch (cause) {
+    throw new UsageError(
+      `ENDPOINT "${endpoint}" is relative, but the working directory was deleted: change to another one, or give a path from the root.`,
+      { cause },
+    );
+  }
 }
 
 /** The prefix of named pipes on Windows. */

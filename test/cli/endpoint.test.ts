@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { UsageError } from '../../src/cli/command.ts';
 import { transportOf } from '../../src/cli/endpoint.ts';
 import { pipe } from '../../src/transports/pipe.ts';
@@ -55,6 +55,19 @@ describe('transportOf()', () => {
 
   it.each(['localhost:80', '127.0.0.1:80', '[::1]:80'])('advises tcp:// for %j', async (text) => {
     await expect(endpointOf(text)).rejects.toThrow(`write tcp://${text}`);
+  });
+
+  it('advises a path from the root if the working directory was deleted', async () => {
+    const cwd = vi.spyOn(process, 'cwd').mockImplementation(() => {
+      throw Object.assign(new Error('ENOENT: no such file or directory, uv_cwd'), {
+        code: 'ENOENT',
+        syscall: 'uv_cwd',
+      });
+    });
+    onTestFinished(() => cwd.mockRestore());
+    await expect(endpointOf('./a')).rejects.toThrow(UsageError);
+    await expect(endpointOf('./a')).rejects.toThrow('the working directory was deleted: change to another one');
+    expect(await endpointOf('/tmp/a')).toBe('unix:///tmp/a');
   });
 
   it.each(['a\nb', '..\\b'])('refuses %j with the code of the library', async (text) => {

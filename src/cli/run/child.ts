@@ -73,7 +73,20 @@ const ENDING: ReadonlySet<string> = new Set(['SIGHUP', 'SIGINT', 'SIGTERM']);
 
 function notStartedError(program: string, cause: unknown): StatusError {
   const { code, message } = Object(cause);
+  if (code === 'ENOENT' && isFile(program)) {
+    const advice = 'Install it, or correct the line';
+    const what = 'the file is there, but not the interpreter that its first line names (#!), or its loader';
+    return new StatusError(NOT_RUN_STATUS, `"${program}" cannot be run (ENOENT): ${what}. ${advice}.`, { cause });
+  }
   if (code === 'ENOENT') return new StatusError(NOT_FOUND_STATUS, `"${program}" was not found (ENOENT).`, { cause });
   const reason = String(code).startsWith('ERR_') ? message : code;
   return new StatusError(NOT_RUN_STATUS, `"${program}" cannot be run (${reason}).`, { cause });
+}
+
+/** Whether a program is there, at its path or in one of PATH. */
+function isFile(program: string): boolean {
+  const { existsSync } = process.getBuiltinModule('node:fs');
+  if (program.includes('/')) return existsSync(program);
+  const folders = String(process.env['PATH'] ?? '').split(':');
+  return folders.some((folder) => existsSync(`${folder || '.'}/${program}`));
 }

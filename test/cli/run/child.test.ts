@@ -1,8 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { ended, isEnding } from '../../../src/cli/run/child.ts';
+import { ended, isEnding, start } from '../../../src/cli/run/child.ts';
+import { socketFolder } from '../../helpers/socket-folder.ts';
 
 const sleeping = () => {
   const child = spawn('sleep', ['1000']);
@@ -40,5 +43,20 @@ describe.skipIf(process.platform === 'win32')('ended()', () => {
     const child = sleeping();
     child.kill('SIGQUIT');
     expect(await ended(child)).toBe(131);
+  });
+
+  it('reports a script whose interpreter is missing, at its path and in PATH', async () => {
+    const folder = socketFolder();
+    writeFileSync(join(folder, 'a-script'), '#!/no/such/interpreter\n', { mode: 0o755 });
+    vi.stubEnv('PATH', `/nowhere:${folder}`);
+    onTestFinished(() => void vi.unstubAllEnvs());
+    for (const program of [join(folder, 'a-script'), 'a-script']) {
+      await expect(ended(start([program], false, undefined))).rejects.toMatchObject({
+        status: 126,
+        message: expect.stringMatching(
+          /a-script" cannot be run \(ENOENT\): the file is there, .+ Install it, or correct the line\.$/,
+        ),
+      });
+    }
   });
 });
