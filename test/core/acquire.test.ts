@@ -99,6 +99,7 @@ describe('acquire', () => {
     );
     await expect(result).rejects.toMatchObject({
       code: 'ERR_SINGLETON_ENDPOINT_UNAVAILABLE',
+      isInUse: true,
       message: expect.stringMatching(/scripted:\/\/endpoint.* 300 ms \(deliveryTimeout\)/),
     });
     expect(transport.steps.filter((step) => step === 'connect').length).toBeGreaterThan(2);

@@ -87,6 +87,6 @@ function notStartedError(program: string, cause: unknown): StatusError {
 function isFile(program: string): boolean {
   const { existsSync } = process.getBuiltinModule('node:fs');
   if (program.includes('/')) return existsSync(program);
-  const folders = String(process.env['PATH'] ?? '').split(':');
+  const folders = (process.env['PATH'] ?? '').split(':');
   return folders.some((folder) => existsSync(`${folder || '.'}/${program}`));
 }
