@@ -68,24 +68,25 @@ export function resolveStoreOptions(options: EtcdStoreOptions): ResolvedEtcdOpti
 
 function resolveEndpoints(endpoints: unknown): readonly string[] {
   if (!Array.isArray(endpoints) || endpoints.length === 0) {
-    throw invalidOptionError('endpoints', 'a list of one or more http or https URLs', endpoints);
+    const got = Array.isArray(endpoints) ? 'an empty list' : `a value of type ${typeof endpoints}`;
+    throw endpointsError('endpoints', `a list of one or more http or https URLs, got ${got}`);
   }
-  return endpoints.map((endpoint: unknown) => {
+  return endpoints.map((endpoint: unknown, index) => {
     const url = typeof endpoint === 'string' && URL.canParse(endpoint) ? new URL(endpoint) : undefined;
-    // The value is not in the message, because it has a password.
-    if (url && (url.username !== '' || url.password !== '')) throw urlWithCredentialsError();
+    const name = `endpoints[${index}]`;
+    if (url && (url.username !== '' || url.password !== '')) {
+      throw endpointsError(name, 'a URL without a user and a password. Use the options "username" and "password"');
+    }
     if (url && /^https?:$/.test(url.protocol) && url.search === '' && url.hash === '') {
       return `${url.origin}${url.pathname.replace(/\/+$/, '')}`;
     }
-    throw invalidOptionError('endpoints', 'http or https URLs such as "http://10.0.0.1:2379"', endpoint);
+    throw endpointsError(name, 'an http or https URL such as "http://10.0.0.1:2379", without a query');
   });
 }
 
-function urlWithCredentialsError(): SingletonError {
-  return new SingletonError(
-    'ERR_SINGLETON_INVALID_OPTION',
-    'Option "endpoints": expected URLs without a user and a password. Use the options "username" and "password".',
-  );
+/** No value is in the message: people write passwords in URLs, also in those that cannot be parsed. */
+function endpointsError(name: string, expected: string): SingletonError {
+  return new SingletonError('ERR_SINGLETON_INVALID_OPTION', `Option "${name}": expected ${expected}.`);
 }
 
 function resolveCredentials({ username, password }: EtcdStoreOptions): Credentials | undefined {
