@@ -10,7 +10,7 @@ import { Singleton, SingletonError, type Transport } from '../../src/index.ts';
 import { postgres, type PostgresQuery, postgresStore, postgresTable } from '../../src/transports/postgres.ts';
 import { type LeaseGrant, leaseGuarantees, type LeaseStore } from '../../src/transports/lease.ts';
 import { startHost } from '../helpers/host.ts';
-import { testTransport } from '../helpers/transport-compliance.ts';
+import { options as listenOptions, testTransport, unexpected } from '../helpers/transport-compliance.ts';
 import { missing, PostgresServer } from '../helpers/postgres-server.ts';
 
 const TTL = 60_000;
@@ -466,6 +466,27 @@ function watched(): Watched {
 }
 
 describe('postgres()', () => {
+  it('gives the key back if the statement that acquires it is answered after the signal has aborted', async () => {
+    const [acquiring, clearing] = [deferred(), deferred()];
+    const controller = new AbortController();
+    const transport = postgres({
+      query: (text, values) => {
+        if (text.startsWith('INSERT')) {
+          controller.abort(new Error('given up'));
+          return acquiring.promise;
+        }
+        if (text.includes('SET value = NULL')) clearing.resolve({ rows: [{ values }] });
+        return Promise.resolve({ rows: [{ value: null, replica: false }] });
+      },
+      key: 'k',
+      advertise: { address: '127.0.0.1' },
+    });
+    const listening = transport.listen(unexpected, { ...listenOptions(), signal: controller.signal });
+    await expect(listening).rejects.toThrow('given up');
+    acquiring.resolve({ rows: [{ token: '7' }] });
+    expect(await clearing.promise).toEqual({ rows: [{ values: ['k', 7] }] });
+  });
+
   it('has the options of the store and of the lease, and no other', () => {
     const given = { query, key: 'k', table: 'a.b', ttl: 2000, listen: { port: 0 }, advertise: { address: '10.1.2.3' } };
     expect(postgres(given)).toMatchObject({ endpoint: 'postgres:k', reach: 'network', takeoverTime: 7000 });

@@ -1,5 +1,7 @@
 import { SingletonError } from '../../interface/errors.ts';
 import { checkOptionNames } from '../../interface/option-names.ts';
+import { requestTimeout } from '../lease/options.ts';
+import { backgroundRequest, isGivenUp } from '../lease/requests.ts';
 import type { HeldLease, LeaseGrant, LeaseStore } from '../lease/store.ts';
 import { AnswerError, finalError } from './failures.ts';
 import { Gateway } from './gateway.ts';
@@ -69,6 +71,9 @@ async function acquire(
   } catch (error) {
     // After any other error the key may be held, and the next call finds it.
     if (error instanceof SingletonError) await revokeUnused(gateway, lease, signal);
+    // There is no next call. A transaction that is executed later fails without the lease.
+    else if (isGivenUp(signal))
+      void backgroundRequest((each) => revokeUnused(gateway, lease, each.signal), requestTimeout(ttl));
     throw error;
   }
   throw new Error(`The lease of an earlier attempt at etcd:${key} has expired meanwhile.`);

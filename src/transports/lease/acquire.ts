@@ -2,8 +2,8 @@ import type { ListenOptions } from '../../interface/transport.ts';
 import { Holding } from './holding.ts';
 import { requestTimeout, type ResolvedLeaseOptions } from './options.ts';
 import { formatRecord, type HostRecord } from './record.ts';
-import { persistentRequest, request, type Send } from './requests.ts';
-import type { LeaseGrant } from './store.ts';
+import { backgroundRequest, persistentRequest, request, type Send } from './requests.ts';
+import type { LeaseGrant, LeaseStore } from './store.ts';
 import { ownWitness } from './witness.ts';
 
 const crypto: typeof import('node:crypto') = process.getBuiltinModule('node:crypto');
@@ -13,7 +13,7 @@ export type LeaseTarget = Pick<HostRecord, 'address' | 'port'>;
 
 /**
  * Resolves to `undefined` if another process has the key. If an answer is lost, it asks again with the same value, so that it finds
- * its own lease.
+ * its own lease. If it is given up, requests whose answers are missing may still get the key: then it gives the key back.
  */
 export async function acquire(
   options: ResolvedLeaseOptions,
@@ -22,24 +22,42 @@ export async function acquire(
 ): Promise<Holding | undefined> {
   const { store, ttl, clock } = options;
   const value = formatRecord({ ...target, id: crypto.randomUUID(), witness: ownWitness() });
-  let isGivenUp = false;
+  let isEnded = false;
   const send: Send<LeaseGrant | undefined> = async (each) => {
     const grant = await store.acquire(value, ttl, each);
-    if (isGivenUp && grant) void tryRelease(grant, ttl);
+    if (isEnded && grant) void tryRelease(grant, ttl);
     return grant;
   };
   // The lease may be that of the first request, whose answer was lost.
   const askedAt = clock.now();
   try {
     const grant = await persistentRequest(send, requestTimeout(ttl), listenOptions);
-    if (!grant) return undefined;
+    if (!grant) {
+      isEnded = true;
+      return undefined;
+    }
     const holding = new Holding(grant, askedAt, options, listenOptions);
     await holding.start(askedAt);
-    if (!holding.isHeld()) await tryRelease(grant, ttl);
+    if (!holding.isHeld()) {
+      isEnded = true;
+      await tryRelease(grant, ttl);
+    }
     return holding;
   } catch (error) {
-    isGivenUp = true;
+    isEnded = true;
+    void tryEvict(value, store, ttl);
     throw error;
+  }
+}
+
+/** A request without an answer may have got the key. A failure has no effect: the lease expires. */
+async function tryEvict(value: string, store: LeaseStore, ttl: number): Promise<void> {
+  try {
+    const held = await backgroundRequest((each) => store.read(each), requestTimeout(ttl));
+    if (held?.value !== value) return;
+    await backgroundRequest(async (each) => store.evict?.(held.token, each), requestTimeout(ttl));
+  } catch {
+    // Nothing waits for it.
   }
 }
 

@@ -8,10 +8,18 @@ export interface RequestOptions extends AttemptOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Its name is that of the reason of `AbortSignal.timeout()`. */
 class RequestTimeout extends Error {
+  override readonly name = 'TimeoutError';
+
   constructor(ms: number) {
     super(`the store did not answer within ${Math.round(ms)} ms`);
   }
+}
+
+/** Whether the request was aborted and is not sent again. After a timeout it may be. */
+export function isGivenUp({ aborted, reason }: AbortSignal): boolean {
+  return aborted && Object(reason).name !== 'TimeoutError';
 }
 
 export type Send<T> = (options: StoreOptions) => Promise<T>;
@@ -22,7 +30,7 @@ export async function request<T>(send: Send<T>, ms: number, signal?: AbortSignal
 }
 
 /** As `request`, but its timer does not keep the process alive. */
-export async function backgroundRequest<T>(send: Send<T>, ms: number, signal: AbortSignal): Promise<T> {
+export async function backgroundRequest<T>(send: Send<T>, ms: number, signal?: AbortSignal): Promise<T> {
   return bounded(send, ms, signal, (timer) => timer.unref());
 }
 
@@ -55,6 +63,8 @@ function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
       if (signal.reason instanceof RequestTimeout) setImmediate(() => reject(signal.reason));
       else reject(signal.reason);
     };
+    // A function of the user that the store has called may have aborted it.
+    if (signal.aborted) onAbort();
     signal.addEventListener('abort', onAbort, { once: true });
     promise.then(resolve, reject);
   });

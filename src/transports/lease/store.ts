@@ -30,7 +30,10 @@ export interface LeaseStore {
 
 /** Options of each request to a store. */
 export interface StoreOptions {
-  /** Ends the request when it aborts. Every request has one that does, after a time. */
+  /**
+   * Ends the request when it aborts. Every request has one that does, after a time. Then the name of the reason is `TimeoutError`, and
+   * the request may be sent again. After any other reason it is not, so the store may undo what the request has done.
+   */
   readonly signal: AbortSignal;
 }
 

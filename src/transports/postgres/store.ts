@@ -77,9 +77,10 @@ class PostgresStore implements LeaseStore {
     this.#statements = statementsOf(table);
   }
 
-  /** A request that was aborted may still be executed. Then the key is held until its `ttl` ends, as after a lost answer. */
+  /** An abort does not end it: `query` may still run the statement, and the late answer shows that the key must be given back. */
   async acquire(value: string, ttl: number, { signal }: StoreOptions): Promise<LeaseGrant | undefined> {
-    const [row] = await this.#run(this.#statements.acquire, [this.#key, value, ttl], signal);
+    signal.throwIfAborted();
+    const [row] = await this.#run(this.#statements.acquire, [this.#key, value, ttl]);
     if (row === undefined) return undefined;
     const token = this.#tokenOf(row);
     return {

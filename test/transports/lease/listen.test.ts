@@ -117,6 +117,7 @@ describe('lease().listen', () => {
 
   test('releases a key that it gets after the signal has aborted', async () => {
     const gate = new EventEmitter();
+    faults.before = (what) => (what === 'evict' ? Promise.reject(new Error('unreachable')) : undefined);
     faults.after = (what) => (what === 'acquire' ? once(gate, 'answer') : undefined);
     const controller = new AbortController();
     const listening = transport().listen(unexpected, { ...options(), signal: controller.signal });
@@ -126,6 +127,35 @@ describe('lease().listen', () => {
     expect(server.held).toBeDefined();
     gate.emit('answer');
     await pass(0);
+    expect(server.held).toBeUndefined();
+  });
+
+  test('gives back the key that a request without an answer has got when the signal aborts', async () => {
+    faults.after = (what) => (what === 'acquire' ? Promise.reject(new Error('lost')) : undefined);
+    const controller = new AbortController();
+    const given = { onRetry: () => controller.abort(new Error('too late')), signal: controller.signal };
+    await expect(transport().listen(unexpected, { ...options(), ...given })).rejects.toThrow('too late');
+    await pass(0);
+    expect(server.served).toMatchObject({ acquire: 1, evict: 1 });
+    expect(server.held).toBeUndefined();
+  });
+
+  test('releases a key that a late request gets after another process has acquired it and released it', async () => {
+    const gate = new EventEmitter();
+    let requests = 0;
+    faults.before = (what) => {
+      if (what !== 'acquire') return undefined;
+      requests += 1;
+      if (requests === 1) return once(gate, 'open');
+      server.write('{}', 60_000);
+      return undefined;
+    };
+    const listening = transport().listen(unexpected, { ...options(), onRetry: () => {} });
+    expect(await passUntil(listening)).toBeUndefined();
+    server.clear();
+    gate.emit('open');
+    await pass(0);
+    expect(server.served).toMatchObject({ acquire: 2, release: 1 });
     expect(server.held).toBeUndefined();
   });
 
