@@ -3,7 +3,7 @@ import { type Connection, KEEP_ALIVE_DELAY, type Listener, type ListenOptions } 
 import { endpointAt, tcp } from '../tcp.ts';
 import { acquire, type LeaseTarget } from './acquire.ts';
 import type { Holding } from './holding.ts';
-import { requestTimeout, type ResolvedLeaseOptions } from './options.ts';
+import { isOfOneMachine, requestTimeout, type ResolvedLeaseOptions } from './options.ts';
 import { jitter, pause, persistentRequest } from './requests.ts';
 
 /** Milliseconds before a port that is in use is bound again. */
@@ -89,11 +89,9 @@ function listenerOf(
 
 /** An address that stands for all of the machine cannot be advertised. */
 function advertisedAddress({ store, listen, advertise }: ResolvedLeaseOptions): string {
-  const bound = listen.address !== undefined && !WILDCARDS.has(listen.address) ? listen.address : undefined;
+  const bound = listen.address !== undefined && isOfOneMachine(listen.address) ? listen.address : undefined;
   return advertise.address ?? bound ?? store.localAddress?.replace(/^::ffff:(?=\d+\.)/i, '') ?? '127.0.0.1';
 }
-
-const WILDCARDS: ReadonlySet<string> = new Set(['0.0.0.0', '::']);
 
 function isLoopback(address: string): boolean {
   return address === 'localhost' || address === '::1' || address.startsWith('127.');

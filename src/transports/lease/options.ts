@@ -18,7 +18,8 @@ export interface LeaseOptions {
   readonly listen?: LeaseAddress | undefined;
   /**
    * Where other machines reach the host: what it writes under the key. By default, the address that it binds if that is a certain one, or
-   * the address by which this machine reaches the store; and the port that was bound.
+   * the address by which this machine reaches the store; and the port that was bound. A wildcard such as `0.0.0.0`, and an IPv6
+   * address with a zone, are refused.
    */
   readonly advertise?: LeaseAddress | undefined;
 }
@@ -57,6 +58,10 @@ export function resolveOptions(options: LeaseOptions, clock: Clock): ResolvedLea
   }
   checkTarget('listen', listen);
   checkTarget('advertise', advertise);
+  const { address } = advertise;
+  if (address !== undefined && !isOfOneMachine(address)) {
+    throw invalidOptionError('advertise.address', 'the address of one machine, without a zone', address);
+  }
   return { store, ttl, listen, advertise, clock };
 }
 
@@ -73,6 +78,11 @@ function checkTarget(name: string, target: LeaseAddress): void {
   const { address, port } = target;
   if (address !== undefined) checkAddress(`${name}.address`, address);
   if (port !== undefined) checkPort(`${name}.port`, port);
+}
+
+/** Not a wildcard, such as `0.0.0.0`, `::` and `0`, nor an address with a zone, such as `fe80::1%eth0`: those are of each machine. */
+export function isOfOneMachine(address: string): boolean {
+  return !/^(::ffff:)?[0.:]+$|%/i.test(address);
 }
 
 function isStore(store: unknown): store is LeaseStore {

@@ -46,6 +46,10 @@ describe('lease()', () => {
     ['listen.port', { listen: { port: 65_536 } }],
     ['advertise', { advertise: '10.1.2.3' }],
     ['advertise.address', { advertise: { address: 7 } }],
+    ...['0.0.0.0', '::', '0', '::0', '0:0:0:0:0:0:0:0', '::ffff:0.0.0.0', 'fe80::1%eth0'].map((address) => {
+      const row: [string, Record<string, unknown>] = ['advertise.address', { advertise: { address } }];
+      return row;
+    }),
     ['advertise.port', { advertise: { port: -1 } }],
     ['adress', { advertise: { adress: '10.1.2.3' } }],
     ['TTL', { TTL: 6000 }],
@@ -208,6 +212,13 @@ describe('lease().listen', () => {
     [
       'the local address if it binds all',
       { listen: { address: '0.0.0.0' }, advertise: {} },
+      '10.1.2.3',
+      '10.1.2.3',
+      false,
+    ],
+    [
+      'the local address if it binds all of IPv6',
+      { listen: { address: '::0' }, advertise: {} },
       '10.1.2.3',
       '10.1.2.3',
       false,
