@@ -14,7 +14,7 @@ import { type Answer, type Client, post, stream } from './request.ts';
 /** Milliseconds after which the next endpoint is asked. The last one has as long as the signal allows. */
 const PATIENCE = 500;
 /** Milliseconds until a watch has begun. Nothing waits for it. */
-const STREAM_PATIENCE = 5000;
+const STREAM_PATIENCE = 2000;
 
 /**
  * The JSON gateway of a cluster of etcd. Its requests may be executed twice, because a connection may fail before the answer

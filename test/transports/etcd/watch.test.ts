@@ -1,6 +1,7 @@
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { etcdStore } from '../../../src/transports/etcd/store.ts';
 import { errorAnswer, type EtcdStub, startStub, type StubAnswer } from '../../helpers/etcd-stub.ts';
+import { pass, passUntil, useFakeTimers } from '../../helpers/lease-time.ts';
 import { waitUntil } from '../../helpers/program.ts';
 
 const KEY = 'acme/editor';
@@ -58,6 +59,29 @@ it('connects again after a watch that was canceled, to the next endpoint', async
   const second = await startWatched(() => messages(CREATED));
   const calls = await watch(first, second);
   await until('a report of what may have been missed', () => calls.count === 1);
+  expect([watches(first).length, watches(second).length]).toEqual([1, 1]);
+});
+
+it('is replaced by another watch after a time of silence, at the endpoint that has answered last', async () => {
+  let isFrozen = false;
+  const frozen = (): StubAnswer => () => {};
+  const first = await startStub(({ path }) =>
+    isFrozen ? frozen() : path === '/v3/watch' ? messages(EVENT, CREATED) : READ,
+  );
+  const second = await startWatched(() => messages(CREATED));
+  const store = etcdStore({ endpoints: [first.endpoint, second.endpoint], key: KEY });
+  await store.read({ signal: new AbortController().signal });
+  // The first request loads modules, which takes real time.
+  useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const calls = { count: 0 };
+  const watcher = store.watch(() => (calls.count += 1));
+  onTestFinished(() => watcher.close());
+  await until('the first watch', () => calls.count === 1);
+  isFrozen = true;
+  await passUntil(store.read({ signal: new AbortController().signal }));
+  await pass(6000);
+  await until('a report of what may have been missed', () => calls.count === 2);
   expect([watches(first).length, watches(second).length]).toEqual([1, 1]);
 });
 
