@@ -17,6 +17,8 @@ export interface Witness {
   readonly boot: string;
   /** The namespace that the process id is of. */
   readonly namespace: string;
+  /** The time namespace, which `start` is counted in. Old kernels have none. */
+  readonly time?: string | undefined;
   readonly pid: number;
   /** When the process was started, in ticks since the boot: process ids are used again. */
   readonly start: string;
@@ -67,7 +69,8 @@ function isText(value: unknown): value is string {
 }
 
 function isWitness(value: unknown): value is Witness {
-  const { boot, namespace, pid, start }: Record<string, unknown> = Object(value);
+  const { boot, namespace, time, pid, start }: Record<string, unknown> = Object(value);
+  if (time !== undefined && !isText(time)) return false;
   return isText(boot) && isText(namespace) && isText(start) && Number.isSafeInteger(pid) && Number(pid) > 0;
 }
 

@@ -11,24 +11,33 @@ export function ownWitness(): Witness | undefined {
 }
 
 /**
- * Whether a host has certainly ended: it was a process of this machine and of this process's namespace, and that process is gone.
- * One that is stopped has not ended.
+ * Whether a host has certainly ended: it was a process of this machine and of this process's namespaces, and that process is gone.
+ * One that is stopped has not ended. A record without a time namespace counts only if this process has none either.
  */
-export function hasEnded({ boot, namespace, pid, start }: Witness): boolean {
+export function hasEnded({ boot, namespace, time, pid, start }: Witness): boolean {
   const here = machine();
-  if (here?.boot !== boot || here.namespace !== namespace) return false;
+  if (here?.boot !== boot || here.namespace !== namespace || here.time !== time) return false;
   if (!exists(pid)) return true;
   const found = startOf(pid);
   return found !== undefined && found !== start;
 }
 
 /** `undefined` also if /proc is that of another namespace, so that its process ids mean nothing here. */
-function machine(): Pick<Witness, 'boot' | 'namespace'> | undefined {
+function machine(): Pick<Witness, 'boot' | 'namespace' | 'time'> | undefined {
   if (process.platform !== 'linux') return undefined;
   try {
     if (fs.readlinkSync('/proc/self') !== String(process.pid)) return undefined;
     const boot = fs.readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-    return { boot, namespace: fs.readlinkSync('/proc/self/ns/pid') };
+    return { boot, namespace: fs.readlinkSync('/proc/self/ns/pid'), time: timeNamespace() };
+  } catch {
+    return undefined;
+  }
+}
+
+/** `undefined` if the kernel has no time namespaces: it is older than 5.6, or was built without them. */
+function timeNamespace(): string | undefined {
+  try {
+    return fs.readlinkSync('/proc/self/ns/time');
   } catch {
     return undefined;
   }

@@ -10,6 +10,7 @@ describe('parseRecord', () => {
     { ...record, address: '2001:db8::1' },
     { ...record, address: 'host.example' },
     { ...record, witness },
+    { ...record, witness: { ...witness, time: 'time:[4026531834]' } },
   ])('reads what formatRecord() has written: %o', (one) => {
     expect(parseRecord(formatRecord(one), 'memory:key')).toEqual(one);
   });
@@ -42,6 +43,7 @@ describe('parseRecord', () => {
     changed({ witness: { ...witness, start: 12 } }),
     changed({ witness: { ...witness, boot: undefined } }),
     changed({ witness: { ...witness, namespace: '' } }),
+    changed({ witness: { ...witness, time: 7 } }),
   ])('refuses what no host has written, and names the key: %s', (value) => {
     expect(() => parseRecord(value, 'memory:key')).toThrow(
       expect.objectContaining({

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { Witness } from '../../../src/transports/lease/record.ts';
 import { hasEnded, ownWitness } from '../../../src/transports/lease/witness.ts';
@@ -21,6 +21,26 @@ describe.skipIf(process.platform !== 'linux')('hasEnded', () => {
   test('is false for a process of another boot, or of another namespace', () => {
     expect(hasEnded(witness({ start: '1', boot: 'another' }))).toBe(false);
     expect(hasEnded(witness({ start: '1', namespace: 'pid:[1]' }))).toBe(false);
+  });
+
+  test('is false for a process of another time namespace, in which its start has another number', () => {
+    expect(hasEnded(witness({ start: '1', time: 'time:[1]' }))).toBe(false);
+  });
+
+  test.runIf(existsSync('/proc/self/ns/time'))('is false without a time namespace where this process has one', () => {
+    expect(own).toMatchObject({ time: expect.stringContaining('time:[') });
+    expect(hasEnded(witness({ start: '1', time: undefined }))).toBe(false);
+  });
+
+  test('is true on a kernel without time namespaces', () => {
+    const { readlinkSync } = process.getBuiltinModule('node:fs');
+    const readlink = vi.spyOn(process.getBuiltinModule('node:fs'), 'readlinkSync').mockImplementation((path) => {
+      if (String(path).endsWith('/time')) throw Object.assign(new Error('ENOENT'), { code: 'ENOENT' });
+      return readlinkSync(path);
+    });
+    onTestFinished(() => readlink.mockRestore());
+    expect(ownWitness()).toMatchObject({ time: undefined });
+    expect(hasEnded(witness({ start: '1', time: undefined }))).toBe(true);
   });
 
   test('is false for a process that runs or is stopped, and true for one that was killed, reaped or not', async () => {
