@@ -23,7 +23,7 @@ export interface EtcdOptions extends EtcdStoreOptions, Pick<LeaseOptions, 'liste
   /**
    * Milliseconds for which etcd keeps the key of a host that has died, 1000 or more. etcd counts in seconds, so it is rounded up, and
    * raised to 1.5 times its election timeout: 2 seconds by default. If etcd cannot be reached for 90 % of this time, the host gives up. A
-   * cluster that elects a new leader needs 3000 or more.
+   * cluster that elects a new leader needs 5000 or more with the default flags.
    * @default 6000
    */
   readonly ttl?: number | undefined;

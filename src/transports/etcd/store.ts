@@ -23,8 +23,8 @@ export function etcdStore(options: EtcdStoreOptions): LeaseStore {
   return {
     endpoint: `etcd:${key}`,
     advice:
-      'Check that this machine can reach the address that the host has written to etcd; the key of a host that has died is ' +
-      'free when its lease expires.',
+      'Check that this machine can reach etcd, and the address that the host has written to it: the cause says which of them ' +
+      'failed; the key of a host that has died is free when its lease expires.',
     get localAddress() {
       return gateway.localAddress;
     },

@@ -10,7 +10,8 @@ export interface LeaseOptions {
   readonly store: LeaseStore;
   /**
    * Milliseconds for which the store keeps the key of a host that has died, 1000 or more. The host renews it four times in this time.
-   * If the store cannot be reached for 90 % of it, the host gives up. A cluster that elects a new leader needs 3000 or more.
+   * If the store cannot be reached for 90 % of it, the host gives up. A cluster of etcd that elects a new leader needs 5000 or
+   * more with its default flags.
    * @default 6000
    */
   readonly ttl?: number | undefined;

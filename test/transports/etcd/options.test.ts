@@ -65,7 +65,7 @@ describe('etcd()', () => {
   it('is named by the key, and needs a secret', () => {
     const transport = etcd({ endpoints: ['https://[::1]:2379/', 'http://proxy/etcd/'], key, tls: { ca: 'a' } });
     expect(transport).toMatchObject({ endpoint: 'etcd:acme/editor', reach: 'network', takeoverTime: 15_000 });
-    expect(transport.advice).toMatch(/^Check .*\.$/);
+    expect(transport.advice).toMatch(/^Check .* can reach etcd, and the address .*: the cause says which .*\.$/);
   });
 
   it('shows no password', () => {
