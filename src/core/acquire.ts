@@ -96,7 +96,7 @@ export async function acquire<T, R>(
       deadline.throwIfAborted();
       if (!connectsFirst && (await listen?.(deadline))) return { mayHaveRun: false };
       if (listen && !options.client) return { receipt: { outcome: 'skipped' } };
-      // With `connectsFirst`, whatever prevents the delivery is no concern of a process that becomes the host.
+      // If a trial fails before it has connected, this process may still become the host, so its error is dropped.
       const isTrial = connectsFirst;
       connectsFirst = false;
       try {

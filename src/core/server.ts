@@ -153,7 +153,7 @@ export class Server {
     if (listener) this.#closed = this.#closeListener(listener);
     const drained = this.#connections?.drain(drain);
     await this.#closed;
-    // After a cut nothing is served, and a client that does not close must not delay the news.
+    // After a cut nothing is served, and a client that does not close would delay the event `release`.
     if (!this.isDeposed) await drained;
   }
 

@@ -101,7 +101,7 @@ export class Singleton<T = readonly string[], R = unknown> extends LaunchEmitter
     return this.#life.server.bound.address;
   }
 
-  /** Aborts when this process no longer holds the endpoint, or gives up, so that work that needs it can stop. */
+  /** Aborts when this process releases the endpoint or loses it, so that work that needs the endpoint can stop. */
   get held(): AbortSignal {
     return this.#life.lifetime.signal;
   }

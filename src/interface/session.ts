@@ -61,7 +61,7 @@ export interface Session<R> {
   exit(code: number): boolean;
   /** Sets `ERR_SINGLETON_LISTENER_FAILED` as the result. `false` if there is a result, or the client no longer waits for one. */
   fail(): boolean;
-  /** Sends a frame that the client skips, so that it can tell a host that works from one that is dead. */
+  /** Sends a frame that the client skips, so that it can distinguish a host that works from one that is dead. */
   ping(): void;
   /** Sends the result after all output and after the receipt. */
   end(): void;

@@ -60,12 +60,12 @@ export function describeEtcd(title: string, define: () => void): void {
 
 function etcdPath(): string | undefined {
   const folders = (process.env['PATH'] ?? '').split(delimiter);
-  return folders.map((folder) => join(folder, 'etcd')).find((path) => canExecute(path));
+  return folders.map((folder) => join(folder, 'etcd')).find((path) => canAccess(path, constants.X_OK));
 }
 
-function canExecute(path: string): boolean {
+function canAccess(path: string, mode: number): boolean {
   try {
-    accessSync(path, constants.X_OK);
+    accessSync(path, mode);
     return true;
   } catch {
     return false;
@@ -81,7 +81,9 @@ export interface ServerTls {
 
 /** Starts a cluster and returns it once each member answers. */
 export async function startEtcd(count: 1 | 3 = 1, tls?: ServerTls): Promise<EtcdCluster> {
-  const folder = mkdtempSync(join(canWrite('/dev/shm') ? '/dev/shm' : tmpdir(), 'socket-singleton-etcd-'));
+  const folder = mkdtempSync(
+    join(canAccess('/dev/shm', constants.W_OK) ? '/dev/shm' : tmpdir(), 'socket-singleton-etcd-'),
+  );
   const nodes: { readonly name: string; readonly client: string; readonly peer: string }[] = [];
   for (let index = 0; index < count; index += 1) {
     const client = `${tls ? 'https' : 'http'}://127.0.0.1:${await freePort()}`;
@@ -110,15 +112,6 @@ export async function startEtcd(count: 1 | 3 = 1, tls?: ServerTls): Promise<Etcd
 const QUICK = '--heartbeat-interval 50 --election-timeout 300 --bcrypt-cost 4 --unsafe-no-fsync --logger zap'.split(
   ' ',
 );
-
-function canWrite(folder: string): boolean {
-  try {
-    accessSync(folder, constants.W_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 /** Those that a test has not ended, such as after a failure in `beforeAll`. */
 const running = new Set<{ kill(signal: NodeJS.Signals): unknown }>();

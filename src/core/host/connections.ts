@@ -10,7 +10,7 @@ import { offExit, onExit } from './on-exit.ts';
 const CLOSE_TIMEOUT = 1000;
 /** Milliseconds more to flush the final message of connections that missed CLOSE_TIMEOUT. */
 const FLUSH_TIMEOUT = 200;
-/** Milliseconds between two pings of a host that drains. A lease takes one for dead that was silent for four of them. */
+/** Milliseconds between two pings of a host that drains. A client of a lease resets a connection that was silent for four of them. */
 const PING_INTERVAL = 500;
 /** Milliseconds between two sweeps at least: many deadlines that lie close together cost one. */
 const MIN_SWEEP = 10;
@@ -123,7 +123,7 @@ export class ConnectionManager<T, R> implements ServedConnections {
     clearInterval(pings);
   }
 
-  /** The endpoint is free. A client at another machine could not tell this host from one that is dead. */
+  /** The endpoint is free, so a client on another machine cannot distinguish this host from one that is dead. */
   readonly #ping = (): void => {
     for (const connection of this.#all) connection.responder?.ping();
   };

@@ -22,7 +22,7 @@ export interface Answer {
   readonly localAddress: string | undefined;
 }
 
-/** The answers that are expected have less than 1 KiB, and the value of a key of another program has any length. */
+/** Answers have less than 1 KiB, unless another program has written a long value under the key. */
 export const MAX_ANSWER_BYTES = 65_536;
 
 /** There was no answer before the signal aborted or the time was up. */

@@ -6,7 +6,7 @@ import { backgroundRequest } from './requests.ts';
 /** Milliseconds after which a connection is guarded: most launches have been delivered before. */
 const DELAY = 300;
 
-/** Milliseconds of silence after which a host that has lost the key counts as dead. One that finishes its work pings four times. */
+/** Milliseconds of silence after which a host that has lost the key counts as dead. A host that drains sends four pings in this time. */
 const MAX_SILENCE = 2000;
 
 /**
@@ -74,7 +74,7 @@ class KeyGuard {
   }
 }
 
-/** `undefined` if the transport does not count: then there is no telling silence from work. */
+/** `undefined` if the connection does not count them: then it is reset after `MAX_SILENCE`. */
 function bytesRead(connection: Connection & { readonly bytesRead?: number }): number | undefined {
   return connection.bytesRead;
 }

@@ -34,8 +34,8 @@ export interface PostgresResult {
  *
  * The server decides when a lease has expired, by its wall clock. If that is set ahead, leases expire early, and a host may go
  * on beside the next one until its next renewal. If it is set back, the lease of a host that has died lasts that much longer. A
- * failover to an asynchronous replica may lose the last changes of the row, so that there may be two hosts for as long. The next
- * host has a larger token each time; after a failover, if the clock of the new primary is not behind.
+ * failover to an asynchronous replica may lose the last changes of the row, so that there may be two hosts for as long. Each host has
+ * a larger token than the host before it; after a failover only if the clock of the new primary is not slow.
  * @throws SingletonError `ERR_SINGLETON_INVALID_OPTION`
  */
 export function postgresStore(options: PostgresStoreOptions): LeaseStore {
