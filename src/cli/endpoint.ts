@@ -1,7 +1,7 @@
 import { tcp, type Transport } from '../index.ts';
 import { UsageError } from './command.ts';
 
-/** The transport of an endpoint: a name, a path (with a slash), `unix://path` or `tcp://host:port`. */
+/** The transport of an endpoint: a name, a path (with a slash), `unix://path`, `tcp://host:port` or `etcd://host:port/key`. */
 export async function transportOf(endpoint: string | undefined): Promise<Transport> {
   if (endpoint === undefined) throw new UsageError('ENDPOINT is missing.');
   if (endpoint === '') throw new UsageError('ENDPOINT is empty.');
@@ -11,8 +11,13 @@ export async function transportOf(endpoint: string | undefined): Promise<Transpo
   if (host !== undefined) return tcp({ address: host, port: portOf(endpoint, Number(port)) });
   if (HOST_AND_PORT.test(endpoint))
     throw new UsageError(`ENDPOINT "${endpoint}" is a host and a port: write tcp://${endpoint}, or ./ before a path.`);
+  const [, members, key] = /^etcd:\/\/([^/]+:\d+)\/(.+)$/is.exec(endpoint) ?? [];
+  // Each is loaded only if it is used.
+  if (members !== undefined && key !== undefined) {
+    const { etcd } = await import('../transports/etcd.ts');
+    return etcd({ endpoints: members.split(',').map((member) => `http://${member}`), key });
+  }
   const path = pathOf(endpoint);
-  // Loaded only if it is used.
   const { pipe } = await import('../transports/pipe.ts');
   return path === undefined ? pipe({ name: endpoint }) : pipe({ path });
 }
@@ -54,6 +59,6 @@ const SCHEMES: ReadonlySet<string> = new Set(['tcp', 'unix', 'etcd']);
 
 function unknownEndpoint(endpoint: string): UsageError {
   return new UsageError(
-    `ENDPOINT "${endpoint}" is not known: give a name, a path with a slash, or tcp://HOST:PORT with a port.`,
+    `ENDPOINT "${endpoint}" is not known: give a name, a path with a slash, tcp://HOST:PORT or etcd://HOST:PORT/KEY.`,
   );
 }

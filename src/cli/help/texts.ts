@@ -191,6 +191,10 @@ export const ENDPOINTS: readonly (readonly [endpoint: string, meaning: string])[
   ],
   ['PATH', 'a Unix socket at a path, which has a slash, but none at its end; unix://PATH is the same'],
   ['tcp://HOST:PORT', 'a TCP port from 1 to 65535, such as tcp://127.0.0.1:21337'],
+  [
+    'etcd://HOST:PORT[,HOST:PORT...]/KEY',
+    'a key of etcd (over http), with one host on many machines; needs --secret-file. If "run" is killed, its key expires after 6 seconds, and its command goes on',
+  ],
 ];
 
 /** The exit statuses. With "run" and "send --wait" they may be those of the command and of the host, too. */
