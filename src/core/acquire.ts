@@ -22,8 +22,7 @@ export async function send<T, R>(options: ResolvedOptions<T, R>): Promise<Receip
   const lifetime = new LazyAbortController();
   const unfollow = followSignal(lifetime, options.signal);
   try {
-    // It never becomes host, so it must not end the one that is there.
-    const delivery = await acquire(undefined, { ...options, replace: false }, lifetime);
+    const delivery = await acquire(undefined, options, lifetime);
     if ('mayHaveRun' in delivery) throw noHostError(options);
     return await readResult(delivery, options, lifetime);
   } finally {
@@ -80,7 +79,8 @@ export async function acquire<T, R>(
   /** When the first connect to a host began that is not known to have failed; `-Infinity` once one succeeded. */
   let hostSeenAt = listen || !provesHost ? Infinity : -Infinity;
   let isPreparing = false;
-  const isFirstHost = firstHost();
+  // What never becomes the host must not end the one that is there.
+  const isFirstHost = listen && firstHost();
   let hasReplaced = false;
   let starter: Starter | undefined;
   let resets = 0;

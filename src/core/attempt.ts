@@ -16,15 +16,16 @@ import type { ResolvedOptions } from './options/resolved-options.ts';
 import { checkArgs } from './options/schema.ts';
 
 /**
- * Validates and encodes the launch, once for all attempts. With `replace: true`, `mayReplace` decides for each host that is found.
+ * Validates and encodes the launch, once for all attempts. With `replace: true`, `mayReplace` decides for each host that is found;
+ * without it, none is replaced.
  * @throws SingletonError if it is refused; nothing was sent
  */
 export async function prepare<T, R>(
   options: ResolvedOptions<T, R>,
   deadline: Deadline,
-  mayReplace: (status: StatusData) => boolean,
+  mayReplace: ((status: StatusData) => boolean) | undefined,
 ): Promise<Deliver<R>> {
-  const { codec, args, schema, version, wait } = options;
+  const { codec, args, schema, name, version, secret, wait, maxMessageBytes } = options;
   if (schema) await raceAbort(checkArgs(schema, args), deadline);
   const launch = {
     args,
@@ -35,7 +36,8 @@ export async function prepare<T, R>(
     env: forwardedEnv(options),
     terminals: wait > 0 ? terminalsOf(options) : undefined,
   };
-  return codec.protocol.outbound(launch, { ...options, replace: replacer(options, mayReplace) });
+  const replace = mayReplace && replacer(options, mayReplace);
+  return codec.protocol.outbound(launch, { name, secret, maxMessageBytes, replace });
 }
 
 /** Those of the named variables that are set, and that Node could decode: it replaces what is not UTF-8. */

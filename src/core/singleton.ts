@@ -6,8 +6,7 @@ import { LaunchEmitter, type ReleaseOptions } from './emitter.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { resolveDrain } from './options/drain.ts';
 import type * as Options from './options/index.ts';
-import { resolveOptions } from './options/resolve-options.ts';
-import { resolveSendOptions } from './options/start.ts';
+import { resolveOptions, resolveSendOptions } from './options/resolve-options.ts';
 import { Subscribers } from './subscribers.ts';
 
 /**

@@ -1,4 +1,4 @@
-import { isIP, type Server } from 'node:net';
+import { isIP, type Server, type Socket } from 'node:net';
 import { invalidOptionError } from '../interface/errors.ts';
 import { checkOptionNames, type OptionNames } from '../interface/option-names.ts';
 import { resetConnection, type Transport } from '../interface/transport.ts';
@@ -50,9 +50,7 @@ export function tcp(options: TcpOptions = {}): Transport {
       const target = { host: connectAddress(address), port, autoSelectFamily: false };
       const socket = await connect(endpoint, target, connectOptions);
       if (!socket || socket.destroyed) return socket;
-      // A free port in the range for outgoing connections may connect to itself: then there is no host.
-      const isSelf = socket.localPort === port && socket.localAddress === socket.remoteAddress;
-      if (!isSelf) return socket;
+      if (!isLent(port) || !isToItself(socket)) return socket;
       resetConnection(socket);
       return undefined;
     },
@@ -74,10 +72,12 @@ export function checkAddress(name: string, address: unknown): asserts address is
 
 /** @throws SingletonError `ERR_SINGLETON_INVALID_OPTION` */
 export function checkPort(name: string, port: unknown): asserts port is number {
-  if (!Number.isInteger(port) || Number(port) < 0 || Number(port) > 65_535) {
-    throw invalidOptionError(name, 'an integer from 0 to 65535', port);
+  if (!Number.isInteger(port) || Number(port) < 0 || Number(port) > MAX_PORT) {
+    throw invalidOptionError(name, `an integer from 0 to ${MAX_PORT}`, port);
   }
 }
+
+const MAX_PORT = 65_535;
 
 const HOST_NAME = /^[a-z\d]([a-z\d.-]*[a-z\d])?$/i;
 
@@ -89,6 +89,31 @@ function portOf(server: Server): number | undefined {
 export function endpointAt(address: string, port: number): string {
   // Not isIPv6(): it compiles a large regular expression, which would slow down every launch.
   return `tcp://${address.includes(':') ? `[${address}]` : address}:${port}`;
+}
+
+/** Whether both ends are the same, because the system lent the free port to this very connection. There is no host then. */
+function isToItself({ localPort, localAddress, remotePort, remoteAddress }: Socket): boolean {
+  return localPort === remotePort && localAddress === remoteAddress;
+}
+
+/** The first and the last port that the system lends to outgoing connections. */
+let lentPorts: readonly [first: number, last: number] | undefined;
+
+/** Whether the system may lend the port. To ask a connection for its own port costs more of a delivery than to read this once. */
+function isLent(port: number): boolean {
+  lentPorts ??= readLentPorts();
+  return !(port < lentPorts[0] || port > lentPorts[1]);
+}
+
+/** On other systems than Linux, all. */
+function readLentPorts(): readonly [first: number, last: number] {
+  try {
+    const range = process.getBuiltinModule('node:fs').readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'latin1');
+    const [first = 0, last = MAX_PORT] = range.split('\t').map(Number);
+    return [first, last];
+  } catch {
+    return [0, MAX_PORT];
+  }
 }
 
 /** A wildcard address can be bound, but some systems cannot connect to it. */

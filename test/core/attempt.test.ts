@@ -264,7 +264,7 @@ describe('prepare', () => {
     await prepare(options, deadlineOf(), never);
     expect(spy).toHaveBeenCalledExactlyOnceWith(
       { args: ['a'], cwd: process.cwd(), pid: process.pid, wait: false, version: undefined, env: {} },
-      { ...options, replace: undefined },
+      { name: '', secret: undefined, maxMessageBytes: options.maxMessageBytes, replace: undefined },
     );
   });
 });

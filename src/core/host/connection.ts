@@ -211,7 +211,8 @@ export class HostConnection<T, R> implements LaunchHandler<T, R> {
   }
 
   #onClose(): void {
-    if (!this.#responder) this.onError(closedEarlyError(this.#connection.errored));
+    // An error is expensive to make: each has a stack trace.
+    if (!this.#responder && !this.#isSettled) this.#end(closedEarlyError(this.#connection.errored));
     this.#setState('closed');
   }
 

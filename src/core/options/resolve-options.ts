@@ -9,12 +9,27 @@ import { copyStrings, defaultArgs } from './args.ts';
 import { bool, checkMethods, duration, integer, MAX_TIMER } from './checks.ts';
 import { resolveForwardSignals } from './forward-signals.ts';
 import type { DeliveryOptions } from './options.ts';
-import type { AnyOptions, ResolvedOptions } from './resolved-options.ts';
+import type { AnyOptions, AnySendOptions, ResolvedOptions } from './resolved-options.ts';
 import { resolveSecret } from './secret.ts';
+import { resolveStart } from './start.ts';
+
+/** The options of `Singleton.send`. @throws SingletonError `ERR_SINGLETON_INVALID_OPTION` */
+export function resolveSendOptions<T, R>(given: AnySendOptions<T, R> = {}): ResolvedOptions<T, R> {
+  const resolved = resolve<T, R>(given, SEND_OPTION_NAMES);
+  const { start, transport } = resolved;
+  // A later launch cannot know a port that the system chooses.
+  if (start !== undefined && transport.endpoint.endsWith(':0'))
+    throw invalidOptionError('start', 'an endpoint that others find, instead of port 0', start);
+  return resolved;
+}
 
 /** @throws SingletonError `ERR_SINGLETON_INVALID_OPTION` */
 export function resolveOptions<T, R = unknown>(given: AnyOptions<T, R> = {}): ResolvedOptions<T, R> {
-  checkOptionNames(given, OPTION_NAMES);
+  return resolve(given, OPTION_NAMES);
+}
+
+function resolve<T, R>(given: AnySendOptions<T, R>, names: Readonly<Record<string, true>>): ResolvedOptions<T, R> {
+  checkOptionNames(given, names);
   const { args: givenArgs = defaultArgs(), schema, name = '' } = given;
   const codecs = resolveCodecs(given.codec);
   const [codec] = codecs;
@@ -78,13 +93,14 @@ export function resolveOptions<T, R = unknown>(given: AnyOptions<T, R> = {}): Re
     maxConnections: integer('maxConnections', given.maxConnections, 512, 1),
     maxPending: integer('maxPending', given.maxPending, 1024, 1),
     signal: resolveSignal(given.signal),
+    start: resolveStart(given.start),
   };
 }
 
 /** `any`, because `ArgsOption` asks for a codec where `T` is no list of strings. */
 const defaultCodec: () => Codec<any, any> = legacy;
 
-export const OPTION_NAMES: OptionNames<AnyOptions<unknown, unknown>> = {
+const OPTION_NAMES: OptionNames<AnyOptions<unknown, unknown>> = {
   address: true,
   port: true,
   transport: true,
@@ -120,6 +136,8 @@ export const OPTION_NAMES: OptionNames<AnyOptions<unknown, unknown>> = {
   maxConnections: true,
   maxPending: true,
 };
+
+const SEND_OPTION_NAMES: OptionNames<AnySendOptions<unknown, unknown>> = { ...OPTION_NAMES, start: true };
 
 /** What a `u32` length can say, and a buffer can hold. */
 const MAX_MESSAGE = 2 ** 32 - 1;

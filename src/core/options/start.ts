@@ -1,8 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import { invalidOptionError } from '../../interface/errors.ts';
 import { checkOptionNames, type OptionNames } from '../../interface/option-names.ts';
-import { OPTION_NAMES, resolveOptions } from './resolve-options.ts';
-import type { AnySendOptions, ResolvedOptions } from './resolved-options.ts';
 
 /** What starts a host: the program and its arguments, or a function that starts it, and returns it. */
 export type Start = StartOptions | (() => ChildProcess);
@@ -30,18 +28,8 @@ export interface StartOptions {
 
 const START_NAMES: OptionNames<StartOptions> = { command: true, args: true, env: true, cwd: true };
 
-/** The options of `Singleton.send`. @throws SingletonError `ERR_SINGLETON_INVALID_OPTION` */
-export function resolveSendOptions<T, R>(given: AnySendOptions<T, R> = {}): ResolvedOptions<T, R> {
-  checkOptionNames(given, { ...OPTION_NAMES, start: true });
-  const { start, ...options } = given;
-  const resolved = resolveOptions<T, R>(options);
-  // A later launch cannot know a port that the system chooses.
-  if (start !== undefined && resolved.transport.endpoint.endsWith(':0'))
-    throw invalidOptionError('start', 'an endpoint that others find, instead of port 0', start);
-  return { ...resolved, start: resolveStart(start) };
-}
-
-function resolveStart(start: unknown): Start | undefined {
+/** The option `start`. @throws SingletonError `ERR_SINGLETON_INVALID_OPTION` */
+export function resolveStart(start: unknown): Start | undefined {
   if (start === undefined || isFunction(start)) return start;
   if (typeof start !== 'object' || start === null)
     throw invalidOptionError('start', 'an object with a command, or a function', start);

@@ -40,7 +40,9 @@ export class LegacyDecoder implements Decoder<readonly string[]> {
         ),
       );
     }
-    if (!isUtf8(bytes)) {
+    const text = bytes.toString('utf8', 0, bytes.length - 1);
+    // What is not UTF-8 was replaced.
+    if (text.includes('\u{fffd}') && !isUtf8(bytes)) {
       throw this.#fail(
         new SingletonError(
           'ERR_SINGLETON_MALFORMED_MESSAGE',
@@ -56,7 +58,6 @@ export class LegacyDecoder implements Decoder<readonly string[]> {
         ),
       );
     }
-    const text = bytes.toString('utf8', 0, bytes.length - 1);
     this.#isEnded = true;
     return [Object.freeze(text === '' ? [] : text.split(NUL))];
   }

@@ -50,7 +50,7 @@ export class HostClient<R> implements Client<R> {
     this.pid = launch.pid;
     this.codec = codec;
     this.version = launch.version;
-    this.env = Object.freeze(launch.env ?? {});
+    this.env = launch.env ? Object.freeze(launch.env) : NO_VARIABLES;
     this.remoteAddress = remoteAddress;
     this.#session = session;
     this.#stdio = stdio;
@@ -126,6 +126,8 @@ export class HostClient<R> implements Client<R> {
     }
   }
 }
+
+const NO_VARIABLES: Readonly<Record<string, string>> = Object.freeze({});
 
 type SignalListener = (signal: NodeJS.Signals) => unknown;
 type ClientEvents = { signal: SignalListener };
