@@ -108,7 +108,7 @@ function isLent(port: number): boolean {
 /** On other systems than Linux, all. */
 function readLentPorts(): readonly [first: number, last: number] {
   try {
-    const range = process.getBuiltinModule('node:fs').readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'latin1');
+    const range = process.getBuiltinModule('node:fs').readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'utf8');
     const [first = 0, last = MAX_PORT] = range.split('\t').map(Number);
     return [first, last];
   } catch {

@@ -12,7 +12,7 @@ vi.mock('../../src/interface/timers.ts', () => ({
   setInterval: (callback: () => void, ms: number) => globalThis.setInterval(callback, ms),
   clearInterval: (timer: NodeJS.Timeout) => globalThis.clearInterval(timer),
   setImmediate: (callback: () => void) => globalThis.setImmediate(callback),
-  now: () => process.uptime() * 1000,
+  now: () => performance.now(),
   turns,
   twoTurns: () => turns(2),
 }));

@@ -43,7 +43,6 @@ export class Processes {
     this.#network = memory({ schedule: (what) => scheduler.schedule(Promise.resolve(), what) });
     let draws = 0;
     vi.spyOn(Math, 'random').mockImplementation(() => rules.jitter[draws++ % rules.jitter.length] ?? 0);
-    vi.spyOn(process, 'uptime').mockImplementation(() => performance.now() / 1000);
   }
 
   /** Performs the actions, waits until all launches have ended, and then ends one host after the other. */

@@ -25,7 +25,7 @@ export type Origin = 'client' | 'own';
 
 /** One connection of a host, from its first byte to its last. It alone knows what was sent to its client. */
 export class HostConnection<T, R> implements LaunchHandler<T, R> {
-  /** When it is cut off, in milliseconds of `performance.now()`. */
+  /** When it is cut off, in milliseconds of `now()`. */
   deadline: number = Infinity;
   readonly #connection: Connection;
   readonly #origin: Origin;

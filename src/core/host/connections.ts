@@ -1,5 +1,5 @@
 import { SingletonError } from '../../interface/errors.ts';
-import { clearInterval, clearTimeout, setInterval, setTimeout, twoTurns } from '../../interface/timers.ts';
+import { clearInterval, clearTimeout, now, setInterval, setTimeout, twoTurns } from '../../interface/timers.ts';
 import { type Connection, resetConnection } from '../../interface/transport.ts';
 import { type ConnectionState, HostConnection, type Origin, releasedError } from './connection.ts';
 import type { ServedConnections } from '../server.ts';
@@ -152,15 +152,14 @@ export class ConnectionManager<T, R> implements ServedConnections {
 
   /** Gives each connection a deadline, by one timer for all that does not keep the process alive. */
   #expire(connection: HostConnection<T, R>, ms: number): void {
-    const now = performance.now();
-    connection.deadline = now + ms;
-    if (connection.deadline < this.#sweepAt) this.#sweepIn(now, connection.deadline);
+    connection.deadline = now() + ms;
+    if (connection.deadline < this.#sweepAt) this.#sweepAfter(ms);
   }
 
-  #sweepIn(now: number, deadline: number): void {
+  #sweepAfter(least: number): void {
     clearTimeout(this.#sweepTimer);
-    const ms = Math.max(deadline - now, MIN_SWEEP);
-    this.#sweepAt = now + ms;
+    const ms = Math.max(least, MIN_SWEEP);
+    this.#sweepAt = now() + ms;
     this.#sweepTimer = setTimeout(this.#sweep, ms).unref();
   }
 
@@ -170,19 +169,19 @@ export class ConnectionManager<T, R> implements ServedConnections {
   }
 
   readonly #sweep = (): void => {
-    const now = performance.now();
+    const time = now();
     this.#sweepAt = Infinity;
     let next = Infinity;
     for (const connection of this.#all) {
-      if (connection.deadline <= now) this.#onExpired(connection);
+      if (connection.deadline <= time) this.#onExpired(connection);
       next = Math.min(next, connection.deadline);
     }
-    if (next < this.#sweepAt) this.#sweepIn(now, next);
+    if (next < this.#sweepAt) this.#sweepAfter(next - time);
   };
 
   #onExpired(connection: HostConnection<T, R>): void {
     const { receiveTimeout } = this.#host.options;
-    const isLate = performance.now() - connection.deadline > BLOCKED_TURN;
+    const isLate = now() - connection.deadline > BLOCKED_TURN;
     connection.deadline = Infinity;
     if (!connection.isReading) return connection.reset();
     // The host was blocked and did not read what has arrived. It reads 64 KiB a turn, and the client sends more only then.

@@ -39,7 +39,7 @@ function canOpen(): boolean {
 /** Without a child process it can be read on Linux only. */
 function limitOfProcess(): number {
   try {
-    return Number(/^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1'))?.[1] ?? Infinity);
+    return Number(/^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1] ?? Infinity);
   } catch {
     return Infinity;
   }

@@ -1,4 +1,4 @@
-import { clearTimeout, setTimeout } from '../../interface/timers.ts';
+import { clearTimeout, now, setTimeout } from '../../interface/timers.ts';
 
 /** Milliseconds between two looks at a host that is busy. */
 const BUSY_INTERVAL = 1000;
@@ -24,7 +24,7 @@ export class IdleTimer {
 
   /** Something began or ended: the time starts anew. */
   touch(): void {
-    this.#lastActivity = performance.now();
+    this.#lastActivity = now();
   }
 
   stop(): void {
@@ -36,7 +36,7 @@ export class IdleTimer {
   }
 
   #check(): void {
-    const left = this.#isIdle() ? this.#lastActivity + this.#ms - performance.now() : Math.min(this.#ms, BUSY_INTERVAL);
+    const left = this.#isIdle() ? this.#lastActivity + this.#ms - now() : Math.min(this.#ms, BUSY_INTERVAL);
     if (left > 0) this.#wait(Math.ceil(left));
     else this.#onExpired();
   }

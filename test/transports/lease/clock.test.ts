@@ -35,7 +35,7 @@ describe('systemClock', () => {
 /** Milliseconds on a clock since now. */
 function started(): () => number {
   Object.assign(time, { running: 5, up: 1000 });
-  vi.spyOn(process, 'uptime').mockImplementation(() => time.running);
+  vi.spyOn(performance, 'now').mockImplementation(() => time.running * 1000);
   vi.spyOn(os, 'uptime').mockImplementation(() => Math.floor(time.up + 1e-6));
   const clock = systemClock();
   const begun = clock.now();

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { messageOf, SingletonError } from '../../../interface/errors.ts';
-import { clearTimeout, setTimeout } from '../../../interface/timers.ts';
+import { clearTimeout, now, setTimeout } from '../../../interface/timers.ts';
 import { publish } from '../../diagnostics.ts';
 import type { VerifyFailure } from '../../events.ts';
 import { callSafely } from './call-safely.ts';
@@ -107,14 +107,14 @@ export class RateLimit {
   }
 
   pass(act: () => void): void {
-    const now = performance.now();
-    if (now - this.#start >= WINDOW) this.#begin(now);
+    const time = now();
+    if (time - this.#start >= WINDOW) this.#begin(time);
     if (this.#passed < MAX_EVENTS) {
       this.#passed += 1;
       act();
     } else {
       this.#leftOut += 1;
-      this.#timer ??= setTimeout(() => this.end(), this.#start + WINDOW - now).unref();
+      this.#timer ??= setTimeout(() => this.end(), this.#start + WINDOW - time).unref();
     }
   }
 
