@@ -149,6 +149,8 @@ export class CipherState {
 class SymmetricState {
   #chainingKey: Uint8Array = PROTOCOL_NAME;
   #hash: Uint8Array = PROTOCOL_NAME;
+  #key: Uint8Array | undefined;
+  /** Of `#key`, once it is used: the first keys of a handshake never are. */
   #cipher: CipherState | undefined;
 
   constructor(prologue: Uint8Array) {
@@ -166,25 +168,25 @@ class SymmetricState {
   mixKey(keyMaterial: Uint8Array): void {
     const [chainingKey, key] = this.#derive(keyMaterial, 2);
     this.#chainingKey = chainingKey;
-    this.#cipher = new CipherState(key);
+    this.#setKey(key);
   }
 
   mixKeyAndHash(keyMaterial: Uint8Array): void {
     const [chainingKey, hash, key] = this.#derive(keyMaterial, 3);
     this.#chainingKey = chainingKey;
     this.mixHash(hash);
-    this.#cipher = new CipherState(key);
+    this.#setKey(key);
   }
 
   encryptAndHash(plaintext: Uint8Array): Uint8Array {
-    const ciphertext = Buffer.concat(this.#key.encrypt(plaintext, this.#hash));
+    const ciphertext = Buffer.concat(this.#cipherState.encrypt(plaintext, this.#hash));
     this.mixHash(ciphertext);
     return ciphertext;
   }
 
   tryDecryptAndHash(message: Uint8Array): Uint8Array | undefined {
     const end = message.length - TAG_BYTES;
-    const plaintext = this.#key.tryDecrypt(message.subarray(0, end), message.subarray(end), this.#hash);
+    const plaintext = this.#cipherState.tryDecrypt(message.subarray(0, end), message.subarray(end), this.#hash);
     this.mixHash(message);
     return plaintext;
   }
@@ -194,9 +196,14 @@ class SymmetricState {
     return [new CipherState(first), new CipherState(second)];
   }
 
-  get #key(): CipherState {
-    if (!this.#cipher) throw new Error('Expected a key before the first payload.');
-    return this.#cipher;
+  #setKey(key: Uint8Array): void {
+    this.#key = key;
+    this.#cipher = undefined;
+  }
+
+  get #cipherState(): CipherState {
+    if (!this.#key) throw new Error('Expected a key before the first payload.');
+    return (this.#cipher ??= new CipherState(this.#key));
   }
 
   /** Noise's HKDF is that of RFC 5869 without info. */

@@ -64,7 +64,8 @@ export class SecureStream extends Duplex {
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     this.#buffer.clear();
     this.#connection.destroy();
-    this.#settle(error ?? prematureCloseError());
+    // An error is expensive to make: each has a stack trace.
+    if (this.#settleWrite) this.#settle(error ?? prematureCloseError());
     done(error);
   }
 
@@ -156,7 +157,8 @@ export class SecureStream extends Duplex {
 
   #onClose(): void {
     this.#assertEnded();
-    if (this.writableFinished) this.destroy();
+    // A host that has answered ends the connection below.
+    if (this.writableFinished || (this.#isEndReceived && this.writableLength === 0)) this.destroy();
     else this.destroy(prematureCloseError());
   }
 

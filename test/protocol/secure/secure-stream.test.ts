@@ -127,10 +127,21 @@ describe('a SecureStream', () => {
   test('fails when the connection is closed after its end, before all was written', async () => {
     const { channel, connection, wire, peer } = secureStreamWithRawPeer();
     channel.resume();
+    // It is not read.
+    channel.write(Buffer.alloc(2 ** 20));
     wire.write(record(peer, ''));
     await once(channel, 'end');
     connection.destroy();
     await expectFailure(channel, 'ERR_SINGLETON_CONNECTION_FAILED');
+  });
+
+  test('closes without an error when the connection is closed after its end, and nothing waits to be written', async () => {
+    const { channel, connection, wire, peer } = secureStreamWithRawPeer();
+    wire.write(record(peer, ''));
+    channel.resume();
+    await once(channel, 'end');
+    connection.destroy();
+    expect((await outcomeOf(channel)).error).toBeUndefined();
   });
 
   test.each<[string, (records: readonly Buffer[], own: NoiseSession) => readonly Buffer[], string]>([
