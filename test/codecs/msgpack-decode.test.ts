@@ -145,6 +145,36 @@ describe('scan', () => {
   });
 });
 
+const text = (size: number): Buffer => Buffer.concat([Buffer.from(`da${u16(size)}`, 'hex'), Buffer.alloc(size, 'é')]);
+
+/** Strings of 1,000 bytes and of 20,000, and what is no text, in a list of 100,000 bytes. */
+function longList(shift: number): Buffer {
+  const others = [`c50100${'ff'.repeat(256)}`, 'cbfff8ffffffffffff'].map((bytes) => Buffer.from(bytes, 'hex'));
+  const items = Array.from({ length: 20 }, () => [text(1000), text(20), ...others]).flat();
+  const values = [...items, text(20_000), ...items, text(20_000), text(20_000), text(1000)];
+  const start = `dd${u32(values.length + 1)}d9${u8(shift)}${'61'.repeat(shift)}`;
+  return Buffer.concat([Buffer.from(start, 'hex'), ...values]);
+}
+
+describe('scan, for a message of many kilobytes,', () => {
+  it('accepts strings, binaries and numbers wherever they are', () => {
+    for (let shift = 0; shift < 200; shift += 1) scan(longList(shift));
+  });
+
+  it.each(['c3', 'a9', 'ff', '61'])('refuses the byte %s in place of another of any string', (byte) => {
+    const bytes = longList(0);
+    const wrong = Number.parseInt(byte, 16);
+    for (let at = bytes.indexOf('é'); at !== -1; at = bytes.indexOf('é', at + 2 + (at % 7) * 2)) {
+      for (const place of [at, at + 1]) {
+        const right = bytes[place];
+        bytes[place] = wrong;
+        expect(codeOf(() => scan(bytes))).toBe(right === wrong ? undefined : MALFORMED);
+        bytes[place] = right ?? 0;
+      }
+    }
+  });
+});
+
 /** Objects that refer to each other, as msgpackr alone writes them. */
 function shareReferences(): Uint8Array {
   let value: unknown = [];
@@ -162,6 +192,14 @@ function thrownBy(call: () => unknown): unknown {
 
 function hex(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('hex');
+}
+
+function u8(value: number): string {
+  return value.toString(16).padStart(2, '0');
+}
+
+function u16(value: number): string {
+  return value.toString(16).padStart(4, '0');
 }
 
 function u32(value: number): string {
