@@ -133,6 +133,20 @@ describe('encode', () => {
   });
 });
 
+const valueOf = (index: number): unknown => [index, text((index * index * 31) % 50_000), { a: binary(index % 70) }];
+
+describe('encode', () => {
+  it('returns messages of any length that stay unchanged while more follow', () => {
+    const messages = Array.from({ length: 300 }, (_, index) => encode(valueOf(index)));
+    for (const [index, bytes] of messages.entries()) expect(unpack(Uint8Array.from(bytes))).toEqual(valueOf(index));
+  });
+
+  it('returns a message after one that it refused', () => {
+    expect(() => encode([text(40), Symbol('a')])).toThrow(SingletonError);
+    expect(arrived([text(40)])).toEqual([text(40)]);
+  });
+});
+
 describe('encode, for a getter,', () => {
   it('calls it once', () => {
     let calls = 0;
