@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import { tryBytes } from '../../interface/bytes.ts';
 import { SingletonError } from '../../interface/errors.ts';
+import { GrowingBuffer } from '../growing-buffer.ts';
 import { MAX_RAW_BYTES } from '../messages.ts';
 
 const EMPTY = Buffer.alloc(0);
@@ -14,6 +15,9 @@ export class StdinSender {
   readonly #onError: (error: SingletonError) => void;
   #source: Readable | undefined;
   #credit = 0;
+  /** What was read in this turn. It leaves as one frame. */
+  readonly #turn = new GrowingBuffer();
+  /** What was read before, and could not be sent yet. */
   #unsent: Uint8Array = EMPTY;
   #isSending = false;
   #isAtEnd = false;
@@ -37,7 +41,7 @@ export class StdinSender {
   grant(bytes: number): void {
     if (this.#isEnded || bytes === 0) return;
     this.#credit += bytes;
-    if (this.#source) this.#flow(this.#source);
+    if (this.#source) this.#flow();
     else this.#start(this.#open());
   }
 
@@ -49,6 +53,7 @@ export class StdinSender {
     source.off('newListener', this.#onNewListener);
     source.off('data', this.#onData).off('end', this.#onEnd).off('close', this.#onClose).off('error', ignore);
     source[source.listenerCount('data') > 0 ? 'resume' : 'pause']();
+    this.#endTurn();
     if (this.#unsent.length === 0 || !source.readable) return;
     const encoding = source.readableEncoding;
     source.unshift(encoding ? Buffer.from(this.#unsent).toString(encoding) : this.#unsent, encoding ?? undefined);
@@ -82,15 +87,17 @@ export class StdinSender {
       this.#unsent = EMPTY;
       return this.#stop(OTHER_READER);
     }
-    this.#unsent = bytes.slice();
-    if (this.#source) this.#flow(this.#source);
+    if (this.#turn.length === 0) process.nextTick(this.#flow);
+    this.#turn.append(bytes, MAX_RAW_BYTES);
+    // Pauses the source at once, also if another reader has resumed it.
+    if (this.#isSending || this.#turn.length >= Math.min(this.#credit, MAX_RAW_BYTES)) this.#flow();
     return undefined;
   };
 
   /** May be called before all bytes are sent. */
   readonly #onEnd = (): void => {
     this.#isAtEnd = true;
-    if (this.#source) this.#flow(this.#source);
+    this.#flow();
   };
 
   readonly #onClose = (): void => {
@@ -104,7 +111,8 @@ export class StdinSender {
     this.#onError(new SingletonError('ERR_SINGLETON_CONNECTION_FAILED', `${message}.`, cause ? { cause } : undefined));
   }
 
-  #flow(source: Readable): void {
+  readonly #flow = (): void => {
+    this.#endTurn();
     while (this.#unsent.length > 0 && this.#credit > 0 && !this.#isSending && !this.#isEnded) {
       const part = this.#unsent.subarray(0, Math.min(this.#credit, MAX_RAW_BYTES));
       this.#credit -= part.length;
@@ -113,16 +121,21 @@ export class StdinSender {
       let isSynchronous = true;
       this.#send(part, () => {
         this.#isSending = false;
-        if (!isSynchronous) this.#flow(source);
+        if (!isSynchronous) this.#flow();
       });
       isSynchronous = false;
     }
     if (this.#isEnded) return;
-    if (!this.#isAtEnd) source[this.#credit === 0 || this.#isSending ? 'pause' : 'resume']();
+    if (!this.#isAtEnd) this.#source?.[this.#credit === 0 || this.#isSending ? 'pause' : 'resume']();
     else if (this.#unsent.length === 0) {
       this.#isEnded = true;
       this.#send(EMPTY, ignore);
     }
+  };
+
+  /** The source is paused while something is unsent, so what was read in this turn follows nothing. */
+  #endTurn(): void {
+    if (this.#turn.length > 0) this.#unsent = this.#turn.take();
   }
 }
 
