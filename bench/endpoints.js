@@ -1,5 +1,4 @@
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -13,12 +12,18 @@ import { join } from 'node:path';
  * @property {Readonly<Record<string, string>>} env As the programs of this folder expect it: `BENCH_ENDPOINT`.
  */
 
-const PIPE = new URL('../dist/transports/pipe.js', import.meta.url);
+/** @type {readonly Endpoint['transport'][]} */
+export const transports = process.platform === 'win32' ? ['tcp'] : ['tcp', 'pipe'];
 
-/** The transports of this build. @returns {readonly Endpoint['transport'][]} */
-export function transports() {
-  return existsSync(PIPE) && process.platform !== 'win32' ? ['tcp', 'pipe'] : ['tcp'];
-}
+/**
+ * Each is loaded only if it is used.
+ * @type {Record<'legacy' | 'json' | 'msgpack', () => Promise<import('../dist/index.js').Codec<any>>>}
+ */
+export const codecs = {
+  legacy: async () => (await import('../dist/index.js')).legacy(),
+  json: async () => (await import('../dist/codecs/json.js')).json(),
+  msgpack: async () => (await import('../dist/codecs/msgpack.js')).msgpack(),
+};
 
 /** @type {Promise<string> | undefined} */
 let folder;
@@ -52,7 +57,7 @@ export async function newEndpoint(transport = 'tcp') {
 export async function optionsAt(where) {
   const { tcp } = await import('../dist/index.js');
   if ('port' in where) return { transport: tcp({ port: where.port }) };
-  const { pipe } = await import(PIPE.href);
+  const { pipe } = await import('../dist/transports/pipe.js');
   return { transport: pipe(where) };
 }
 

@@ -1,9 +1,8 @@
 import { connect } from 'node:net';
 import { Singleton, tcp } from '../dist/index.js';
-import { codecs } from './codecs-by-name.js';
-import { newEndpoint, optionsAt } from './endpoints.js';
+import { codecs, newEndpoint, optionsAt } from './endpoints.js';
 import { Host, program } from './processes.js';
-import { replay, record } from './recording.js';
+import { Cryptography, record, replay } from './recording.js';
 
 /** 32 random bytes. */
 export const SECRET = 'oLmlsWQHNCvyhZ6p5bfi0S1OSyBJ9VbnIHn1ROAsoKk';
@@ -36,22 +35,20 @@ export async function singletonPeer(config, launch, { transport = 'tcp', flags =
  * @param {Peer} peer
  * @param {import('./programs/host.js').HostConfig} config
  * @param {Pick<import('../dist/index.js').SendOptions<any>, 'args'>} launch
- * @param {{ readonly flags?: readonly string[], readonly asks?: boolean }} [how] `asks`: both sides ask the system what ours
- *   have to: whether the client is still there, and whether it is connected to itself.
+ * @param {{ readonly flags?: readonly string[], readonly encrypts?: boolean }} [how]
  * @returns {Promise<Peer>}
  */
-export async function rawPeer(peer, config, launch, { flags = [], asks = false } = {}) {
+export async function rawPeer(peer, config, launch, { flags = [], encrypts = false } = {}) {
   const options = { ...(await optionsOf(config)), ...launch };
   const turns = await record(peer.endpoint.where, (port) => Singleton.send({ ...options, transport: tcp({ port }) }));
   const endpoint = await newEndpoint(peer.endpoint.transport);
-  const env = { ...endpoint.env, BENCH_TURNS: JSON.stringify(turns), ...(asks && { BENCH_ASKS: 'yes' }) };
+  const env = { ...endpoint.env, BENCH_TURNS: JSON.stringify(turns), ...(encrypts && { BENCH_ENCRYPTS: 'yes' }) };
   const host = await Host.start([...flags, program('replay.js')], env);
   const deliver = () =>
     new Promise((resolve, reject) => {
-      const socket = connect({ ...endpoint.where, allowHalfOpen: true, noDelay: true }, () => {
-        if (asks && socket.localPort === 0) return;
-        replay(socket, turns, 'client');
-      });
+      const socket = connect({ ...endpoint.where, allowHalfOpen: true, noDelay: true }, () =>
+        replay(socket, turns, 'client', encrypts ? new Cryptography() : undefined),
+      );
       socket.once('error', reject).once('close', resolve);
     });
   return { host, endpoint, deliver };

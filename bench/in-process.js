@@ -1,6 +1,6 @@
 import { Bench } from 'tinybench';
+import { interleave } from './measure.js';
 import { compare } from './report.js';
-import { interleave } from './rounds.js';
 
 /** Milliseconds of one turn. */
 const TURN = 15;
@@ -18,9 +18,9 @@ const TURN = 15;
 
 /**
  * Measures each pair by tinybench, a few milliseconds of the one, then of the other, and again.
- * @param {string} group
+ * @param {import('./report.js').Row['group']} group
  * @param {readonly Pair[]} pairs
- * @param {import('./rounds.js').Budget} budget For all pairs together.
+ * @param {import('./measure.js').Budget} budget For all pairs together.
  */
 export async function race(group, pairs, { seconds, fewest }) {
   const rows = [];

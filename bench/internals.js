@@ -31,7 +31,7 @@ const EXPORTS = `
 
 const SOURCE = fileURLToPath(new URL('../src/', import.meta.url));
 /** From here the bundle finds `msgpackr`. */
-const FOLDER = new URL('../node_modules/.cache/bench/', import.meta.url);
+const FOLDER = new URL(`../node_modules/.cache/bench/${process.pid}/`, import.meta.url);
 
 /** Provides the entry, and makes each codec return the options that it was created with. */
 const unwrapCodecs = {

@@ -1,12 +1,33 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 
 /** Milliseconds after which a process is ended, whatever it does. */
 const LIMIT = 120_000;
 
-/** This process's environment but for what costs each start of Node 20 tens of milliseconds. */
-const { NODE_EXTRA_CA_CERTS: _, ...inherited } = process.env;
+/** This process's environment but for what changes how fast Node starts. */
+const { NODE_EXTRA_CA_CERTS: _, NODE_COMPILE_CACHE: __, NODE_OPTIONS: ___, ...inherited } = process.env;
+
+/** Whether processor time can be measured: by bash, because Node does not return that of a child. */
+export const hasBash = process.platform !== 'win32' && spawnSync('bash', ['-c', 'exit']).status === 0;
+
+/** Runs a command, and writes the seconds that passed and its processor time to descriptor 3. */
+const TIMED = `exec 4>&2 2>&3; TIMEFORMAT='%3R %3U %3S'; time "$@" 2>&4 3>&- 4>&-`;
+
+/**
+ * Milliseconds.
+ * @typedef {object} Times
+ * @property {number} wall
+ * @property {number} cpu `NaN` without bash.
+ */
+
+/** Its own path: a start through a version manager would take longer. @returns {string | undefined} */
+export function findPython() {
+  const { status, stdout } = spawnSync('python3', ['-c', 'import sys; print(sys.executable)'], { encoding: 'utf8' });
+  return status === 0 ? stdout.trim() : undefined;
+}
 
 /** @param {string} name @returns {string} A program of this folder. */
 export function program(name) {
@@ -14,30 +35,40 @@ export function program(name) {
 }
 
 /**
- * Milliseconds from the spawn of a Node process to its exit, with status 0.
+ * From the start of a process to its exit, with status 0.
+ * @param {string} command
  * @param {readonly string[]} argv
  * @param {Readonly<Record<string, string>>} [env]
+ * @returns {Promise<Times>}
  */
-export async function timeToExit(argv, env) {
+export async function timesOf(command, argv, env = {}) {
   const began = performance.now();
-  const { code, signal } = await exitOf(argv, env);
-  if (code !== 0) throw new Error(`Expected status 0 of node ${argv.join(' ')}, got ${code ?? signal}.`);
-  return performance.now() - began;
+  const shell = hasBash ? /** @type {const} */ (['bash', ['-c', TIMED, 'bash', command, ...argv]]) : undefined;
+  const [started, args] = shell ?? [command, argv];
+  const child = spawn(started, args, {
+    env: { ...inherited, ...env },
+    stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
+    timeout: LIMIT,
+  });
+  const output = child.stdio[3] instanceof Readable ? text(child.stdio[3]) : '';
+  const [code, signal] = await once(child, 'exit');
+  if (code !== 0) throw new Error(`Expected status 0 of ${command} ${argv.join(' ')}, got ${code ?? signal}.`);
+  if (!shell) return { wall: performance.now() - began, cpu: NaN };
+  const [real = NaN, user = NaN, system = NaN] = (await output).replaceAll(',', '.').split(' ').map(Number);
+  return { wall: real * 1000, cpu: (user + system) * 1000 };
 }
 
 /**
  * Runs a Node process to its end.
  * @param {readonly string[]} argv
  * @param {Readonly<Record<string, string>>} [env]
+ * @returns {Promise<number | null>} Its exit status.
  */
 export async function exitOf(argv, env = {}) {
-  const child = spawn(process.execPath, argv, {
-    env: { ...inherited, ...env },
-    stdio: ['ignore', 'ignore', 'inherit'],
-    timeout: LIMIT,
-  });
-  const [code, signal] = await once(child, 'exit');
-  return { code, signal };
+  const stdio = /** @type {const} */ (['ignore', 'ignore', 'inherit']);
+  const child = spawn(process.execPath, argv, { env: { ...inherited, ...env }, stdio: [...stdio], timeout: LIMIT });
+  const [code] = await once(child, 'exit');
+  return code;
 }
 
 /** @type {Set<() => void>} */
@@ -51,9 +82,10 @@ export class Host {
   /**
    * @param {readonly string[]} argv
    * @param {Readonly<Record<string, string>>} [env]
+   * @param {string} [command]
    */
-  static async start(argv, env) {
-    const host = new Host(argv, env);
+  static async start(argv, env = {}, command = process.execPath) {
+    const host = new Host(command, argv, env);
     await host.message();
     return host;
   }
@@ -64,14 +96,15 @@ export class Host {
   #exited;
 
   /**
+   * @param {string} command
    * @param {readonly string[]} argv
-   * @param {Readonly<Record<string, string>>} [env]
+   * @param {Readonly<Record<string, string>>} env
    */
-  constructor(argv, env = {}) {
-    this.#child = spawn(process.execPath, argv, {
+  constructor(command, argv, env) {
+    this.#child = spawn(command, argv, {
       env: { ...inherited, ...env },
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-      timeout: LIMIT,
+      timeout: 2 * LIMIT,
     });
     this.#exited = once(this.#child, 'exit');
     this.#child.on('message', (message) => this.#messages.push(message));

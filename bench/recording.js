@@ -1,3 +1,4 @@
+import { createCipheriv, createDecipheriv, createPublicKey, diffieHellman, generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 
@@ -36,26 +37,72 @@ export async function record(host, deliver) {
 }
 
 /**
- * Sends the bytes of one side of a recording, as zeros, without any other work of a protocol. The client ends first.
+ * Sends the bytes of one side of a recording without any other work of a protocol. The client ends first.
  * @param {import('node:net').Socket} socket
  * @param {readonly Turn[]} turns
  * @param {Turn['from']} side
+ * @param {Cryptography} [cryptography] What it also does.
  */
-export function replay(socket, turns, side) {
+export function replay(socket, turns, side, cryptography) {
   let at = 0;
+  /** @type {Uint8Array[]} */
+  let received = [];
   let missing = 0;
   const sendTurn = () => {
-    for (; turns[at]?.from === side; at += 1) socket.write(Buffer.alloc(turns[at]?.bytes ?? 0));
+    for (; turns[at]?.from === side; at += 1) {
+      const bytes = turns[at]?.bytes ?? 0;
+      socket.write(cryptography?.encrypt(bytes) ?? Buffer.alloc(bytes));
+    }
     missing = turns[at]?.bytes ?? 0;
+    received = [];
     if (at === turns.length && side === 'client') socket.end();
   };
   socket.on('error', () => {});
   socket.on('data', (chunk) => {
     missing -= chunk.length;
+    if (cryptography) received.push(chunk);
     if (missing > 0) return;
+    cryptography?.decrypt(Buffer.concat(received));
     at += 1;
     sendTurn();
   });
   socket.on('end', () => socket.end());
   sendTurn();
+}
+
+const BASE_POINT = publicKeyOf(Buffer.alloc(32).fill(9, 0, 1));
+const NONCE = Buffer.alloc(12);
+const KEY = Buffer.alloc(32);
+const TAG_BYTES = 16;
+
+/** What one side of a delivery with a secret computes at the least: a key of its own, two agreements and AES-256-GCM. */
+export class Cryptography {
+  #pair = generateKeyPairSync('x25519');
+  #own = diffieHellman({ privateKey: this.#pair.privateKey, publicKey: BASE_POINT });
+  #hasAgreed = false;
+
+  /** @param {number} bytes Those of ciphertext and tag. */
+  encrypt(bytes) {
+    const cipher = createCipheriv('aes-256-gcm', KEY, NONCE);
+    const ciphertext = cipher.update(Buffer.alloc(bytes - TAG_BYTES));
+    cipher.final();
+    return Buffer.concat([ciphertext, cipher.getAuthTag()]);
+  }
+
+  /** @param {Buffer} bytes */
+  decrypt(bytes) {
+    const decipher = createDecipheriv('aes-256-gcm', KEY, NONCE, { authTagLength: TAG_BYTES });
+    decipher.setAuthTag(bytes.subarray(-TAG_BYTES)).update(bytes.subarray(0, -TAG_BYTES));
+    decipher.final();
+    if (this.#hasAgreed) return;
+    // Any point takes as long as that of the other side.
+    diffieHellman({ privateKey: this.#pair.privateKey, publicKey: publicKeyOf(this.#own) });
+    this.#hasAgreed = true;
+  }
+}
+
+/** @param {Uint8Array} bytes */
+function publicKeyOf(bytes) {
+  const x = Buffer.from(bytes).toString('base64url');
+  return createPublicKey({ key: { kty: 'OKP', crv: 'X25519', x }, format: 'jwk' });
 }

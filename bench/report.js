@@ -1,53 +1,62 @@
 import { cpus, release, totalmem } from 'node:os';
 import { readFile } from 'node:fs/promises';
-import { ratioOf, summarize } from './ratio.js';
-import { checkTarget } from './targets.js';
+import { median, ratioOf } from './measure.js';
+import { checkTarget, HEADINGS } from './targets.js';
 
 /**
- * One line of the table. `value` is ours over theirs; what else it can be, `unit` says.
+ * One line of the table: a ratio of ours to theirs, or a value with a unit.
  * @typedef {object} Row
- * @property {string} group What is compared…
- * @property {string} name …of which kind…
- * @property {string} against …with what.
+ * @property {keyof typeof HEADINGS} group
+ * @property {string} name What is measured…
+ * @property {string} against …and what it is compared with; empty if `value` is not a ratio.
  * @property {number} value
  * @property {number} low
  * @property {number} high
  * @property {number} rounds
- * @property {string} unit That of both sides.
- * @property {import('./ratio.js').Summary} [ours]
- * @property {import('./ratio.js').Summary} [theirs]
+ * @property {string} unit That of both sides, or of the value.
+ * @property {number} [ours] Medians.
+ * @property {number} [theirs]
+ * @property {string} [note]
  */
 
 /**
  * The row for the numbers of two sides, round by round.
- * @param {Pick<Row, 'group' | 'name' | 'against' | 'unit'>} what
+ * @param {Pick<Row, 'group' | 'name' | 'against' | 'unit' | 'note'>} what
  * @param {readonly number[]} ours
  * @param {readonly number[]} theirs
  * @returns {Row}
  */
 export function compare(what, ours, theirs) {
-  const summaries = { ours: summarize(ours), theirs: summarize(theirs) };
-  return { ...what, ...ratioOf(ours, theirs), rounds: ours.length, ...summaries };
+  return { ...what, ...ratioOf(ours, theirs), rounds: ours.length, ours: median(ours), theirs: median(theirs) };
 }
 
-/** @param {readonly Row[]} rows */
+/**
+ * Prints rows under the headings of their groups.
+ * @param {readonly Row[]} rows
+ */
 export function print(rows) {
-  for (const row of rows) {
-    const target = checkTarget(row);
-    const bound = target && (target.atMost === undefined ? `≥ ${target.atLeast}` : `≤ ${target.atMost}`);
-    const verdict = target ? `${bound} ${target.isMissed ? 'MISSED' : 'met'}` : '';
-    const interval = row.low === row.high ? '' : `${digits(row.low)} – ${digits(row.high)}`;
-    console.log(
-      `${row.group.padEnd(27)} ${row.name.padEnd(35)} ${digits(row.value).padStart(6)}  ${interval.padEnd(15)} ` +
-        `${sides(row).padEnd(38)} ${verdict}`,
-    );
+  for (const [group, heading] of Object.entries(HEADINGS)) {
+    const own = rows.filter((row) => row.group === group);
+    if (own.length > 0) console.log(`\n${heading}\n${own.map(line).join('\n')}`);
   }
 }
 
 /** @param {Row} row */
-function sides({ ours, theirs, unit, against }) {
-  if (!ours || !theirs) return unit;
-  return `${digits(ours.median)} : ${digits(theirs.median)} ${unit} (${against})`;
+function line(row) {
+  const { name, against, value, unit, ours, theirs, note } = row;
+  const target = checkTarget(row);
+  const bound = target && (target.atMost === undefined ? `at least ${target.atLeast}` : `at most ${target.atMost}`);
+  const sides = ours === undefined || theirs === undefined ? '' : `${digits(ours)} : ${digits(theirs)} ${unit}`;
+  return [
+    `  ${name.padEnd(50)} `,
+    (against && `against ${against}`).padEnd(48),
+    (against || unit === '' ? value.toFixed(2) : `${digits(value)} ${unit}`).padStart(9),
+    (bound ?? '').padEnd(13),
+    (target ? (target.isMissed ? 'MISSED' : 'met') : '').padEnd(6),
+    [sides, note].filter(Boolean).join('; '),
+  ]
+    .join('  ')
+    .trimEnd();
 }
 
 /** Three that count. @param {number} value */

@@ -1,7 +1,6 @@
 // A host that is configured by the environment and answers the questions of its parent.
 import { Singleton } from '../../dist/index.js';
-import { codecs } from '../codecs-by-name.js';
-import { optionsAt } from '../endpoints.js';
+import { codecs, optionsAt } from '../endpoints.js';
 
 /**
  * @typedef {object} HostConfig
@@ -10,10 +9,11 @@ import { optionsAt } from '../endpoints.js';
  * @property {string} [secret]
  * @property {number} [listeners] Default: 1.
  * @property {boolean} [waits] Launches wait until all are answered.
+ * @property {{ readonly line: string, readonly count: number }} [writes] To a launch that waits; or counts what it receives, if `args` is `in`.
  */
 
 /** @type {HostConfig} */
-const { codec, first, secret, listeners = 1, waits = false } = JSON.parse(process.env['BENCH_CONFIG'] ?? '');
+const { codec, first, secret, listeners = 1, waits = false, writes } = JSON.parse(process.env['BENCH_CONFIG'] ?? '');
 const app = new Singleton({
   ...(await optionsAt(JSON.parse(process.env['BENCH_ENDPOINT'] ?? ''))),
   codec: [await codecs[first ?? codec](), ...(first ? [await codecs[codec]()] : [])],
@@ -52,5 +52,18 @@ if (waits) {
     process.send?.(open.length);
     return new Promise(() => {});
   });
+} else if (writes) {
+  app.on('args', (args, client) => {
+    if (args === 'in') return countStdin(client);
+    for (let left = writes.count; left > 0; left -= 1) client.stdout.write(writes.line);
+    client.exit();
+  });
 } else for (let count = 0; count < listeners; count += 1) app.on('args', () => {});
 process.send?.('ready');
+
+/** @param {import('../../dist/index.js').Client} client */
+function countStdin(client) {
+  let bytes = 0;
+  client.stdin.on('data', (chunk) => (bytes += chunk.length));
+  client.stdin.once('end', () => client.reply(bytes));
+}

@@ -1,12 +1,11 @@
 // The host's side of a recorded connection, over node:net.
 import { createServer } from 'node:net';
-import { replay } from '../recording.js';
+import { Cryptography, replay } from '../recording.js';
 
-const turns = JSON.parse(process.env['BENCH_TURNS'] ?? '');
-const asks = 'BENCH_ASKS' in process.env;
+const { BENCH_TURNS = '', BENCH_ENDPOINT = '', BENCH_ENCRYPTS } = process.env;
+const turns = JSON.parse(BENCH_TURNS);
 const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
-  if (asks) socket.on('end', () => socket.remoteAddress);
-  replay(socket, turns, 'host');
+  replay(socket, turns, 'host', BENCH_ENCRYPTS ? new Cryptography() : undefined);
 });
-server.listen(JSON.parse(process.env['BENCH_ENDPOINT'] ?? ''), () => process.send?.('ready'));
+server.listen(JSON.parse(BENCH_ENDPOINT), () => process.send?.('ready'));
 process.on('disconnect', () => process.exit());

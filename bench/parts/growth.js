@@ -1,33 +1,40 @@
-import { singletonPeer } from './hosts.js';
-import { estimate, summarize } from './ratio.js';
-import { interleave } from './rounds.js';
+import { singletonPeer } from '../hosts.js';
+import { estimate, interleave, median } from '../measure.js';
+import { FLAGS } from './memory.js';
 
 const FEWER = 1000;
 const MOST = 10_000;
-const COUNTS = [10, 100, FEWER, MOST];
 /** Launches on their way at a time. */
 const AT_A_TIME = 64;
 
 /**
  * How the time for n of something grows with n: by n to the power of the exponent. 1 is in proportion, 2 is quadratic. It
- * is taken from the last step, from 1,000 to 10,000, where growth beyond proportion is largest.
- * @param {import('./rounds.js').Budget} budget For all of it.
+ * is taken from 1,000 to 10,000, where growth beyond proportion is largest.
+ * @param {import('../measure.js').Budget} budget For all of it.
  */
 export async function growth({ seconds, fewest }) {
-  const kinds = { listeners, 'pending launches': pending, 'open sessions': sessions };
   const rows = [];
+  /** @type {number[]} */
+  const perSession = [];
+  const kinds = {
+    listeners,
+    'pending launches': pending,
+    'open sessions': (/** @type {number} */ count) => sessions(count, perSession),
+  };
   for (const [name, take] of Object.entries(kinds)) {
-    const contestants = Object.fromEntries(COUNTS.map((count) => [String(count), () => take(count)]));
+    const contestants = { fewer: () => take(FEWER), most: () => take(MOST) };
     const times = await interleave(contestants, { seconds: seconds / 3, fewest, warmUps: 0 });
-    const fewer = times(String(FEWER));
-    const exponents = times(String(MOST)).map(
+    const fewer = times('fewer');
+    const exponents = times('most').map(
       (time, round) => Math.log(time / (fewer[round] ?? NaN)) / Math.log(MOST / FEWER),
     );
-    const medians = COUNTS.map((count) => `${count}: ${summarize(times(String(count))).median.toPrecision(3)}`);
-    const what = { group: 'growth', name, against: '', unit: `exponent (ms for ${medians.join(', ')})` };
+    const note = `${FEWER}: ${median(fewer).toFixed()} ms; ${MOST}: ${median(times('most')).toFixed()} ms`;
+    const what = /** @type {const} */ ({ group: 'growth', name, against: '', unit: '', note });
     rows.push({ ...what, ...estimate(exponents), rounds: exponents.length });
   }
-  return rows;
+  const name = `per open session, ${MOST} at once, with json()`;
+  const what = /** @type {const} */ ({ group: 'memory', name, against: '', unit: 'KiB' });
+  return [...rows, { ...what, ...estimate(perSession), rounds: perSession.length }];
 }
 
 /** A hundred launches, one after the other, that are dispatched to `count` listeners each. @param {number} count */
@@ -49,27 +56,34 @@ async function pending(count) {
   });
 }
 
-/** `count` launches that wait for a result at one time, and then receive it. @param {number} count */
-async function sessions(count) {
+/**
+ * `count` launches that wait for a result at one time, and then receive it.
+ * @param {number} count
+ * @param {number[]} perSession The KiB of the host for each of the most.
+ */
+async function sessions(count, perSession) {
   return timed({ codec: 'json', waits: true }, { wait: true }, async ({ host, deliver }) => {
+    const { rss: before } = await host.ask('memory');
     const answers = [];
     for (let open = 0; open < count; open += 1) {
       answers.push(deliver());
       if (open >= AT_A_TIME) await host.message();
     }
     for (let open = 0; open < Math.min(count, AT_A_TIME); open += 1) await host.message();
+    const { rss } = await host.ask('memory');
+    if (count === MOST) perSession.push((rss - before) / count / 1024);
     await Promise.all([host.ask('reply'), ...answers]);
   });
 }
 
 /**
  * Milliseconds that something takes with a new host.
- * @param {import('./programs/host.js').HostConfig} config
+ * @param {import('../programs/host.js').HostConfig} config
  * @param {{ readonly wait?: boolean }} launch
- * @param {(peer: import('./hosts.js').Peer) => Promise<unknown>} act
+ * @param {(peer: import('../hosts.js').Peer) => Promise<unknown>} act
  */
 async function timed(config, launch, act) {
-  const peer = await singletonPeer(config, { args: ['hello'], ...launch });
+  const peer = await singletonPeer(config, { args: ['hello'], ...launch }, { flags: FLAGS });
   try {
     const began = performance.now();
     await act(peer);

@@ -1,17 +1,17 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { newEndpoint, scratch } from './endpoints.js';
-import { exitOf } from './processes.js';
-import { compare } from './report.js';
-import { interleave } from './rounds.js';
+import { newEndpoint, scratch } from '../endpoints.js';
+import { interleave } from '../measure.js';
+import { exitOf } from '../processes.js';
+import { compare } from '../report.js';
 
-const PROCESSES = 200;
+const PROCESSES = 100;
 /** The exit status of the host when it has received all other launches. */
 const HOST = 9;
 
 /**
- * 200 processes at one instant, until the last has exited: launches of one program against processes that do nothing.
- * @param {import('./rounds.js').Budget} budget
+ * Launches of one program at one instant, until the last has exited, against processes that do nothing.
+ * @param {import('../measure.js').Budget} budget
  */
 export async function storm(budget) {
   const file = join(await scratch(), 'storm.mjs');
@@ -20,12 +20,12 @@ export async function storm(budget) {
     { ours: () => launches(file), nothing: async () => (await all(['-e', '0'])).took },
     { ...budget, warmUps: 0 },
   );
-  const what = { group: 'storm', name: '200 launches, legacy, tcp', against: '200 × node -e 0', unit: 'ms' };
+  const what = /** @type {const} */ ({ group: 'storm', name: 'with legacy()', against: 'empty programs', unit: 'ms' });
   return [compare(what, results('ours'), results('nothing'))];
 }
 
 const PROGRAM = `
-  import { Singleton } from '${new URL('../dist/index.js', import.meta.url).href}';
+  import { Singleton } from '${new URL('../../dist/index.js', import.meta.url).href}';
   const { port } = JSON.parse(process.env.BENCH_ENDPOINT);
   const app = await Singleton.acquire({ port, releaseThreshold: ${PROCESSES - 1}, deliveryTimeout: 60_000 });
   let published = 0;
@@ -46,6 +46,6 @@ async function launches(file) {
 /** @param {readonly string[]} argv @param {Readonly<Record<string, string>>} [env] */
 async function all(argv, env) {
   const began = performance.now();
-  const exits = await Promise.all(Array.from({ length: PROCESSES }, () => exitOf(argv, env)));
-  return { took: performance.now() - began, codes: exits.map(({ code }) => code) };
+  const codes = await Promise.all(Array.from({ length: PROCESSES }, () => exitOf(argv, env)));
+  return { took: performance.now() - began, codes };
 }
