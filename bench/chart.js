@@ -27,9 +27,9 @@ const PANELS = [
   },
 ];
 
-const WIDTH = 760;
-const NAMES = 290;
-const BARS = 350;
+const WIDTH = 800;
+const NAMES = 320;
+const BARS = 320;
 const LINE = 20;
 
 /**

@@ -6,7 +6,7 @@ export const HEADINGS = {
   launch: 'A second launch, from its start to its end: processor time',
   advice: 'What makes a second launch shorter: processor time',
   command: 'The command `socket-singleton send`: processor time',
-  storm: '100 launches at one instant, until all have ended: time',
+  storm: '50 launches at one instant, until all have ended: time',
   deliveries: 'Launches that one warm process delivers per second',
   session: '150,000 lines of 27 bytes, written one by one: time',
   codec: 'Encoding and decoding: bytes per second',

@@ -27,21 +27,18 @@ export const FLAGS = ['--expose-gc', '--import', new URL('../programs/memory.js'
  * @param {import('../measure.js').Budget} budget For all of it.
  */
 export async function memory({ seconds, fewest }) {
-  const budget = { seconds: seconds / 8, fewest, warmUps: 0 };
+  const budget = { seconds: seconds / 4, fewest, warmUps: 0 };
+  const idleRow = await idle(budget);
   /** @type {Readonly<Record<string, HostConfig>>} */
   const hosts = {
-    'legacy()': { codec: 'legacy' },
-    'json()': { codec: 'json' },
-    '[json(), legacy()]': { codec: 'legacy', first: 'json' },
+    'per open connection, with legacy()': { codec: 'legacy' },
+    'per open connection, with json()': { codec: 'json' },
+    'per open connection, with [json(), legacy()]': { codec: 'legacy', first: 'json' },
   };
-  const rows = [await idle(budget)];
-  for (const [name, config] of Object.entries(hosts)) {
-    const what = { name: `per open connection, with ${name}`, unit: 'KiB' };
-    rows.push(await race(what, config, ['hello'], perConnection, budget));
-  }
+  const rows = [idleRow, ...(await race(hosts, 'KiB', ['hello'], perConnection, budget))];
   for (const codec of /** @type {const} */ (['legacy', 'msgpack'])) {
-    const what = { name: `peak while 64 × 1 MiB arrive, with ${codec}()`, unit: 'MiB' };
-    rows.push(await race(what, { codec }, ['x'.repeat(MESSAGE_BYTES - 64)], peak, budget));
+    const host = { [`peak while 64 × 1 MiB arrive, with ${codec}()`]: { codec } };
+    rows.push(...(await race(host, 'MiB', ['x'.repeat(MESSAGE_BYTES - 64)], peak, { ...budget, fewest: 1 })));
   }
   return rows;
 }
@@ -65,25 +62,26 @@ async function memoryOf(file, { env }) {
 }
 
 /**
- * Each turn has a host of its own: a process does not return all of its memory.
- * @param {Pick<import('../report.js').Row, 'name' | 'unit'>} what
- * @param {HostConfig} config
+ * Hosts against one of node:net. Each turn has a host of its own: a process does not return all of its memory.
+ * @param {Readonly<Record<string, HostConfig>>} hosts
+ * @param {string} unit
  * @param {readonly string[]} args
  * @param {(peer: Peer) => Promise<number>} measure
  * @param {import('../measure.js').Budget} budget
  */
-async function race(what, config, args, measure, budget) {
-  const makeOurs = () => singletonPeer(config, { args }, { flags: FLAGS });
-  const model = await makeOurs();
+async function race(hosts, unit, args, measure, budget) {
+  const [config = { codec: 'legacy' }] = Object.values(hosts);
+  const model = await singletonPeer(config, { args });
+  const raw = async () => withPeer(await rawPeer(model, config, { args }, { flags: FLAGS }), measure);
+  const ours = Object.entries(hosts).map(([name, host]) => {
+    const turn = async () => withPeer(await singletonPeer(host, { args }, { flags: FLAGS }), measure);
+    return /** @type {const} */ ([name, turn]);
+  });
   try {
-    const results = await interleave(
-      {
-        ours: async () => withPeer(await makeOurs(), measure),
-        raw: async () => withPeer(await rawPeer(model, config, { args }, { flags: FLAGS }), measure),
-      },
-      budget,
+    const results = await interleave({ ...Object.fromEntries(ours), raw }, budget);
+    return ours.map(([name]) =>
+      compare({ group: 'memory', name, unit, against: 'raw net' }, results(name), results('raw')),
     );
-    return compare({ ...what, group: 'memory', against: 'raw net' }, results('ours'), results('raw'));
   } finally {
     await model.host.stop();
   }

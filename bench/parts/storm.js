@@ -5,7 +5,7 @@ import { interleave } from '../measure.js';
 import { exitOf } from '../processes.js';
 import { compare } from '../report.js';
 
-const PROCESSES = 100;
+const PROCESSES = 50;
 /** The exit status of the host when it has received all other launches. */
 const HOST = 9;
 
