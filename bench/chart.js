@@ -1,4 +1,4 @@
-import { digits } from './report.js';
+import { boundOf, digits } from './report.js';
 import { checkTarget } from './targets.js';
 
 /** @typedef {import('./report.js').Row} Row */
@@ -65,7 +65,6 @@ function bar(row, y, scale) {
   const { name, value, unit, against } = row;
   const target = checkTarget(row);
   const bound = target?.atMost ?? target?.atLeast;
-  const wanted = target && `${target.atMost === undefined ? 'at least' : 'at most'} ${bound}`;
   const label = against === '' ? `${digits(value)} ${unit}` : value.toFixed(2);
   return [
     text(NAMES - 8, y + 4, escaped(name), 'text-anchor="end"'),
@@ -73,7 +72,7 @@ function bar(row, y, scale) {
     bound === undefined
       ? ''
       : line(NAMES + bound * scale, y - 9, NAMES + bound * scale, y + 9, '#0969da', 'stroke-width="3"'),
-    text(NAMES + BARS + 12, y + 4, wanted ? `${label} (${wanted})` : label),
+    text(NAMES + BARS + 12, y + 4, target ? `${label} (${boundOf(target)})` : label),
   ].join('');
 }
 

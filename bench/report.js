@@ -45,18 +45,22 @@ export function print(rows) {
 function line(row) {
   const { name, against, value, unit, ours, theirs, note } = row;
   const target = checkTarget(row);
-  const bound = target && (target.atMost === undefined ? `at least ${target.atLeast}` : `at most ${target.atMost}`);
   const sides = ours === undefined || theirs === undefined ? '' : `${digits(ours)} : ${digits(theirs)} ${unit}`;
   return [
     `  ${name.padEnd(50)} `,
     (against && `against ${against}`).padEnd(48),
     (against || unit === '' ? value.toFixed(2) : `${digits(value)} ${unit}`).padStart(9),
-    (bound ?? '').padEnd(13),
+    (target ? boundOf(target) : '').padEnd(13),
     (target ? (target.isMissed ? 'MISSED' : 'met') : '').padEnd(6),
     [sides, note].filter(Boolean).join('; '),
   ]
     .join('  ')
     .trimEnd();
+}
+
+/** @param {import('./targets.js').Target} target */
+export function boundOf({ atMost, atLeast = 0 }) {
+  return atMost === undefined ? `at least ${atLeast.toFixed(2)}` : `at most ${atMost.toFixed(2)}`;
 }
 
 /** Three that count. @param {number} value */

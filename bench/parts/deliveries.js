@@ -8,7 +8,7 @@ export const ARGS = ['open', 'a file.txt', '--line', '3'];
 const TURN = 60;
 
 /** Deliveries until V8 has compiled a new host, and the milliseconds after which the warm-up ends in any case. */
-const WARM = { deliveries: 4000, milliseconds: 1500 };
+const WARM = { deliveries: 4000, milliseconds: 1200 };
 
 /**
  * @typedef {object} Wire

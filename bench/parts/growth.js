@@ -28,11 +28,11 @@ export async function growth({ seconds, fewest }) {
     const exponents = times('most').map(
       (time, round) => Math.log(time / (fewer[round] ?? NaN)) / Math.log(MOST / FEWER),
     );
-    const note = `${FEWER}: ${median(fewer).toFixed()} ms; ${MOST}: ${median(times('most')).toFixed()} ms`;
+    const note = `${FEWER}: ${median(fewer).toFixed()} ms, ${MOST}: ${median(times('most')).toFixed()} ms`;
     const what = /** @type {const} */ ({ group: 'growth', name, against: '', unit: '', note });
     rows.push({ ...what, ...estimate(exponents), rounds: exponents.length });
   }
-  const name = `per open session, ${MOST} at once, with json()`;
+  const name = `per open session, ${MOST.toLocaleString('en')} at once, with json()`;
   const what = /** @type {const} */ ({ group: 'memory', name, against: '', unit: 'KiB' });
   return [...rows, { ...what, ...estimate(perSession), rounds: perSession.length }];
 }
