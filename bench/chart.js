@@ -42,7 +42,8 @@ export function chart({ rows, date, machine, versions }) {
   for (const { title, hint, of } of PANELS) {
     const own = rows.filter(of);
     const isRatio = own.some(({ against }) => against !== '');
-    const scale = BARS / Math.max(...own.map(({ value }) => value), isRatio ? 1.15 : 0);
+    const bounds = own.map((row) => boundTo(row) ?? 0);
+    const scale = BARS / Math.max(...own.map(({ value }) => value), ...bounds, isRatio ? 1.15 : 0);
     parts.push(text(16, y, `<tspan font-size="14" font-weight="600">${title}</tspan> (${hint})`));
     const top = y + 8;
     for (const row of own) parts.push(bar(row, (y += LINE), scale));
@@ -64,7 +65,7 @@ ${text(16, y - 10, escaped(`${system}; ${key}`), 'font-size="11" fill="#57606a"'
 function bar(row, y, scale) {
   const { name, value, unit, against } = row;
   const target = checkTarget(row);
-  const bound = target?.atMost ?? target?.atLeast;
+  const bound = boundTo(row);
   const label = against === '' ? `${digits(value)} ${unit}` : value.toFixed(2);
   return [
     text(NAMES - 8, y + 4, escaped(name), 'text-anchor="end"'),
@@ -74,6 +75,12 @@ function bar(row, y, scale) {
       : line(NAMES + bound * scale, y - 9, NAMES + bound * scale, y + 9, '#0969da', 'stroke-width="3"'),
     text(NAMES + BARS + 12, y + 4, target ? `${label} (${boundOf(target)})` : label),
   ].join('');
+}
+
+/** @param {Row} row */
+function boundTo(row) {
+  const target = checkTarget(row);
+  return target?.atMost ?? target?.atLeast;
 }
 
 /** Ours are green, others grey. @param {Row} row */
