@@ -1,4 +1,4 @@
-import { boundOf, digits } from './report.js';
+import { boundOf, shown } from './report.js';
 import { checkTarget } from './targets.js';
 
 /** @typedef {import('./report.js').Row} Row */
@@ -63,17 +63,17 @@ ${text(16, y - 10, escaped(`${system}; ${key}`), 'font-size="11" fill="#57606a"'
 
 /** @param {Row} row @param {number} y @param {number} scale */
 function bar(row, y, scale) {
-  const { name, value, unit, against } = row;
+  const { name, value } = row;
   const target = checkTarget(row);
   const bound = boundTo(row);
-  const label = against === '' ? `${digits(value)} ${unit}` : value.toFixed(2);
+  const label = shown(value, row);
   return [
     text(NAMES - 8, y + 4, escaped(name), 'text-anchor="end"'),
     `<rect x="${NAMES}" y="${y - 7}" width="${(value * scale).toFixed(1)}" height="14" fill="${colourOf(row)}"/>`,
     bound === undefined
       ? ''
       : line(NAMES + bound * scale, y - 9, NAMES + bound * scale, y + 9, '#0969da', 'stroke-width="3"'),
-    text(NAMES + BARS + 12, y + 4, target ? `${label} (${boundOf(target)})` : label),
+    text(NAMES + BARS + 12, y + 4, target ? `${label} (${boundOf(target, row)})` : label),
   ].join('');
 }
 

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 /** The versions of Node that launches are measured with. */
 export const VERSIONS = [20, 22, 24, 26];
 
-const FOLDER = new URL('../node_modules/.cache/bench/nodes/', import.meta.url);
+const FOLDER = new URL('../node_modules/.cache/bench-nodes/', import.meta.url);
 
 /**
  * A version of Node on this machine.

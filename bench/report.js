@@ -49,8 +49,8 @@ function line(row) {
   return [
     `  ${name.padEnd(50)} `,
     (against && `against ${against}`).padEnd(48),
-    (against || unit === '' ? value.toFixed(2) : `${digits(value)} ${unit}`).padStart(9),
-    (target ? boundOf(target) : '').padEnd(13),
+    shown(value, row).padStart(9),
+    (target ? boundOf(target, row) : '').padEnd(16),
     (target ? (target.isMissed ? 'MISSED' : 'met') : '').padEnd(6),
     [sides, note].filter(Boolean).join('; '),
   ]
@@ -58,13 +58,22 @@ function line(row) {
     .trimEnd();
 }
 
-/** @param {import('./targets.js').Target} target */
-export function boundOf({ atMost, atLeast = 0 }) {
-  return atMost === undefined ? `at least ${atLeast.toFixed(2)}` : `at most ${atMost.toFixed(2)}`;
+/**
+ * In the unit of its row.
+ * @param {import('./targets.js').Target} target
+ * @param {Row} row
+ */
+export function boundOf({ atMost, atLeast = 0 }, row) {
+  return atMost === undefined ? `at least ${shown(atLeast, row)}` : `at most ${shown(atMost, row)}`;
+}
+
+/** @param {number} value @param {Row} row */
+export function shown(value, { against, unit }) {
+  return against || unit === '' ? value.toFixed(2) : `${digits(value)} ${unit}`;
 }
 
 /** Three that count. @param {number} value */
-export function digits(value) {
+function digits(value) {
   return value >= 100 ? value.toFixed() : value.toPrecision(3);
 }
 

@@ -25,13 +25,13 @@ import { checkTarget, TARGETS } from './targets.js';
 const PARTS = {
   codecs: async () => codecs(await internals(), { seconds: 8, fewest: 5 }),
   channel: async () => channel(await internals(), { seconds: 2, fewest: 5 }),
-  'cold-launch': async () => coldLaunch(nodes, { seconds: 48, fewest: 3 }),
+  'cold-launch': async () => coldLaunch(nodes, { seconds: 43, fewest: 3 }),
   command: () => command({ seconds: 5, fewest: 4 }),
   limits: () => limits({ seconds: 3, fewest: 4 }),
   storm: () => storm({ seconds: 1, fewest: 1 }),
   deliveries: () => deliveries({ seconds: 13, fewest: 5 }),
-  sessions: () => sessions({ seconds: 6, fewest: 3 }),
-  memory: () => memory({ seconds: 8, fewest: 2 }),
+  sessions: () => sessions({ seconds: 5, fewest: 3 }),
+  memory: () => memory({ seconds: 6, fewest: 2 }),
   growth: () => growth({ seconds: 1, fewest: 1 }),
   size,
 };

@@ -65,7 +65,7 @@ export const TARGETS = [
   { group: 'growth', name: 'pending launches', atMost: 1 },
   { group: 'growth', name: 'open sessions', atMost: 1 },
   // It holds host and client, because a launch can become the host; codecs and the other transports are loaded apart.
-  { group: 'size', name: 'index.js', atMost: 20 },
+  { group: 'size', name: 'index.js', atMost: 21 },
 ];
 
 /** @param {string} name @param {string} against @param {number} atMost @returns {Target} */
