@@ -1,6 +1,6 @@
 import { SingletonError } from '../interface/errors.ts';
 import { clearTimeout, now, setTimeout, twoTurns } from '../interface/timers.ts';
-import { type ConnectOptions, onAbort } from '../interface/transport.ts';
+import { type AbortableOptions, type ConnectOptions, onAbort } from '../interface/transport.ts';
 
 /** Milliseconds between two attempts, with jitter so that launches do not retry in lockstep. */
 const MIN_BACKOFF = 5;
@@ -43,19 +43,9 @@ export class LazyAbortController {
     if (this.#reason) throw this.#reason;
   }
 
-  /**
-   * Options for an attempt of a transport. The signal is created when it is read. `onAbort` is not enumerable, so that a copy
-   * with another signal does not have it.
-   */
+  /** Options for an attempt of a transport. The signal is created when it is read. */
   attemptOptions<Options extends object>(options: Options): Options & ConnectOptions {
-    const signal = (): AbortSignal => this.signal;
-    const added = {
-      get signal() {
-        return signal();
-      },
-      onRetry: (error: Error): void => void (this.failure = error),
-    };
-    return Object.defineProperty(Object.assign(added, options), onAbort, { value: this.onAbort });
+    return Object.assign(new Attempt(this, (error) => (this.failure = error)), options);
   }
 
   /** Only the first reason counts. */
@@ -64,6 +54,31 @@ export class LazyAbortController {
     this.#reason = reason;
     this.#controller?.abort(reason);
     for (const callback of this.#callbacks) callback();
+  }
+}
+
+/** What a transport gets. A copy has the signal, but not `onAbort`, because it may have another signal. */
+class Attempt implements AbortableOptions {
+  /** An own property, so that a copy has it. A getter in a literal would take fourteen times as long. */
+  static readonly #signal: PropertyDescriptor & ThisType<Attempt> = {
+    get() {
+      return this.#controller.signal;
+    },
+    enumerable: true,
+    configurable: true,
+  };
+  readonly #controller: LazyAbortController;
+  declare readonly signal: AbortSignal;
+  readonly onRetry: (error: Error) => void;
+
+  constructor(controller: LazyAbortController, onRetry: (error: Error) => void) {
+    this.#controller = controller;
+    this.onRetry = onRetry;
+    Object.defineProperty(this, 'signal', Attempt.#signal);
+  }
+
+  get [onAbort](): LazyAbortController['onAbort'] {
+    return this.#controller.onAbort;
   }
 }
 

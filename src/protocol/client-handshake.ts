@@ -38,10 +38,10 @@ export function opener<T, R>(
 }
 
 /** The client closes first, so that TIME_WAIT stays on its side. */
-export async function end({ connection, stream }: Channel): Promise<void> {
+export async function end({ stream }: Channel): Promise<void> {
   // Of a stream that is destroyed neither would be reported.
   if (!stream.destroyed) await new Promise<void>((resolve) => stream.once('close', resolve).end(resolve));
-  connection.destroy();
+  stream.destroy();
 }
 
 function loadSecure(): Promise<typeof import('./secure/handshake.ts')> {

@@ -110,19 +110,23 @@ export function endpointUnavailableError(
   });
 }
 
+/** What a client connects to, made once for each transport. */
+export type Target = NetConnectOpts & { readonly allowHalfOpen: true };
+
+/** A host may answer after the client has ended, and no message waits until the one before it has arrived. */
+export function targetAt(address: NetConnectOpts): Target {
+  return { ...address, allowHalfOpen: true, noDelay: true };
+}
+
 /** Connects. Resolves to `undefined` if there is no host, and to a destroyed socket if the host reset it at once. */
-export function connect(
-  endpoint: string,
-  address: NetConnectOpts,
-  options: AbortableOptions,
-): Promise<Socket | undefined> {
+export function connect(endpoint: string, target: Target, options: AbortableOptions): Promise<Socket | undefined> {
   return new Promise((resolve, reject) => {
     if (!options[onAbort] && options.signal.aborted) return reject(options.signal.reason);
-    const socket = createConnection({ ...address, allowHalfOpen: true, noDelay: true });
+    const socket = createConnection(target);
     const unsubscribe = subscribe(options, () => void socket.destroy());
     const onConnect = (): void => {
       settle();
-      resolve(withPeerCheck(socket, address));
+      resolve(withPeerCheck(socket, target));
     };
     const onError = (error: NodeJS.ErrnoException): void => {
       settle();

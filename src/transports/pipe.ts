@@ -1,6 +1,14 @@
 import { checkOptionNames, type OptionNames } from '../interface/option-names.ts';
 import type { Transport } from '../interface/transport.ts';
-import { connect, endpointUnavailableError, listen, type ServerNaming, sockets, type SocketTransport } from './net.ts';
+import {
+  connect,
+  endpointUnavailableError,
+  listen,
+  type ServerNaming,
+  sockets,
+  type SocketTransport,
+  targetAt,
+} from './net.ts';
 import { kernelMutex } from './unix/kernel-mutex.ts';
 import { type PipeOptions, resolvePath, thisSystem } from './unix/path.ts';
 import { detectReset, withReset } from './unix/reset.ts';
@@ -29,12 +37,13 @@ export function namedPipe(path: string): Transport {
     endpointOf: () => path,
     unavailableError: (cause) => endpointUnavailableError(path, cause, REASONS),
   };
+  const target = targetAt({ path });
   const transport: SocketTransport = {
     endpoint: path,
     advice: 'Another program may be using the name.',
     [sockets]: { address: { path }, toConnection: withReset },
     listen: (onConnection, options) => listen({ path }, naming, (socket) => onConnection(withReset(socket)), options),
-    connect: async (options) => detectReset(await connect(path, { path }, options)),
+    connect: async (options) => detectReset(await connect(path, target, options)),
   };
   return transport;
 }

@@ -2,7 +2,15 @@ import { isIP, type Server, type Socket } from 'node:net';
 import { invalidOptionError } from '../interface/errors.ts';
 import { checkOptionNames, type OptionNames } from '../interface/option-names.ts';
 import { resetConnection, type Transport } from '../interface/transport.ts';
-import { connect, endpointUnavailableError, listen, type ServerNaming, sockets, type SocketTransport } from './net.ts';
+import {
+  connect,
+  endpointUnavailableError,
+  listen,
+  type ServerNaming,
+  sockets,
+  type SocketTransport,
+  targetAt,
+} from './net.ts';
 
 /** The address and port of a TCP endpoint. */
 export interface TcpOptions {
@@ -32,6 +40,8 @@ export function tcp(options: TcpOptions = {}): Transport {
   checkPort('port', port);
   const endpoint = endpointAt(address, port);
   const bound = { host: address, port };
+  // Without autoSelectFamily, only the address that listen binds is tried: another program may use a second one.
+  const target = targetAt({ host: connectAddress(address), port, autoSelectFamily: false });
   const transport: SocketTransport = {
     endpoint,
     // On Windows a connect to a free port takes two seconds.
@@ -46,8 +56,6 @@ export function tcp(options: TcpOptions = {}): Transport {
       return listen(bound, naming, onConnection, listenOptions);
     },
     async connect(connectOptions) {
-      // Without autoSelectFamily, only the address that listen binds is tried: another program may use a second one.
-      const target = { host: connectAddress(address), port, autoSelectFamily: false };
       const socket = await connect(endpoint, target, connectOptions);
       if (!socket || socket.destroyed) return socket;
       if (!isLent(port) || !isToItself(socket)) return socket;

@@ -193,7 +193,7 @@ it('gives an attempt its signal, and to a copy of the options no more than that 
   const deadline = new Deadline(100, () => late, new LazyAbortController());
   const options = deadline.attemptOptions({});
   const copy = { ...options };
-  expect(Object.keys(copy)).toEqual(['signal', 'onRetry']);
+  expect(Object.keys(copy)).toEqual(['onRetry', 'signal']);
   const called = vi.fn<() => void>();
   expect(onAbort in copy).toBe(false);
   (options as AbortableOptions)[onAbort]?.(called);

@@ -50,6 +50,7 @@ function resolve<T, R>(given: AnySendOptions<T, R>, names: Readonly<Record<strin
   const standby = resolveStandby(given.standby, replace !== false);
   const allowReplace = bool('allowReplace', given.allowReplace, false);
   const optionWarning = checkCodecs(codecs, {
+    isFirst: true,
     args,
     reach,
     secret,
@@ -176,12 +177,12 @@ function resolveCodecs<T, R>(given: AnyOptions<T, R>['codec']): readonly [Codec<
   return codecs;
 }
 
-/** Has each codec check the options. Returns the first warning. */
+/** Has each codec check the options, which are those of the first one. Returns the first warning. */
 function checkCodecs<T, R>(
-  codecs: readonly Codec<T, R>[],
-  options: Omit<CodecOptions, 'isFirst'>,
+  [first, ...others]: readonly [Codec<T, R>, ...Codec<T, R>[]],
+  options: CodecOptions,
 ): SingletonError | undefined {
-  const warnings = codecs.map((codec, index) => codec.check?.({ ...options, isFirst: index === 0 }));
+  const warnings = [first.check?.(options), ...others.map((codec) => codec.check?.({ ...options, isFirst: false }))];
   return warnings.find((warning) => warning !== undefined);
 }
 

@@ -156,6 +156,7 @@ export class SecureStream extends Duplex {
   }
 
   #onClose(): void {
+    if (this.destroyed) return;
     this.#assertEnded();
     // A host that has answered ends the connection below.
     if (this.writableFinished || (this.#isEndReceived && this.writableLength === 0)) this.destroy();

@@ -2,7 +2,16 @@ import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf, SingletonError } from '../../interface/errors.ts';
 import type { Connection, ConnectOptions, Listener, ListenOptions, Transport } from '../../interface/transport.ts';
-import { connect, endpointUnavailableError, listen, type ServerNaming, sockets, type SocketTransport } from '../net.ts';
+import {
+  connect,
+  endpointUnavailableError,
+  listen,
+  type ServerNaming,
+  sockets,
+  type SocketTransport,
+  type Target,
+  targetAt,
+} from '../net.ts';
 import type { KernelMutex } from './kernel-mutex.ts';
 import type { SocketPath } from './path.ts';
 import { detectReset, withReset } from './reset.ts';
@@ -20,6 +29,7 @@ import { type Bound, UnixListener, watchFile } from './listener.ts';
 /** A Unix socket. Its file outlives a host that crashes, and the next host removes it. */
 export function unixSocket({ path, directory }: SocketPath, mutex: KernelMutex): Transport {
   const endpoint = `unix://${path}`;
+  const target = targetAt({ path });
   /** The last connect found no host, so that a socket at the path may be stale. */
   let maybeStale = false;
   const createFile = (): SocketFile => new SocketFile(path, directory, mutex);
@@ -72,7 +82,7 @@ export function unixSocket({ path, directory }: SocketPath, mutex: KernelMutex):
     async connect(options) {
       maybeStale = false;
       if (!checkDirectory(directory, { create: false }) || !createFile().exists) return undefined;
-      const socket = await connectWithRetry(endpoint, path, options);
+      const socket = await connectWithRetry(endpoint, target, options);
       maybeStale = socket === undefined;
       return socket;
     },
@@ -89,10 +99,14 @@ function toConnection(socket: Socket): Connection {
 }
 
 /** Retries while the host's queue of connections is full (EAGAIN): the host is busy or frozen. */
-async function connectWithRetry(endpoint: string, path: string, options: ConnectOptions): Promise<Socket | undefined> {
+async function connectWithRetry(
+  endpoint: string,
+  target: Target,
+  options: ConnectOptions,
+): Promise<Socket | undefined> {
   for (;;) {
     try {
-      return detectReset(await connect(endpoint, { path }, options));
+      return detectReset(await connect(endpoint, target, options));
     } catch (error) {
       if (!isQueueFull(error)) throw error;
       await sleep(RETRY_DELAY / 2 + Math.random() * RETRY_DELAY, undefined, options).catch(() => {});
