@@ -110,13 +110,8 @@ export function endpointUnavailableError(
   });
 }
 
-/** What a client connects to, made once for each transport. */
+/** What a client connects to, made once for each transport. A host may answer after the client has ended. */
 export type Target = NetConnectOpts & { readonly allowHalfOpen: true };
-
-/** A host may answer after the client has ended, and no message waits until the one before it has arrived. */
-export function targetAt(address: NetConnectOpts): Target {
-  return { ...address, allowHalfOpen: true, noDelay: true };
-}
 
 /** Connects. Resolves to `undefined` if there is no host, and to a destroyed socket if the host reset it at once. */
 export function connect(endpoint: string, target: Target, options: AbortableOptions): Promise<Socket | undefined> {

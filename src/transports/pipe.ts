@@ -7,7 +7,7 @@ import {
   type ServerNaming,
   sockets,
   type SocketTransport,
-  targetAt,
+  type Target,
 } from './net.ts';
 import { kernelMutex } from './unix/kernel-mutex.ts';
 import { type PipeOptions, resolvePath, thisSystem } from './unix/path.ts';
@@ -37,7 +37,7 @@ export function namedPipe(path: string): Transport {
     endpointOf: () => path,
     unavailableError: (cause) => endpointUnavailableError(path, cause, REASONS),
   };
-  const target = targetAt({ path });
+  const target: Target = { path, allowHalfOpen: true };
   const transport: SocketTransport = {
     endpoint: path,
     advice: 'Another program may be using the name.',

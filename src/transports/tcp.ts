@@ -9,7 +9,7 @@ import {
   type ServerNaming,
   sockets,
   type SocketTransport,
-  targetAt,
+  type Target,
 } from './net.ts';
 
 /** The address and port of a TCP endpoint. */
@@ -41,7 +41,13 @@ export function tcp(options: TcpOptions = {}): Transport {
   const endpoint = endpointAt(address, port);
   const bound = { host: address, port };
   // Without autoSelectFamily, only the address that listen binds is tried: another program may use a second one.
-  const target = targetAt({ host: connectAddress(address), port, autoSelectFamily: false });
+  const target: Target = {
+    host: connectAddress(address),
+    port,
+    autoSelectFamily: false,
+    allowHalfOpen: true,
+    noDelay: true,
+  };
   const transport: SocketTransport = {
     endpoint,
     // On Windows a connect to a free port takes two seconds.

@@ -10,7 +10,6 @@ import {
   sockets,
   type SocketTransport,
   type Target,
-  targetAt,
 } from '../net.ts';
 import type { KernelMutex } from './kernel-mutex.ts';
 import type { SocketPath } from './path.ts';
@@ -29,7 +28,7 @@ import { type Bound, UnixListener, watchFile } from './listener.ts';
 /** A Unix socket. Its file outlives a host that crashes, and the next host removes it. */
 export function unixSocket({ path, directory }: SocketPath, mutex: KernelMutex): Transport {
   const endpoint = `unix://${path}`;
-  const target = targetAt({ path });
+  const target: Target = { path, allowHalfOpen: true };
   /** The last connect found no host, so that a socket at the path may be stale. */
   let maybeStale = false;
   const createFile = (): SocketFile => new SocketFile(path, directory, mutex);
