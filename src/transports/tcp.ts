@@ -64,7 +64,7 @@ export function tcp(options: TcpOptions = {}): Transport {
     async connect(connectOptions) {
       const socket = await connect(endpoint, target, connectOptions);
       if (!socket || socket.destroyed) return socket;
-      if (!isLent(port) || !isToItself(socket)) return socket;
+      if (!isLent(port) || !isToItself(socket, port)) return socket;
       resetConnection(socket);
       return undefined;
     },
@@ -105,9 +105,12 @@ export function endpointAt(address: string, port: number): string {
   return `tcp://${address.includes(':') ? `[${address}]` : address}:${port}`;
 }
 
-/** Whether both ends are the same, because the system lent the free port to this very connection. There is no host then. */
-function isToItself({ localPort, localAddress, remotePort, remoteAddress }: Socket): boolean {
-  return localPort === remotePort && localAddress === remoteAddress;
+/**
+ * Whether both ends are the same, because the system lent the free port to this very connection. There is no host then. The remote
+ * address is read only if the ports are the same: `isPeerGone` works only if nothing has read it.
+ */
+function isToItself(socket: Socket, port: number): boolean {
+  return socket.localPort === port && socket.localAddress === socket.remoteAddress;
 }
 
 /** The first and the last port that the system lends to outgoing connections. */

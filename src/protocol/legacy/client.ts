@@ -43,8 +43,8 @@ function send(connection: Connection, bytes: Uint8Array): ReturnType<Deliver<nev
       else reject(partlySentError(bytes.length, cause));
     });
     const transmit = async (): Promise<void> => {
-      // A longer message cannot be sent again. So look first whether the system of a host without free descriptors has closed at once.
-      if (bytes.length > READ_AT_ONCE_BYTES) await twoTurns();
+      // The system of a host without free descriptors closes at once. Look first if that cannot be seen later, or if it is too late then.
+      if (bytes.length > READ_AT_ONCE_BYTES || !connection.isPeerGone) await twoTurns();
       if (hasHostEnded) connection.destroy();
       if (connection.destroyed) return;
       isSent = true;

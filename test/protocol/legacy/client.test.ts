@@ -7,7 +7,8 @@ import type { ProtocolOptions } from '../../../src/interface/protocol.ts';
 import { SingletonError, type SingletonErrorCode } from '../../../src/interface/errors.ts';
 import { encode } from '../../../src/protocol/legacy/message.ts';
 import { readLaunch } from '../../helpers/deliver.ts';
-import { readAll } from '../../helpers/transport-compliance.ts';
+import { open as connectTo, readAll } from '../../helpers/transport-compliance.ts';
+import { tcp } from '../../../src/transports/tcp.ts';
 
 const { protocol } = legacy();
 const SECRET = 'open-sesame-Ω';
@@ -178,11 +179,27 @@ describe('legacy().protocol.outbound, after it has sent the launch,', () => {
     expect(await protocol.outbound({ args: ['a'] }, guarded)(client)).toBeUndefined();
   });
 
-  test('sends nothing and may be tried again, however long it is, when the host has ended before', async () => {
-    const { host, client } = await pair();
-    host.end();
-    expect(await protocol.outbound({ args: ['x'.repeat(2000)] }, open)(client)).toBeUndefined();
-    expect(client.bytesWritten).toBe(0);
+  test.each([1, 2000])(
+    'sends nothing and may be tried again with %d bytes, when the host has ended before and no question shows a reset',
+    async (bytes) => {
+      const { host, client } = await pair();
+      host.end();
+      expect(await protocol.outbound({ args: ['x'.repeat(bytes)] }, open)(client)).toBeUndefined();
+      expect(client.bytesWritten).toBe(0);
+    },
+  );
+
+  // The system chooses a port that it also lends to outgoing connections, of which one may be to itself.
+  test('may be tried again when the host at such a port closes each connection at once', async () => {
+    const server = createServer((socket) => void socket.on('error', () => {}).destroy()).listen(0, '127.0.0.1');
+    onTestFinished(() => void server.close());
+    await once(server, 'listening');
+    const address = server.address();
+    const transport = tcp({ port: typeof address === 'object' && address ? address.port : 0 });
+    for (let round = 0; round < 10; round += 1) {
+      const connection = await connectTo(transport);
+      expect(await protocol.outbound({ args: ['a'] }, open)(connection)).toBeUndefined();
+    }
   });
 
   test('may be tried again when it resets the connection itself, although its runtime then emits an end', async () => {
