@@ -56,6 +56,8 @@ const NATIVE_WRITE_THRESHOLD = 64;
 
 const MIN_SHARED_BYTES = 2 ** 15;
 const MAX_SHARED_BYTES = 2 ** 18;
+/** The first buffer of a message at most, after a large one. */
+const MAX_NEXT_BYTES = 2 ** 21;
 const NOTHING = Buffer.alloc(0);
 /** Messages share a buffer, one after the other: to allocate one for each takes half as long as to write it. */
 const shared = { buffer: NOTHING, at: 0, nextBytes: INITIAL_BYTES };
@@ -75,7 +77,7 @@ class Encoder {
 
   end(): Uint8Array {
     const [buffer, size] = [this.#buffer, this.#at - this.#start];
-    shared.nextBytes = Math.max(MIN_SHARED_BYTES, Math.min(4 * size, size + MAX_SHARED_BYTES));
+    shared.nextBytes = Math.max(MIN_SHARED_BYTES, Math.min(4 * size, size + MAX_SHARED_BYTES, MAX_NEXT_BYTES));
     if (buffer.length <= MAX_SHARED_BYTES) {
       shared.buffer = buffer;
       shared.at = this.#at;
