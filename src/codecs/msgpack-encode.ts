@@ -56,7 +56,6 @@ const NATIVE_WRITE_THRESHOLD = 64;
 
 const MIN_SHARED_BYTES = 2 ** 15;
 const MAX_SHARED_BYTES = 2 ** 18;
-/** The first buffer of a message at most, after a large one. */
 const MAX_NEXT_BYTES = 2 ** 21;
 const NOTHING = Buffer.alloc(0);
 /** Messages share a buffer, one after the other: to allocate one for each takes half as long as to write it. */
@@ -232,8 +231,7 @@ class Encoder {
   }
 
   #byte(byte: number): true {
-    this.#buffer[this.#at] = byte;
-    this.#at += 1;
+    this.#buffer[this.#at++] = byte;
     return true;
   }
 
