@@ -167,7 +167,8 @@ export class FleetTrial {
       for (const launch of launches) await program.program.line('outcome', (line) => line['launch'] === launch);
     }
     const host = this.#host;
-    host?.program.perform({ do: 'release' });
+    // Launches that do not wait may still be in its queue.
+    host?.program.perform({ do: 'release', drain: true });
     await host?.program.program.line(
       'end',
       ({ token }) => token === host.program.program.all('claim').at(-1)?.['token'],
