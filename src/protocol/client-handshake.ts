@@ -44,8 +44,12 @@ export async function end({ stream }: Channel): Promise<void> {
   stream.destroy();
 }
 
-function loadSecure(): Promise<typeof import('./secure/handshake.ts')> {
-  return import('./secure/handshake.ts').catch(moduleNotLoadedError);
+/** Loaded with the first secret. An import that is evaluated again takes some microseconds of each connection. */
+let secure: typeof import('./secure/handshake.ts') | undefined;
+
+export async function loadSecure(): Promise<typeof import('./secure/handshake.ts')> {
+  secure ??= await import('./secure/handshake.ts').catch(moduleNotLoadedError);
+  return secure;
 }
 
 /** Resolves to the stream that carries the frames, or to `undefined` if the host closed the connection. */

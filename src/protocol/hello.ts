@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import type { Duplex } from 'node:stream';
 import { SingletonError, type SingletonErrorCode } from '../interface/errors.ts';
 import { headLength, sniffForeignProtocol } from './legacy/sniff.ts';
-import { readUpTo } from './read.ts';
+import { readUntil, readUpTo, tryRead } from './read.ts';
 
 /** As in PNG: the first byte starts neither UTF-8, HTTP, TLS nor SSH; the rest reveals a converted line ending. */
 export const MAGIC: Uint8Array = Uint8Array.of(0xf5, 0x53, 0x53, 0x4c, 0x0d, 0x0a, 0x1a, 0x0a);
@@ -40,45 +40,77 @@ export function encodeClientHello({ isSecured, codec, application }: ClientHello
   return Buffer.concat([MAGIC, Uint8Array.from(head), codec, application]);
 }
 
+/** The bytes that a hello arrived in. */
+interface Received {
+  readonly bytes: Uint8Array;
+}
+
+type ReceivedHello = ClientHello & Received;
+
 /**
- * Reads the client hello and also returns its bytes; or returns the status to reject the client with, if it has another
- * version, an unknown flag or the legacy codec. `undefined` if the connection ends without a byte.
+ * Reads the client hello; or returns the status to reject the client with, if it has another version, an unknown flag or the
+ * legacy codec. `undefined` if the connection ends without a byte.
  * @throws SingletonError if the bytes are no client hello
  */
-export async function readClientHello(
+export async function readClientHello(stream: Duplex): Promise<ReceivedHello | Status | undefined> {
+  let hasBegun = false;
+  const hello = await readHello(stream, (bytes) => {
+    hasBegun = true;
+    return decodeClientHello(bytes);
+  });
+  if (hello !== undefined) return hello;
+  if (hasBegun) throw truncatedHelloError();
+  if (stream.readableEnded) return undefined;
+  throw invalidHelloError('ERR_SINGLETON_TRUNCATED_MESSAGE', 'the connection was closed before it');
+}
+
+/** Calls `decode` with all bytes that have arrived, until it returns a value. Bytes after the hello stay in the stream. */
+function readHello<Hello extends Received | Status>(
   stream: Duplex,
-): Promise<(ClientHello & { readonly bytes: Uint8Array }) | Status | undefined> {
-  const first = await readUpTo(stream, 1);
-  if (first.length === 0) {
-    if (stream.readableEnded) return undefined;
-    throw invalidHelloError('ERR_SINGLETON_TRUNCATED_MESSAGE', 'the connection was closed before it');
-  }
-  if (first[0] !== MAGIC[0] && isLegacyLaunch(stream, first)) return STATUS.codec;
-  if (first[0] !== MAGIC[0])
+  decode: (bytes: Uint8Array) => Hello | undefined,
+): Promise<Hello | undefined> {
+  let bytes: Uint8Array | undefined;
+  return readUntil(stream, () => {
+    const chunk = tryRead(stream);
+    if (!chunk) return undefined;
+    bytes = bytes ? Buffer.concat([bytes, chunk]) : chunk;
+    const hello = decode(bytes);
+    if (typeof hello === 'object' && hello.bytes.length < bytes.length)
+      stream.unshift(bytes.subarray(hello.bytes.length));
+    return hello;
+  });
+}
+
+/** `undefined` as long as bytes are missing. */
+function decodeClientHello(bytes: Uint8Array): ReceivedHello | Status | undefined {
+  if (bytes[0] !== MAGIC[0] && isLegacyLaunch(bytes)) return STATUS.codec;
+  if (!startsWithMagic(bytes))
     throw invalidHelloError('ERR_SINGLETON_MALFORMED_MESSAGE', 'the client speaks another protocol');
-  const magic = Buffer.concat([first, await readExactly(stream, MAGIC.length - 1)]);
-  if (!magic.equals(MAGIC))
-    throw invalidHelloError('ERR_SINGLETON_MALFORMED_MESSAGE', 'the client speaks another protocol');
-  const version = await readExactly(stream, 1);
-  if (version[0] !== VERSION) return STATUS.version;
-  const flags = await readExactly(stream, 1);
-  const [flag = 0] = flags;
-  if ((flag & ~(SECURED | FALLBACK)) !== 0) return STATUS.flag;
-  const lengths = await readExactly(stream, 2);
-  const [codecLength = 0, applicationLength = 0] = lengths;
-  const names = await readExactly(stream, codecLength + applicationLength);
+  const [version, flags = 0, codecLength = 0, applicationLength] = bytes.subarray(MAGIC.length);
+  if (version !== undefined && version !== VERSION) return STATUS.version;
+  if ((flags & ~(SECURED | FALLBACK)) !== 0) return STATUS.flag;
+  if (applicationLength === undefined) return undefined;
+  const applicationAt = HEAD_BYTES + codecLength;
+  const end = applicationAt + applicationLength;
+  if (bytes.length < end) return undefined;
   return {
-    isSecured: (flag & SECURED) !== 0,
-    codec: names.subarray(0, codecLength),
-    application: names.subarray(codecLength),
-    bytes: Buffer.concat([magic, version, flags, lengths, names]),
+    isSecured: (flags & SECURED) !== 0,
+    codec: bytes.subarray(HEAD_BYTES, applicationAt),
+    application: bytes.subarray(applicationAt, end),
+    bytes: bytes.subarray(0, end),
   };
 }
 
+/** Whether the bytes that have arrived do. */
+function startsWithMagic(bytes: Uint8Array): boolean {
+  return MAGIC.every((byte, at) => at >= bytes.length || bytes[at] === byte);
+}
+
+/** What precedes the names. */
+const HEAD_BYTES = MAGIC.length + 4;
+
 /** Whether the bytes that have arrived are a legacy launch, or its beginning. HTTP, TLS and SSH never are: they get no answer. */
-function isLegacyLaunch(stream: Duplex, first: Uint8Array): boolean {
-  const rest: unknown = stream.read();
-  const bytes = rest instanceof Uint8Array ? Buffer.concat([first, rest]) : first;
+function isLegacyLaunch(bytes: Uint8Array): boolean {
   const head = bytes.subarray(0, headLength(bytes));
   // HTTP, TLS and SSH have a NUL or a line feed before that many bytes.
   const isBeginning = bytes.includes(0) ? isUtf8(head) : bytes.length >= MAX_HEAD_BYTES;
@@ -87,13 +119,15 @@ function isLegacyLaunch(stream: Duplex, first: Uint8Array): boolean {
 
 const MAX_HEAD_BYTES = 16_384;
 
-/** Reads a part of the client hello or of the handshake message. @throws SingletonError if the stream ends first */
-export async function readExactly(stream: Duplex, size: number): Promise<Uint8Array> {
-  if (size === 0) return new Uint8Array(0);
-  const bytes = await readUpTo(stream, size);
-  if (bytes.length < size)
-    throw invalidHelloError('ERR_SINGLETON_TRUNCATED_MESSAGE', 'the connection ended in the middle of it');
+/** Reads the first handshake message. @throws SingletonError if the stream ends first */
+export async function readInitiation(stream: Duplex): Promise<Uint8Array> {
+  const bytes = await readUpTo(stream, INITIATION_BYTES);
+  if (bytes.length < INITIATION_BYTES) throw truncatedHelloError();
   return bytes;
+}
+
+function truncatedHelloError(): SingletonError {
+  return invalidHelloError('ERR_SINGLETON_TRUNCATED_MESSAGE', 'the connection ended in the middle of it');
 }
 
 function invalidHelloError(code: SingletonErrorCode, problem: string): SingletonError {
@@ -124,10 +158,9 @@ export function encodeHostHello(status: Status): Uint8Array {
   return Buffer.concat([MAGIC, Uint8Array.of(VERSION, status, 0, 0)]);
 }
 
-export interface HostHello {
+export interface HostHello extends Received {
   readonly version: number;
   readonly status: number;
-  readonly bytes: Uint8Array;
 }
 
 /**
@@ -135,14 +168,15 @@ export interface HostHello {
  * @throws SingletonError `ERR_SINGLETON_FOREIGN_HOST` at the first wrong byte; an echoed client hello is rejected too
  */
 export async function readHostHello(stream: Duplex): Promise<HostHello | undefined> {
-  const first = await readUpTo(stream, 1);
-  if (first.length === 0) return undefined;
-  if (first[0] !== MAGIC[0]) throw foreignHostError();
-  const bytes = Buffer.concat([first, await readUpTo(stream, HOST_HELLO_BYTES - 1)]);
-  if (bytes.length < HOST_HELLO_BYTES) return undefined;
-  const [version = 0, status = 0, zero] = bytes.subarray(MAGIC.length);
-  if (!bytes.subarray(0, MAGIC.length).equals(MAGIC) || zero !== 0) throw foreignHostError();
-  return { version, status, bytes };
+  return readHello(stream, decodeHostHello);
+}
+
+/** `undefined` as long as bytes are missing. */
+function decodeHostHello(received: Uint8Array): HostHello | undefined {
+  const bytes = received.subarray(0, HOST_HELLO_BYTES);
+  const [version = 0, status = 0, zero = 0] = bytes.subarray(MAGIC.length);
+  if (!startsWithMagic(bytes) || zero !== 0) throw foreignHostError();
+  return bytes.length < HOST_HELLO_BYTES ? undefined : { version, status, bytes };
 }
 
 function foreignHostError(): SingletonError {

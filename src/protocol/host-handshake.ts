@@ -1,15 +1,7 @@
 import type { Duplex } from 'node:stream';
-import { moduleNotLoadedError } from '../interface/errors.ts';
 import type { ProtocolOptions } from '../interface/protocol.ts';
-import {
-  type ClientHello,
-  encodeHostHello,
-  INITIATION_BYTES,
-  readClientHello,
-  readExactly,
-  type Status,
-  STATUS,
-} from './hello.ts';
+import { loadSecure } from './client-handshake.ts';
+import { type ClientHello, encodeHostHello, readClientHello, readInitiation, type Status, STATUS } from './hello.ts';
 import type { WireFormat } from './serializer.ts';
 
 /** A host's connection after the handshake. */
@@ -30,19 +22,20 @@ export async function acceptClient<T, R>(
   if (!clientHello || typeof clientHello === 'number') return clientHello;
   const wireFormat = checkHello(wireFormats, clientHello, options);
   if (typeof wireFormat === 'number') return wireFormat;
-  const hostHello = encodeHostHello(STATUS.ok);
   const { secret } = options;
   if (!secret) {
-    connection.write(hostHello);
+    connection.write(HOST_HELLO);
     return { stream: connection, wireFormat };
   }
-  const message = await readExactly(connection, INITIATION_BYTES);
-  const { tryRespond } = await import('./secure/handshake.ts').catch(moduleNotLoadedError);
-  const response = tryRespond({ secret, prologue: clientHello.bytes }, message, hostHello);
+  const message = await readInitiation(connection);
+  const { tryRespond } = await loadSecure();
+  const response = tryRespond({ secret, prologue: clientHello.bytes }, message, HOST_HELLO);
   if (!response) return STATUS.verificationFailed;
-  connection.write(Buffer.concat([hostHello, response.message]));
+  connection.write(Buffer.concat([HOST_HELLO, response.message]));
   return { stream: response.open(connection), wireFormat };
 }
+
+const HOST_HELLO = encodeHostHello(STATUS.ok);
 
 function checkHello<T, R>(
   wireFormats: readonly WireFormat<T, R>[],

@@ -5,7 +5,13 @@ import { json } from '../../src/codecs/json.ts';
 import type { DeliveryResult } from '../../src/interface/protocol.ts';
 import { opener } from '../../src/protocol/client-handshake.ts';
 import { frames } from '../../src/protocol/frames.ts';
-import { encodeHostHello, INITIATION_BYTES, readClientHello, readExactly, STATUS } from '../../src/protocol/hello.ts';
+import {
+  encodeHostHello,
+  INITIATION_BYTES,
+  readClientHello,
+  readInitiation,
+  STATUS,
+} from '../../src/protocol/hello.ts';
 import { acceptClient } from '../../src/protocol/host-handshake.ts';
 import { decodeLaunch } from '../../src/protocol/launch.ts';
 import { encodeReceipt, encodeRefusal, encodeStatus, KIND } from '../../src/protocol/messages.ts';
@@ -105,7 +111,7 @@ describe('the handshake with a secret', () => {
     const opening = opener(wireFormat, secured)(client).catch((error: unknown) => error);
     const hello = await readClientHello(host);
     if (!hello || typeof hello === 'number') throw new Error('Expected a client hello.');
-    const initiation = await readExactly(host, INITIATION_BYTES);
+    const initiation = await readInitiation(host);
     const plain = Buffer.from(encodeHostHello(STATUS.ok));
     const later = withHello(plain, { at: 11, to: 1 });
     const response = tryRespond({ secret: SECRET, prologue: hello.bytes }, initiation, later);
@@ -252,7 +258,7 @@ async function openWith(change: (hello: Buffer) => Buffer): Promise<unknown> {
   const opening = opener(wireFormat, secured)(client).catch((error: unknown) => error);
   const hello = await readClientHello(host);
   if (!hello || typeof hello === 'number') throw new Error('Expected a client hello.');
-  const initiation = await readExactly(host, INITIATION_BYTES);
+  const initiation = await readInitiation(host);
   const own = Buffer.from(encodeHostHello(STATUS.ok));
   const response = tryRespond({ secret: SECRET, prologue: hello.bytes }, initiation, own);
   host.write(Buffer.concat([change(own), response?.message ?? Buffer.alloc(0)]));

@@ -5,10 +5,10 @@ import {
   encodeClientHello,
   encodeHostHello,
   readClientHello,
-  readExactly,
   readHostHello,
   STATUS,
 } from '../../src/protocol/hello.ts';
+import { readUpTo } from '../../src/protocol/read.ts';
 import { duplexPair } from '../helpers/duplex-pair.ts';
 
 const MAGIC = 'f553534c0d0a1a0a';
@@ -44,7 +44,29 @@ describe('the client hello', () => {
     const [wire, connection] = duplexPair();
     wire.write(Buffer.concat([SECURED, Buffer.from('launch')]));
     await readClientHello(connection);
-    expect(String(await readExactly(connection, 6))).toBe('launch');
+    expect(String(await readUpTo(connection, 6))).toBe('launch');
+  });
+
+  test('leaves the bytes after it when the connection has ended, too', async () => {
+    const [wire, connection] = duplexPair();
+    wire.end(Buffer.concat([SECURED, Buffer.from('launch')]));
+    await turn();
+    await readClientHello(connection);
+    await turn();
+    expect(String(await readUpTo(connection, 7))).toBe('launch');
+  });
+
+  test('leaves the bytes after it when it arrives in two parts, at any split', async () => {
+    const bytes = Buffer.concat([PLAIN, Buffer.from('launch')]);
+    for (let split = 1; split < bytes.length; split += 1) {
+      const [wire, connection] = duplexPair();
+      const reading = readClientHello(connection);
+      wire.write(bytes.subarray(0, split));
+      await turn();
+      wire.write(bytes.subarray(split));
+      expect(await reading).toMatchObject({ bytes: PLAIN });
+      expect(String(await readUpTo(connection, 6))).toBe('launch');
+    }
   });
 
   test('fails as truncated when it breaks off at any byte', async () => {
@@ -131,7 +153,7 @@ describe('the host hello', () => {
     const [wire, connection] = duplexPair();
     wire.write(Buffer.concat([HELLO, Buffer.from('handshake')]));
     await readHostHello(connection);
-    expect(String(await readExactly(connection, 9))).toBe('handshake');
+    expect(String(await readUpTo(connection, 9))).toBe('handshake');
   });
 
   test('decodes to undefined when the connection ends before it is whole', async () => {

@@ -7,7 +7,7 @@ function stream(): ScriptedConnection {
   return new ScriptedConnection(() => {});
 }
 
-describe('readExactly', () => {
+describe('readUpTo', () => {
   test('returns that number of bytes and leaves those that follow', async () => {
     const connection = stream();
     connection.push('abcdef');
