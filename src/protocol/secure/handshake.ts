@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import { hmac } from './hkdf.ts';
 import { Handshake } from './noise.ts';
 import { SecureStream } from './secure-stream.ts';
 
@@ -45,15 +46,11 @@ export function tryRespond(
   return { message: handshake.write(hostHello), open: (connection) => new SecureStream(connection, handshake.split()) };
 }
 
-/** Of each secret, the key that was derived: a host needs the same for all its connections. */
-const psks = new WeakMap<Uint8Array, Uint8Array>();
-
-/** Derives a key of 32 bytes from a secret of any length; other uses of the secret get other keys. */
+/** Derives a key of 32 bytes from a secret of any length, by HKDF (RFC 5869); other uses of the secret get other keys. */
 export function pskOf(secret: Uint8Array): Uint8Array {
-  const known = psks.get(secret);
-  if (known) return known;
-  const { hkdfSync } = process.getBuiltinModule('node:crypto');
-  const psk = new Uint8Array(hkdfSync('sha256', secret, 'socket-singleton/1', 'psk', 32));
-  psks.set(secret, psk);
-  return psk;
+  return hmac(hmac(SALT, secret), INFO);
 }
+
+const SALT = Buffer.from('socket-singleton/1');
+/** The info "psk", and the number of the only output. */
+const INFO = Buffer.from('psk\u{1}');

@@ -1,17 +1,9 @@
 import type { KeyObject } from 'node:crypto';
+import { hkdf, sha256 } from './hkdf.ts';
 
 // Not an import: bundlers hoist it, and launches without a secret would load node:crypto too.
-const {
-  createCipheriv,
-  createDecipheriv,
-  createHash,
-  createPrivateKey,
-  createPublicKey,
-  createSecretKey,
-  diffieHellman,
-  generateKeyPairSync,
-  hkdfSync,
-} = process.getBuiltinModule('node:crypto');
+const { createCipheriv, createDecipheriv, createPrivateKey, createPublicKey, diffieHellman, generateKeyPairSync } =
+  process.getBuiltinModule('node:crypto');
 
 /**
  * `Noise_NNpsk0_25519_AESGCM_SHA256` of the Noise protocol framework, revision 34 (noiseprotocol.org): bytes in, bytes
@@ -29,6 +21,7 @@ export const TAG_BYTES = 16;
 /** The longest message that Noise allows, with its tag. */
 export const MAX_MESSAGE_BYTES = 65_535;
 
+const TAG_OPTIONS = { authTagLength: TAG_BYTES };
 const KEY_BYTES = 32;
 const EMPTY = Buffer.alloc(0);
 
@@ -109,17 +102,18 @@ export class Handshake {
 
 /** A key and the number of the next message. */
 export class CipherState {
-  readonly #key: KeyObject;
+  readonly #key: Uint8Array;
   readonly #nonce = Buffer.alloc(12);
   #next = 0;
 
   constructor(key: Uint8Array) {
-    this.#key = createSecretKey(key);
+    this.#key = key;
   }
 
   /** Ciphertext and tag; not concatenated, to save a copy. */
   encrypt(plaintext: Uint8Array, ad: Uint8Array = EMPTY): readonly [Uint8Array, Uint8Array] {
-    const cipher = createCipheriv('aes-256-gcm', this.#key, this.#takeNonce()).setAAD(ad);
+    const cipher = createCipheriv('aes-256-gcm', this.#key, this.#takeNonce());
+    if (ad.length > 0) cipher.setAAD(ad);
     const ciphertext = cipher.update(plaintext);
     cipher.final();
     return [ciphertext, cipher.getAuthTag()];
@@ -127,8 +121,9 @@ export class CipherState {
 
   /** The plaintext; `undefined` if this is not the next message that the other side encrypted. */
   tryDecrypt(ciphertext: Uint8Array, tag: Uint8Array, ad: Uint8Array = EMPTY): Uint8Array | undefined {
-    const decipher = createDecipheriv('aes-256-gcm', this.#key, this.#takeNonce(), { authTagLength: TAG_BYTES });
-    decipher.setAAD(ad).setAuthTag(tag);
+    const decipher = createDecipheriv('aes-256-gcm', this.#key, this.#takeNonce(), TAG_OPTIONS);
+    if (ad.length > 0) decipher.setAAD(ad);
+    decipher.setAuthTag(tag);
     const plaintext = decipher.update(ciphertext);
     try {
       decipher.final();
@@ -149,8 +144,8 @@ export class CipherState {
 class SymmetricState {
   #chainingKey: Uint8Array = PROTOCOL_NAME;
   #hash: Uint8Array = PROTOCOL_NAME;
-  #key: Uint8Array | undefined;
-  /** Of `#key`, once it is used: the first keys of a handshake never are. */
+  /** Returns the key of the next payload. Called when it is used: the first keys of a handshake never are. */
+  #deriveKey: (() => Uint8Array) | undefined;
   #cipher: CipherState | undefined;
 
   constructor(prologue: Uint8Array) {
@@ -162,20 +157,20 @@ class SymmetricState {
   }
 
   mixHash(data: Uint8Array): void {
-    this.#hash = createHash('sha256').update(this.#hash).update(data).digest();
+    this.#hash = sha256(Buffer.concat([this.#hash, data]));
   }
 
   mixKey(keyMaterial: Uint8Array): void {
-    const [chainingKey, key] = this.#derive(keyMaterial, 2);
-    this.#chainingKey = chainingKey;
-    this.#setKey(key);
+    const derive = hkdf(this.#chainingKey, keyMaterial);
+    this.#chainingKey = derive();
+    this.#setKey(derive);
   }
 
   mixKeyAndHash(keyMaterial: Uint8Array): void {
-    const [chainingKey, hash, key] = this.#derive(keyMaterial, 3);
-    this.#chainingKey = chainingKey;
-    this.mixHash(hash);
-    this.#setKey(key);
+    const derive = hkdf(this.#chainingKey, keyMaterial);
+    this.#chainingKey = derive();
+    this.mixHash(derive());
+    this.#setKey(derive);
   }
 
   encryptAndHash(plaintext: Uint8Array): Uint8Array {
@@ -192,24 +187,18 @@ class SymmetricState {
   }
 
   split(): readonly [CipherState, CipherState] {
-    const [first, second] = this.#derive(EMPTY, 2);
-    return [new CipherState(first), new CipherState(second)];
+    const derive = hkdf(this.#chainingKey, EMPTY);
+    return [new CipherState(derive()), new CipherState(derive())];
   }
 
-  #setKey(key: Uint8Array): void {
-    this.#key = key;
+  #setKey(deriveKey: () => Uint8Array): void {
+    this.#deriveKey = deriveKey;
     this.#cipher = undefined;
   }
 
   get #cipherState(): CipherState {
-    if (!this.#key) throw new Error('Expected a key before the first payload.');
-    return (this.#cipher ??= new CipherState(this.#key));
-  }
-
-  /** Noise's HKDF is that of RFC 5869 without info. */
-  #derive(keyMaterial: Uint8Array, count: 2 | 3): readonly [Uint8Array, Uint8Array, Uint8Array] {
-    const bytes = new Uint8Array(hkdfSync('sha256', keyMaterial, this.#chainingKey, EMPTY, count * KEY_BYTES));
-    return [bytes.subarray(0, 32), bytes.subarray(32, 64), bytes.subarray(64)];
+    if (!this.#deriveKey) throw new Error('Expected a key before the first payload.');
+    return (this.#cipher ??= new CipherState(this.#deriveKey()));
   }
 }
 
@@ -224,20 +213,21 @@ function privateKey(bytes: Uint8Array): KeyObject {
  * Node 20 for ever if garbage of generateKeyPairSync() is collected meanwhile.
  */
 function publicBytes(key: KeyObject): Uint8Array {
-  return agree(key, Buffer.alloc(KEY_BYTES).fill(9, 0, 1));
+  return diffieHellman({ privateKey: key, publicKey: BASE_POINT });
 }
 
 /** `undefined` for a point of low order, which no honest peer sends. */
 function tryAgree(ours: KeyObject, theirs: Uint8Array): Uint8Array | undefined {
   try {
-    return agree(ours, theirs);
+    return diffieHellman({ privateKey: ours, publicKey: publicKey(theirs) });
   } catch {
     return undefined;
   }
 }
 
-function agree(ours: KeyObject, theirs: Uint8Array): Uint8Array {
-  const x = Buffer.from(theirs).toString('base64url');
-  const publicKey = createPublicKey({ key: { kty: 'OKP', crv: 'X25519', x }, format: 'jwk' });
-  return diffieHellman({ privateKey: ours, publicKey });
+function publicKey(bytes: Uint8Array): KeyObject {
+  const x = Buffer.from(bytes).toString('base64url');
+  return createPublicKey({ key: { kty: 'OKP', crv: 'X25519', x }, format: 'jwk' });
 }
+
+const BASE_POINT = publicKey(Buffer.alloc(KEY_BYTES).fill(9, 0, 1));
