@@ -81,8 +81,10 @@ export class FrameWriter {
 class FrameDecoder implements Decoder<Frame> {
   readonly #maxMessageBytes: number;
   readonly #buffer = new GrowingBuffer();
-  #needed = LENGTH_BYTES;
-  #isReadingLength = true;
+  /** How many bytes of the length have not arrived. */
+  #missingLengthBytes = LENGTH_BYTES;
+  /** What the length is, as far as it has arrived. */
+  #length = 0;
   #isEnded = false;
   #error: SingletonError | undefined;
 
@@ -94,14 +96,15 @@ class FrameDecoder implements Decoder<Frame> {
     this.#assertUsable();
     const decoded: Frame[] = [];
     for (let at = 0; at < chunk.length && !this.#error;) {
-      const piece = chunk.subarray(at, at + this.#needed - this.#buffer.length);
+      if (this.#missingLengthBytes > 0) {
+        this.#readLength(chunk[at] ?? 0);
+        at += 1;
+        continue;
+      }
+      const piece = chunk.subarray(at, at + this.#length - this.#buffer.length);
       at += piece.length;
       const bytes = this.#complete(piece);
       if (!bytes) break;
-      if (this.#isReadingLength) {
-        this.#readLength(bytes);
-        continue;
-      }
       const frame = this.#readFrame(bytes);
       if (frame.kind < FIRST_SKIPPED_KIND) decoded.push(frame);
     }
@@ -112,7 +115,7 @@ class FrameDecoder implements Decoder<Frame> {
   end(): [] {
     this.#assertUsable();
     this.#isEnded = true;
-    if (this.#isReadingLength && this.#buffer.length === 0) return [];
+    if (this.#missingLengthBytes === LENGTH_BYTES) return [];
     throw this.#fail(
       new SingletonError(
         'ERR_SINGLETON_TRUNCATED_MESSAGE',
@@ -121,29 +124,27 @@ class FrameDecoder implements Decoder<Frame> {
     );
   }
 
-  /** The needed bytes, if this piece completes them. They are copied only if they arrived in several pieces. */
+  /** The frame, if this piece completes it. Its bytes are copied only if they arrived in several pieces. */
   #complete(piece: Uint8Array): Uint8Array | undefined {
-    if (piece.length === this.#needed) return piece;
-    this.#buffer.append(piece, this.#needed);
-    return this.#buffer.length === this.#needed ? this.#buffer.take() : undefined;
+    if (piece.length === this.#length) return piece;
+    this.#buffer.append(piece, this.#length);
+    return this.#buffer.length === this.#length ? this.#buffer.take() : undefined;
   }
 
   #readFrame(bytes: Uint8Array): Frame {
-    this.#isReadingLength = true;
-    this.#needed = LENGTH_BYTES;
+    this.#missingLengthBytes = LENGTH_BYTES;
+    this.#length = 0;
     // Not subarray(): the body of a Buffer would be a Buffer, and serializers would decode binary values to Buffers.
     return { kind: bytes[0] ?? 0, body: new Uint8Array(bytes.buffer, bytes.byteOffset + 1, bytes.length - 1) };
   }
 
-  #readLength(bytes: Uint8Array): void {
-    this.#isReadingLength = false;
-    this.#needed = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
-    if (this.#needed === 0) {
-      this.#fail(malformedError('a frame of one byte or more, got an empty one'));
-    }
-    if (this.#needed > this.#maxMessageBytes) {
-      this.#fail(messageTooLargeError(this.#maxMessageBytes, this.#needed));
-    }
+  #readLength(byte: number): void {
+    this.#length = this.#length * 256 + byte;
+    this.#missingLengthBytes -= 1;
+    if (this.#missingLengthBytes > 0) return;
+    if (this.#length === 0) this.#fail(malformedError('a frame of one byte or more, got an empty one'));
+    else if (this.#length > this.#maxMessageBytes)
+      this.#fail(messageTooLargeError(this.#maxMessageBytes, this.#length));
   }
 
   #assertUsable(): void {

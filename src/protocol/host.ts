@@ -96,8 +96,8 @@ class LaunchReader<T, R> implements Responder {
       // A client that wanted no more than the status gets no refusal.
       this.#isSent ||= received === 'end';
       if (typeof received === 'string') return received;
-      const { args, ...rest } = received.launch;
-      const launch = { ...rest, args: deserialize(wireFormat.name, wireFormat.args, args) };
+      const args = deserialize(wireFormat.name, wireFormat.args, received.launch.args);
+      const launch = { ...received.launch, args };
       if (launch.wait) this.#session = new HostSession(wireFormat, stream, this.#options, launch.terminals);
       return { verified: true, codec: wireFormat.name, launch, bytes: received.bytes, session: this.#session };
     } catch (error) {
@@ -203,10 +203,10 @@ class LaunchReader<T, R> implements Responder {
         else if (this.#hasStatus && !request && isAtFrameBoundary(decoder)) resolve('end');
         else fail(request ? clientGoneError() : truncatedError());
       };
-      stream.once('end', onEnd).once('close', onEnd);
+      stream.on('end', onEnd).on('close', onEnd);
       // The client may have disconnected while a module was loaded.
       if (stream.destroyed) onEnd();
-      stream.once('error', (error) => {
+      stream.on('error', (error) => {
         const code = error instanceof SingletonError && error.code;
         if (code === 'ERR_SINGLETON_VERIFICATION_FAILED' && !hasReceived) resolve(undefined);
         if (code === 'ERR_SINGLETON_TRUNCATED_MESSAGE') onEnd();

@@ -44,12 +44,14 @@ const RECEIPT_HEAD = 17;
  *     outcome u8 (1 delivered, 2 throttled, 3 released) | client u32 | pid of the host u32 | since f64, ms since 1970 | fields
  */
 export function encodeReceipt({ outcome, client, pid, since, ...host }: PackedReceipt): Frame {
-  const head = Buffer.alloc(RECEIPT_HEAD);
-  head.writeUInt8(OUTCOMES[outcome], 0);
-  head.writeUInt32BE(client, 1);
-  head.writeUInt32BE(pid, 5);
-  head.writeDoubleBE(since, 9);
-  return { kind: KIND.receipt, body: Buffer.concat([head, encodeFields(hostFields(host))]) };
+  const fields = encodeFields(hostFields(host));
+  const body = Buffer.allocUnsafe(RECEIPT_HEAD + fields.length);
+  body.writeUInt8(OUTCOMES[outcome], 0);
+  body.writeUInt32BE(client, 1);
+  body.writeUInt32BE(pid, 5);
+  body.writeDoubleBE(since, 9);
+  body.set(fields, RECEIPT_HEAD);
+  return { kind: KIND.receipt, body };
 }
 
 /** @throws SingletonError `ERR_SINGLETON_MALFORMED_MESSAGE` */

@@ -45,7 +45,7 @@ export function listen(
   let isRef = true;
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
     accepted.add(socket);
-    socket.once('close', () => accepted.delete(socket));
+    socket.on('close', () => accepted.delete(socket));
     if (!isRef) socket.unref();
     onSocket(withPeerCheck(socket, address));
   });

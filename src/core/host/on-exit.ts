@@ -18,7 +18,7 @@ function onUncaughtException(): void {
 export function onExit(callback: () => void): void {
   if (DENO_EVENT && callbacks.size === 0) process.on(DENO_EVENT, onUncaughtException);
   callbacks.add(callback);
-  process.off('exit', run).on('exit', run);
+  if (process.listeners('exit').at(-1) !== run) process.off('exit', run).on('exit', run);
 }
 
 export function offExit(callback: () => void): void {

@@ -50,14 +50,14 @@ export function selectReader<T, R>(
   onSelect: (readLaunch: ReadLaunch<T, R>) => void,
   onEnd: () => void,
 ): void {
-  const [[, only] = [], ...others] = readers;
-  if (only && others.length === 0) return onSelect(only);
+  const [[, first] = []] = readers;
+  if (first && readers.size === 1) return onSelect(first);
   const onReadable = (): void => {
     const chunk: unknown = connection.read();
     if (!isUint8Array(chunk)) return;
     connection.off('readable', onReadable).off('end', onEnd).unshift(chunk);
     // A protocol without a first byte of its own takes all others, and reports what is wrong with them.
-    const reader = readers.get(chunk[0]) ?? readers.get(undefined) ?? only;
+    const reader = readers.get(chunk[0]) ?? readers.get(undefined) ?? first;
     if (reader) onSelect(reader);
   };
   connection.on('readable', onReadable).once('end', onEnd);
