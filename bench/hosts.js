@@ -2,7 +2,7 @@ import { connect } from 'node:net';
 import { Singleton, tcp } from '../dist/index.js';
 import { codecs, newEndpoint, optionsAt } from './endpoints.js';
 import { Host, program } from './processes.js';
-import { Cryptography, record, replay } from './recording.js';
+import { record, replay } from './recording.js';
 
 /** 32 random bytes. */
 export const SECRET = 'oLmlsWQHNCvyhZ6p5bfi0S1OSyBJ9VbnIHn1ROAsoKk';
@@ -35,19 +35,19 @@ export async function singletonPeer(config, launch, { transport = 'tcp', flags =
  * @param {Peer} peer
  * @param {import('./programs/host.js').HostConfig} config
  * @param {Pick<import('../dist/index.js').SendOptions<any>, 'args'>} launch
- * @param {{ readonly flags?: readonly string[], readonly encrypts?: boolean }} [how]
+ * @param {{ readonly flags?: readonly string[] } & Partial<Record<'client' | 'host', import('./recording.js').Duties>>} [how]
  * @returns {Promise<Peer>}
  */
-export async function rawPeer(peer, config, launch, { flags = [], encrypts = false } = {}) {
+export async function rawPeer(peer, config, launch, { flags = [], client = {}, host: duties = {} } = {}) {
   const options = { ...(await optionsOf(config)), ...launch };
   const turns = await record(peer.endpoint.where, (port) => Singleton.send({ ...options, transport: tcp({ port }) }));
   const endpoint = await newEndpoint(peer.endpoint.transport);
-  const env = { ...endpoint.env, BENCH_TURNS: JSON.stringify(turns), ...(encrypts && { BENCH_ENCRYPTS: 'yes' }) };
+  const env = { ...endpoint.env, BENCH_TURNS: JSON.stringify(turns), BENCH_DUTIES: JSON.stringify(duties) };
   const host = await Host.start([...flags, program('replay.js')], env);
   const deliver = () =>
     new Promise((resolve, reject) => {
       const socket = connect({ ...endpoint.where, allowHalfOpen: true, noDelay: true }, () =>
-        replay(socket, turns, 'client', encrypts ? new Cryptography() : undefined),
+        replay(socket, turns, 'client', client),
       );
       socket.once('error', reject).once('close', resolve);
     });

@@ -1,4 +1,11 @@
-import { createCipheriv, createDecipheriv, createPublicKey, diffieHellman, generateKeyPairSync } from 'node:crypto';
+import {
+  createCipheriv,
+  createDecipheriv,
+  createPublicKey,
+  diffieHellman,
+  generateKeyPairSync,
+  hash,
+} from 'node:crypto';
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 
@@ -37,13 +44,26 @@ export async function record(host, deliver) {
 }
 
 /**
+ * What a side does besides.
+ * @typedef {object} Duties
+ * @property {boolean} [encrypts]
+ * @property {boolean} [hashes] Whether it hashes as often as a handshake of Noise does.
+ * @property {number} [pauses] Turns of the event loop before its last bytes, or before its end if it sends no more.
+ * @property {boolean} [asks] Whether it asks for the address of the other side, which shows whether that is gone.
+ * @property {boolean} [hasDeadline]
+ */
+
+/**
  * Sends the bytes of one side of a recording without any other work of a protocol. The client ends first.
  * @param {import('node:net').Socket} socket
  * @param {readonly Turn[]} turns
  * @param {Turn['from']} side
- * @param {Cryptography} [cryptography] What it also does.
+ * @param {Duties} [duties]
  */
-export function replay(socket, turns, side, cryptography) {
+export function replay(socket, turns, side, { encrypts, hashes, pauses = 0, asks, hasDeadline } = {}) {
+  const cryptography = encrypts ? new Cryptography(hashes ? HASHES : 0) : undefined;
+  const deadline = hasDeadline ? setTimeout(() => socket.destroy(), DEADLINE) : undefined;
+  const last = turns.findLastIndex(({ from }) => from === side);
   let at = 0;
   /** @type {Uint8Array[]} */
   let received = [];
@@ -51,11 +71,19 @@ export function replay(socket, turns, side, cryptography) {
   const sendTurn = () => {
     for (; turns[at]?.from === side; at += 1) {
       const bytes = turns[at]?.bytes ?? 0;
-      socket.write(cryptography?.encrypt(bytes) ?? Buffer.alloc(bytes));
+      const write = () => void socket.write(cryptography?.encrypt(bytes) ?? Buffer.alloc(bytes));
+      if (side === 'host' && at === last) void afterPauses(write);
+      else write();
     }
     missing = turns[at]?.bytes ?? 0;
     received = [];
-    if (at === turns.length && side === 'client') socket.end();
+    if (at === turns.length && side === 'client') void afterPauses(() => void socket.end());
+  };
+  /** @param {() => void} act */
+  const afterPauses = async (act) => {
+    for (let turn = 0; turn < pauses; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+    if (asks) void socket.remoteAddress;
+    act();
   };
   socket.on('error', () => {});
   socket.on('data', (chunk) => {
@@ -66,7 +94,12 @@ export function replay(socket, turns, side, cryptography) {
     at += 1;
     sendTurn();
   });
-  socket.on('end', () => socket.end());
+  socket.on('end', () => {
+    if (socket.writableEnded) return;
+    if (asks) void socket.remoteAddress;
+    socket.end();
+  });
+  socket.on('close', () => clearTimeout(deadline));
   sendTurn();
 }
 
@@ -74,12 +107,23 @@ const BASE_POINT = publicKeyOf(Buffer.alloc(32).fill(9, 0, 1));
 const NONCE = Buffer.alloc(12);
 const KEY = Buffer.alloc(32);
 const TAG_BYTES = 16;
+/** Milliseconds. */
+const DEADLINE = 10_000;
+/** Of Noise_NNpsk0, on each side: eight over what was sent, and two for each of fourteen HMACs. */
+const HASHES = 36;
+/** Of the blocks that those of an HMAC have. */
+const HASHED_BYTES = 96;
 
 /** What one side of a delivery with a secret computes at the least: a key of its own, two agreements and AES-256-GCM. */
 export class Cryptography {
   #pair = generateKeyPairSync('x25519');
   #own = diffieHellman({ privateKey: this.#pair.privateKey, publicKey: BASE_POINT });
   #hasAgreed = false;
+
+  /** @param {number} hashes */
+  constructor(hashes) {
+    for (let left = hashes; left > 0; left -= 1) hash('sha256', Buffer.alloc(HASHED_BYTES), 'binary');
+  }
 
   /** @param {number} bytes Those of ciphertext and tag. */
   encrypt(bytes) {
