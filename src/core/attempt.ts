@@ -103,14 +103,14 @@ export async function attempt<Answer>(
   transport: Transport,
   talk: (connection: Connection) => Promise<Answer | undefined>,
   deadline: Deadline,
-  onConnected: () => void = () => {},
+  onConnected: () => void = ignore,
 ): Promise<Answer | 'no-host' | 'reset'> {
   deadline.throwIfAborted();
   const connection = await transport.connect(deadline.attemptOptions({}));
   if (!connection) return 'no-host';
   if (connection.destroyed) return 'reset';
   onConnected();
-  connection.on('error', () => {});
+  connection.on('error', ignore);
   const removeListener = deadline.onAbort(() => resetConnection(connection));
   let hasSession = false;
   try {
@@ -130,6 +130,8 @@ export async function attempt<Answer>(
     if (!hasSession && !connection.destroyed) resetConnection(connection);
   }
 }
+
+function ignore(): void {}
 
 /** The exit status of a program that SIGPIPE has ended: 128 and the number of the signal. */
 export const SIGPIPE_STATUS = 141;

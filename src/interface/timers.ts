@@ -18,8 +18,13 @@ export function now(): number {
 /** Resolves after so many turns of the event loop. */
 export function turns(count: number): Promise<void> {
   return new Promise((resolve) => {
-    const wait = (left: number): void => void setImmediate(() => (left > 1 ? wait(left - 1) : resolve()));
-    wait(count);
+    let left = count;
+    const onTurn = (): void => {
+      left -= 1;
+      if (left > 0) setImmediate(onTurn);
+      else resolve();
+    };
+    setImmediate(onTurn);
   });
 }
 

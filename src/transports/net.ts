@@ -138,7 +138,7 @@ export function connect(endpoint: string, target: Target, options: AbortableOpti
       socket.off('connect', onConnect).off('close', onClose);
     };
     // settle() does not remove onError: an 'error' event without a listener would end the process.
-    socket.once('connect', onConnect).on('error', onError).once('close', onClose);
+    socket.on('connect', onConnect).on('error', onError).on('close', onClose);
   });
 }
 

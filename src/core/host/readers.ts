@@ -50,7 +50,7 @@ export function selectReader<T, R>(
   onSelect: (readLaunch: ReadLaunch<T, R>) => void,
   onEnd: () => void,
 ): void {
-  const [[, first] = []] = readers;
+  const { value: first } = readers.values().next();
   if (first && readers.size === 1) return onSelect(first);
   const onReadable = (): void => {
     const chunk: unknown = connection.read();
