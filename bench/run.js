@@ -11,6 +11,7 @@ import { codecs } from './parts/codecs.js';
 import { coldLaunch } from './parts/cold-launch.js';
 import { command } from './parts/command.js';
 import { deliveries } from './parts/deliveries.js';
+import { firstLaunch } from './parts/first-launch.js';
 import { growth } from './parts/growth.js';
 import { limits } from './parts/limits.js';
 import { memory } from './parts/memory.js';
@@ -26,6 +27,7 @@ const PARTS = {
   codecs: async () => codecs(await internals(), { seconds: 8, fewest: 5 }),
   channel: async () => channel(await internals(), { seconds: 2, fewest: 5 }),
   'cold-launch': async () => coldLaunch(nodes, { seconds: 43, fewest: 3 }),
+  'first-launch': () => firstLaunch({ seconds: 4, fewest: 4 }),
   command: () => command({ seconds: 5, fewest: 4 }),
   limits: () => limits({ seconds: 3, fewest: 4 }),
   storm: () => storm({ seconds: 1, fewest: 1 }),

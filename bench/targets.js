@@ -40,6 +40,7 @@ export const TARGETS = [
     launch(`json(), Node ${version}`, BINDS, 1.1),
     launch(`msgpack() and a secret, Node ${version}`, BINDS, 1.25),
   ]),
+  launch('a first launch', 'the same that only binds', 1.02),
   { group: 'command', name: 'at a port', atMost: 1.25 },
   { group: 'command', name: 'at a pipe', atMost: 1.25, isOptional: true },
   { group: 'deliveries', name: 'legacy(), 1 at a time', atLeast: 0.9 },

@@ -2,24 +2,32 @@ import { newEndpoint } from '../endpoints.js';
 import { interleave } from '../measure.js';
 import { program } from '../processes.js';
 import { pathToFileURL } from 'node:url';
-import { BINDS } from '../targets.js';
+import { BINDS, CONNECTS } from '../targets.js';
 import { compareTimes, launches, open, write } from './cold-launch.js';
 
+const DIST = new URL('../../dist/', import.meta.url).href;
+
 /**
- * The cost of the least code that could keep a promise, against the yardstick of the promise: a script by hand that is
- * split into files, and one that has a secret.
+ * The cost of the least code that could keep a promise, against the yardstick of the promise: a script by hand that loads this
+ * package and does not use it, and one that has a secret.
  * @param {import('../measure.js').Budget} budget
  */
 export async function limits(budget) {
   const byHand = program('by-hand.js');
-  const empty = pathToFileURL(await write('empty', ['export {};'])).href;
+  const connects = pathToFileURL(program('connect-first.js')).href;
   const files = {
     [BINDS]: byHand,
-    'a second launch of that script, in three files': await write('three-files', [
-      `import '${empty}';`,
-      `import '${pathToFileURL(byHand).href}';`,
+    [CONNECTS]: program('connect-first.js'),
+    'that script, which also loads this package': await write('loads', [
+      `import '${DIST}index.js';`,
+      `import '${connects}';`,
     ]),
-    'a second launch of that script, with a secret': program('by-hand-secret.js'),
+    'that script, which also loads json()': await write('loads-json', [
+      `import '${DIST}codecs/json.js';`,
+      `import '${DIST}index.js';`,
+      `import '${connects}';`,
+    ]),
+    'that script, with a secret': program('by-hand-secret.js'),
   };
   /** @type {import('../processes.js').Host[]} */
   const hosts = [];
@@ -28,8 +36,10 @@ export async function limits(budget) {
     const rivals = {};
     for (const [name, file] of Object.entries(files)) rivals[name] = await open(file, await newEndpoint(), hosts);
     const times = await interleave(launches(rivals, { command: process.execPath }), budget);
-    const names = Object.keys(files).slice(1);
-    return names.map((name) => compareTimes({ group: 'limit', name, against: BINDS }, times(name), times(BINDS)));
+    const row = (/** @type {string} */ name, /** @type {string} */ against) =>
+      compareTimes({ group: 'limit', name: `a second launch of ${name}`, against }, times(name), times(against));
+    const [, , loads = '', loadsJson = '', secret = ''] = Object.keys(files);
+    return [row(loads, CONNECTS), row(loadsJson, BINDS), row(secret, BINDS)];
   } finally {
     for (const host of hosts) await host.stop();
   }
