@@ -89,6 +89,20 @@ const commentsOnLinesOfTheirOwn = {
     fileName.endsWith('.d.ts') ? code.replaceAll(/([{;]) (\/\*\*)/g, '$1\n  $2') : null,
 };
 
+/** To import a module of Node takes some tenths of a millisecond more of a launch than to call for it. */
+const builtinsByCall = {
+  name: 'builtins-by-call',
+  /** @param {string} code */
+  renderChunk: (code) => ({
+    code: code.replaceAll(
+      /^import \{ ([^}]+) \} from ("node:[\w/]+");$/gm,
+      (_, names, id) => `const { ${names.replaceAll(' as ', ': ')} } = process.getBuiltinModule(${id});`,
+    ),
+    // Each line stays where it is.
+    map: null,
+  }),
+};
+
 const input = Object.fromEntries(ENTRIES.map((entry) => [entry, `src/${entry}.ts`]));
 /** What is loaded later, as entries: so a chunk exports what its file does, without an object around it. */
 const later = {
@@ -126,7 +140,7 @@ await build([
     input: { ...input, ...later, 'codecs/length-prefixed': LENGTH_PREFIXED },
     // The groups take no more than what their names say.
     preserveEntrySignatures: 'allow-extension',
-    plugins: [entryOfAChunk, entriesForBundlers],
+    plugins: [entryOfAChunk, entriesForBundlers, builtinsByCall],
     output: {
       ...readable,
       dir: 'dist',
@@ -151,7 +165,7 @@ await build({
   },
   preserveEntrySignatures: 'allow-extension',
   platform: 'node',
-  plugins: [publishedLibrary],
+  plugins: [publishedLibrary, builtinsByCall],
   output: {
     ...readable,
     dir: 'dist/cli',
