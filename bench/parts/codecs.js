@@ -17,12 +17,17 @@ const SIZES = /** @type {const} */ ([
  */
 
 /**
- * Encode and decode, with all checks, against the serializer in the same frames without checks.
+ * Encode and decode, with all checks, against the serializer in the same frames without checks. The limit of `msgpack()` is the
+ * same serializer with the only call that shows that a list has no other properties.
  * @param {import('../internals.js').Internals} internals
  * @param {import('../measure.js').Budget} budget
  */
 export async function codecs(internals, budget) {
   const packr = new Packr({ useRecords: false });
+  const msgpackr = framed(internals, {
+    serialize: (value) => packr.pack(value),
+    deserialize: (bytes) => packr.unpack(bytes),
+  });
   /** @type {readonly { name: string, against: string, valueOf: (bytes: number) => unknown, ours: Format, theirs: Format }[]} */
   const kinds = [
     {
@@ -50,10 +55,7 @@ export async function codecs(internals, budget) {
       against: 'msgpackr in the same frames',
       valueOf: documentOf,
       ours: framed(internals, internals.msgpack),
-      theirs: framed(internals, {
-        serialize: (value) => packr.pack(value),
-        deserialize: (bytes) => packr.unpack(bytes),
-      }),
+      theirs: msgpackr,
     },
   ];
   const pairs = kinds.flatMap(({ name, against, valueOf, ours, theirs }) =>
@@ -69,7 +71,33 @@ export async function codecs(internals, budget) {
       };
     }),
   );
-  return race('codec', pairs, budget);
+  const limits = SIZES.map(([size, bytes]) => {
+    const value = documentOf(bytes);
+    const lists = listsOf(value);
+    return {
+      name: `msgpack(), ${size}, of which lists are checked`,
+      against: 'msgpackr in the same frames',
+      amount: msgpackr.encode(value).length / 1e6,
+      unit: 'MB/s',
+      ours: () => {
+        for (const list of lists) Reflect.ownKeys(list);
+        return msgpackr.decode(msgpackr.encode(value));
+      },
+      theirs: () => msgpackr.decode(msgpackr.encode(value)),
+    };
+  });
+  const seconds = budget.seconds / (kinds.length + 1);
+  return [
+    ...(await race('codec', pairs, { ...budget, seconds: kinds.length * seconds })),
+    ...(await race('limit', limits, { ...budget, seconds })),
+  ];
+}
+
+/** @param {unknown} value @returns {readonly object[]} */
+function listsOf(value) {
+  if (typeof value !== 'object' || value === null) return [];
+  const inner = Object.values(value).flatMap(listsOf);
+  return Array.isArray(value) ? [value, ...inner] : inner;
 }
 
 /** @param {import('../internals.js').Internals} internals @returns {Format} */
