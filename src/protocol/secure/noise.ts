@@ -21,7 +21,6 @@ export const TAG_BYTES = 16;
 /** The longest message that Noise allows, with its tag. */
 export const MAX_MESSAGE_BYTES = 65_535;
 
-const TAG_OPTIONS = { authTagLength: TAG_BYTES };
 const KEY_BYTES = 32;
 const EMPTY = Buffer.alloc(0);
 
@@ -121,7 +120,7 @@ export class CipherState {
 
   /** The plaintext; `undefined` if this is not the next message that the other side encrypted. */
   tryDecrypt(ciphertext: Uint8Array, tag: Uint8Array, ad: Uint8Array = EMPTY): Uint8Array | undefined {
-    const decipher = createDecipheriv('aes-256-gcm', this.#key, this.#takeNonce(), TAG_OPTIONS);
+    const decipher = createDecipheriv('aes-256-gcm', this.#key, this.#takeNonce(), { authTagLength: TAG_BYTES });
     if (ad.length > 0) decipher.setAAD(ad);
     decipher.setAuthTag(tag);
     const plaintext = decipher.update(ciphertext);
