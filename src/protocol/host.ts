@@ -204,8 +204,8 @@ class LaunchReader<T, R> implements Responder {
         else fail(request ? clientGoneError() : truncatedError());
       };
       stream.on('end', onEnd).on('close', onEnd);
-      // The client may have disconnected while a module was loaded.
-      if (stream.destroyed) onEnd();
+      // The client may have disconnected while a module was loaded, or ended with its hello.
+      if (stream.destroyed || stream.readableEnded) onEnd();
       stream.on('error', (error) => {
         const code = error instanceof SingletonError && error.code;
         if (code === 'ERR_SINGLETON_VERIFICATION_FAILED' && !hasReceived) resolve(undefined);

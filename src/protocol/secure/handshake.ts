@@ -46,9 +46,14 @@ export function tryRespond(
   return { message: handshake.write(hostHello), open: (connection) => new SecureStream(connection, handshake.split()) };
 }
 
+/** Of each secret, the key that was derived: a host needs the same for all its connections, and a secret may be long. */
+const psks = new WeakMap<Uint8Array, Uint8Array>();
+
 /** Derives a key of 32 bytes from a secret of any length, by HKDF (RFC 5869); other uses of the secret get other keys. */
 export function pskOf(secret: Uint8Array): Uint8Array {
-  return hmac(hmac(SALT, secret), INFO);
+  const psk = psks.get(secret) ?? hmac(hmac(SALT, secret), INFO);
+  psks.set(secret, psk);
+  return psk;
 }
 
 const SALT = Buffer.from('socket-singleton/1');

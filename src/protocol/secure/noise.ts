@@ -207,12 +207,16 @@ function privateKey(bytes: Uint8Array): KeyObject {
   return createPrivateKey({ key, format: 'der', type: 'pkcs8' });
 }
 
+/** Made at its first use, so that a system without X25519 fails in the handshake. */
+let basePoint: KeyObject | undefined;
+
 /**
  * The public key, by agreement with the base point (RFC 7748 §6.1). Not `export()`: DER is slower, and JWK can block
  * Node 20 for ever if garbage of generateKeyPairSync() is collected meanwhile.
  */
 function publicBytes(key: KeyObject): Uint8Array {
-  return diffieHellman({ privateKey: key, publicKey: BASE_POINT });
+  basePoint ??= publicKey(Buffer.alloc(KEY_BYTES).fill(9, 0, 1));
+  return diffieHellman({ privateKey: key, publicKey: basePoint });
 }
 
 /** `undefined` for a point of low order, which no honest peer sends. */
@@ -228,5 +232,3 @@ function publicKey(bytes: Uint8Array): KeyObject {
   const x = Buffer.from(bytes).toString('base64url');
   return createPublicKey({ key: { kty: 'OKP', crv: 'X25519', x }, format: 'jwk' });
 }
-
-const BASE_POINT = publicKey(Buffer.alloc(KEY_BYTES).fill(9, 0, 1));
