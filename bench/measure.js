@@ -14,7 +14,7 @@
 const RESAMPLES = 1000;
 
 /**
- * Lets all contestants have a turn in each round: A B C, B C A, … So two of them are compared by pairs: A B, B A.
+ * Lets all contestants have a turn in each round: A B C, B C A, C A B, then in reverse. So each comes before and after each other.
  * @template Result
  * @param {Readonly<Record<string, () => Result | Promise<Result>>>} contestants
  * @param {Budget} budget
@@ -27,7 +27,9 @@ export async function interleave(contestants, { seconds, fewest, warmUps = 1 }) 
   const end = performance.now() + seconds * 1000;
   for (let round = 0; round < fewest || performance.now() < end; round += 1) {
     const first = round % entries.length;
-    for (const [name, take] of [...entries.slice(first), ...entries.slice(0, first)]) {
+    const order = [...entries.slice(first), ...entries.slice(0, first)];
+    if (Math.floor(round / entries.length) % 2 === 1) order.reverse();
+    for (const [name, take] of order) {
       const result = await take();
       results.get(name)?.push(result);
     }

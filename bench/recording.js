@@ -61,7 +61,7 @@ export async function record(host, deliver) {
  * @param {Duties} [duties]
  */
 export function replay(socket, turns, side, { encrypts, hashes, pauses = 0, asks, hasDeadline } = {}) {
-  const cryptography = encrypts ? new Cryptography(hashes ? HASHES : 0) : undefined;
+  const cryptography = encrypts ? new Cryptography(hashes) : undefined;
   const deadline = hasDeadline ? setTimeout(() => socket.destroy(), DEADLINE) : undefined;
   const last = turns.findLastIndex(({ from }) => from === side);
   let at = 0;
@@ -72,18 +72,23 @@ export function replay(socket, turns, side, { encrypts, hashes, pauses = 0, asks
     for (; turns[at]?.from === side; at += 1) {
       const bytes = turns[at]?.bytes ?? 0;
       const write = () => void socket.write(cryptography?.encrypt(bytes) ?? Buffer.alloc(bytes));
-      if (side === 'host' && at === last) void afterPauses(write);
+      if (side === 'host' && at === last) afterPauses(write);
       else write();
     }
     missing = turns[at]?.bytes ?? 0;
     received = [];
-    if (at === turns.length && side === 'client') void afterPauses(() => void socket.end());
+    if (at === turns.length && side === 'client') afterPauses(() => void socket.end());
   };
   /** @param {() => void} act */
-  const afterPauses = async (act) => {
-    for (let turn = 0; turn < pauses; turn += 1) await new Promise((resolve) => setImmediate(resolve));
-    if (asks) void socket.remoteAddress;
-    act();
+  const afterPauses = (act) => {
+    let left = pauses;
+    const onTurn = () => {
+      left -= 1;
+      if (left >= 0) return void setImmediate(onTurn);
+      if (asks) void socket.remoteAddress;
+      return act();
+    };
+    onTurn();
   };
   socket.on('error', () => {});
   socket.on('data', (chunk) => {
@@ -109,8 +114,8 @@ const KEY = Buffer.alloc(32);
 const TAG_BYTES = 16;
 /** Milliseconds. */
 const DEADLINE = 10_000;
-/** Of Noise_NNpsk0, on each side: eight over what was sent, and two for each of fourteen HMACs. */
-const HASHES = 36;
+/** Of Noise_NNpsk0, on each side: six over what was sent, and two for each of fourteen HMACs; half of them for each message. */
+const HASHES = 34;
 /** Of the blocks that those of an HMAC have. */
 const HASHED_BYTES = 96;
 
@@ -118,15 +123,24 @@ const HASHED_BYTES = 96;
 export class Cryptography {
   #pair = generateKeyPairSync('x25519');
   #own = diffieHellman({ privateKey: this.#pair.privateKey, publicKey: BASE_POINT });
+  #hasEncrypted = false;
   #hasAgreed = false;
+  #hashes;
 
-  /** @param {number} hashes */
-  constructor(hashes) {
-    for (let left = hashes; left > 0; left -= 1) hash('sha256', Buffer.alloc(HASHED_BYTES), 'binary');
+  /** @param {boolean} [hashes] Whether it hashes, too. */
+  constructor(hashes = false) {
+    this.#hashes = hashes;
+  }
+
+  #hash() {
+    for (let left = this.#hashes ? HASHES / 2 : 0; left > 0; left -= 1)
+      hash('sha256', Buffer.alloc(HASHED_BYTES), 'binary');
   }
 
   /** @param {number} bytes Those of ciphertext and tag. */
   encrypt(bytes) {
+    if (!this.#hasEncrypted) this.#hash();
+    this.#hasEncrypted = true;
     const cipher = createCipheriv('aes-256-gcm', KEY, NONCE);
     const ciphertext = cipher.update(Buffer.alloc(bytes - TAG_BYTES));
     cipher.final();
@@ -139,6 +153,7 @@ export class Cryptography {
     decipher.setAuthTag(bytes.subarray(-TAG_BYTES)).update(bytes.subarray(0, -TAG_BYTES));
     decipher.final();
     if (this.#hasAgreed) return;
+    this.#hash();
     // Any point takes as long as that of the other side.
     diffieHellman({ privateKey: this.#pair.privateKey, publicKey: publicKeyOf(this.#own) });
     this.#hasAgreed = true;

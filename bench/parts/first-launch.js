@@ -27,9 +27,9 @@ export async function firstLaunch(budget) {
   const times = await interleave(Object.fromEntries(launches), budget);
   const against = 'the same that only binds';
   return [
-    compareTimes({ group: 'launch', name: 'a first launch', against }, times('ours'), times('ours, binds')),
+    compareTimes({ group: 'first', name: 'legacy()', against }, times('ours'), times('ours, binds')),
     compareTimes(
-      { group: 'limit', name: 'a first launch of a script by hand', against },
+      { group: 'limit', name: 'a first launch of a script', against },
       times('theirs'),
       times('theirs, binds'),
     ),

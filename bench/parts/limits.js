@@ -18,16 +18,16 @@ export async function limits(budget) {
   const files = {
     [BINDS]: byHand,
     [CONNECTS]: program('connect-first.js'),
-    'that script, which also loads this package': await write('loads', [
+    'a script that connects first and loads this package': await write('loads', [
       `import '${DIST}index.js';`,
       `import '${connects}';`,
     ]),
-    'that script, which also loads json()': await write('loads-json', [
+    'a script that connects first and loads json()': await write('loads-json', [
       `import '${DIST}codecs/json.js';`,
       `import '${DIST}index.js';`,
       `import '${connects}';`,
     ]),
-    'that script, with a secret': program('by-hand-secret.js'),
+    'a script that binds first, with a secret': program('by-hand-secret.js'),
   };
   /** @type {import('../processes.js').Host[]} */
   const hosts = [];
@@ -37,7 +37,7 @@ export async function limits(budget) {
     for (const [name, file] of Object.entries(files)) rivals[name] = await open(file, await newEndpoint(), hosts);
     const times = await interleave(launches(rivals, { command: process.execPath }), budget);
     const row = (/** @type {string} */ name, /** @type {string} */ against) =>
-      compareTimes({ group: 'limit', name: `a second launch of ${name}`, against }, times(name), times(against));
+      compareTimes({ group: 'limit', name, against }, times(name), times(against));
     const [, , loads = '', loadsJson = '', secret = ''] = Object.keys(files);
     return [row(loads, CONNECTS), row(loadsJson, BINDS), row(secret, BINDS)];
   } finally {
