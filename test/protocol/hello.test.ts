@@ -111,6 +111,10 @@ describe('the client hello', () => {
     },
   );
 
+  test('is foreign as soon as a byte of the magic is wrong', async () => {
+    expect(await whileOpen(readClientHello, hex('f553 54'))).toBe('ERR_SINGLETON_MALFORMED_MESSAGE');
+  });
+
   test.each(['argument\0', '\0', '\0a', 'two\nlines\0', '/a GET HTTP/1.1\0', `${'x'.repeat(5000)}\0`])(
     'is refused for another codec when a legacy launch has arrived instead: %j',
     async (text) => {
@@ -143,6 +147,10 @@ describe('the host hello', () => {
     expect(Buffer.from(encodeHostHello(status))).toStrictEqual(bytes);
     expect(await outcome(readHostHello, bytes)).toEqual({ version: 1, status, bytes });
     expect(await arriving(readHostHello, bytes)).toEqual({ version: 1, status, bytes });
+  });
+
+  test('is foreign as soon as a byte of the magic is wrong', async () => {
+    expect(await whileOpen(readHostHello, hex('f553 54'))).toBe('ERR_SINGLETON_FOREIGN_HOST');
   });
 
   test('numbers its statuses from 0 to 7', () => {
