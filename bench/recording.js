@@ -60,10 +60,8 @@ export async function record(host, deliver) {
  * @param {Turn['from']} side
  * @param {Duties} [duties]
  */
-export function replay(socket, turns, side, { encrypts, hashes, pauses = 0, asks, hasDeadline } = {}) {
-  const cryptography = encrypts ? new Cryptography(hashes) : undefined;
-  const deadline = hasDeadline ? setTimeout(() => socket.destroy(), DEADLINE) : undefined;
-  const last = turns.findLastIndex(({ from }) => from === side);
+export function replay(socket, turns, side, duties = {}) {
+  const cryptography = duties.encrypts ? new Cryptography(duties.hashes) : undefined;
   let at = 0;
   /** @type {Uint8Array[]} */
   let received = [];
@@ -72,23 +70,12 @@ export function replay(socket, turns, side, { encrypts, hashes, pauses = 0, asks
     for (; turns[at]?.from === side; at += 1) {
       const bytes = turns[at]?.bytes ?? 0;
       const write = () => void socket.write(cryptography?.encrypt(bytes) ?? Buffer.alloc(bytes));
-      if (side === 'host' && at === last) afterPauses(write);
+      if (at === turns.length - 1 && side === 'host') beforeLast(socket, duties, write);
       else write();
     }
     missing = turns[at]?.bytes ?? 0;
     received = [];
-    if (at === turns.length && side === 'client') afterPauses(() => void socket.end());
-  };
-  /** @param {() => void} act */
-  const afterPauses = (act) => {
-    let left = pauses;
-    const onTurn = () => {
-      left -= 1;
-      if (left >= 0) return void setImmediate(onTurn);
-      if (asks) void socket.remoteAddress;
-      return act();
-    };
-    onTurn();
+    if (at === turns.length && side === 'client') beforeLast(socket, duties, () => void socket.end());
   };
   socket.on('error', () => {});
   socket.on('data', (chunk) => {
@@ -101,11 +88,35 @@ export function replay(socket, turns, side, { encrypts, hashes, pauses = 0, asks
   });
   socket.on('end', () => {
     if (socket.writableEnded) return;
-    if (asks) void socket.remoteAddress;
+    if (duties.asks) void socket.remoteAddress;
     socket.end();
   });
-  socket.on('close', () => clearTimeout(deadline));
+  if (duties.hasDeadline) setDeadline(socket);
   sendTurn();
+}
+
+/**
+ * @param {import('node:net').Socket} socket
+ * @param {Duties} duties
+ * @param {() => void} act
+ */
+function beforeLast(socket, { pauses = 0, asks }, act) {
+  let left = pauses;
+  const onTurn = () => {
+    if (left > 0) {
+      left -= 1;
+      return void setImmediate(onTurn);
+    }
+    if (asks) void socket.remoteAddress;
+    return act();
+  };
+  onTurn();
+}
+
+/** @param {import('node:net').Socket} socket */
+function setDeadline(socket) {
+  const deadline = setTimeout(() => socket.destroy(), DEADLINE);
+  socket.on('close', () => clearTimeout(deadline));
 }
 
 const BASE_POINT = publicKeyOf(Buffer.alloc(32).fill(9, 0, 1));
