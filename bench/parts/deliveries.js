@@ -8,7 +8,7 @@ export const ARGS = ['open', 'a file.txt', '--line', '3'];
 const TURN = 60;
 
 /** Deliveries until V8 has compiled a new host, and the milliseconds after which the warm-up ends in any case. */
-const WARM = { deliveries: 40_000, milliseconds: 3500 };
+const WARM = { deliveries: 30_000, milliseconds: 2500 };
 
 /**
  * @typedef {object} Wire
