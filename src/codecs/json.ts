@@ -1,6 +1,6 @@
 import type { Codec } from '../interface/codec.ts';
 import { SingletonError } from '../interface/errors.ts';
-import { bufferOf, tryDecode } from '../interface/bytes.ts';
+import { tryDecode } from '../interface/bytes.ts';
 import { lengthPrefixed } from './length-prefixed.ts';
 import { MAX_DEPTH, MAX_NODES, assertSerializable } from './serializable.ts';
 
@@ -25,10 +25,9 @@ function isScalar(value: unknown): boolean {
 
 /** `any`, as from `JSON.parse`. */
 function deserialize(bytes: Uint8Array): any {
-  const buffer = bufferOf(bytes);
-  const text = tryDecode(buffer);
+  const text = tryDecode(bytes);
   if (text === undefined) throw invalidValueError('it is not UTF-8');
-  scan(buffer);
+  scan(text);
   try {
     // A reviver makes parsing several times slower.
     const mayHaveProto = text.includes('__proto__') || text.includes(String.raw`\u`);
@@ -53,42 +52,34 @@ const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
 
 /** Bounds depth and number of values before parsing. Invalid JSON is left to the parser. */
-function scan(bytes: Buffer): void {
-  const { length } = bytes;
+function scan(text: string): void {
+  const { length } = text;
   let depth = 0;
   let nodes = 1;
   for (let at = 0; at < length; at += 1) {
-    const byte = bytes[at];
-    if (byte === QUOTE) at = endOfString(bytes, at + 1);
-    else if (byte === COMMA) nodes += 1;
-    else if (byte === OPEN_LIST || byte === OPEN_OBJECT) {
+    const unit = text.charCodeAt(at);
+    if (unit === QUOTE) at = endOfString(text, at + 1);
+    else if (unit === COMMA) nodes += 1;
+    else if (unit === OPEN_LIST || unit === OPEN_OBJECT) {
       depth += 1;
       if (depth > MAX_DEPTH) throw invalidValueError(`it is nested deeper than ${MAX_DEPTH} levels`);
-      const next = bytes[at + 1];
+      const next = text.charCodeAt(at + 1);
       if (next !== CLOSE_LIST && next !== CLOSE_OBJECT) nodes += 1;
-    } else if (byte === CLOSE_LIST || byte === CLOSE_OBJECT) depth -= 1;
+    } else if (unit === CLOSE_LIST || unit === CLOSE_OBJECT) depth -= 1;
   }
   if (nodes > MAX_NODES) throw invalidValueError(`it holds more than ${MAX_NODES} values`);
 }
 
-/** Longer strings are searched by the system, which takes a tenth of the time for each byte and more for each call. */
-const SHORT_STRING = 32;
-
 /** The index of the quote that ends a string, or the length if there is none. */
-function endOfString(bytes: Buffer, start: number): number {
-  let at = start;
-  for (; at < start + SHORT_STRING; at += 1) {
-    if (at >= bytes.length || bytes[at] === QUOTE) return at;
-    if (bytes[at] === BACKSLASH) at += 1;
-  }
-  for (;;) {
-    const quote = bytes.indexOf(QUOTE, at);
-    if (quote === -1) return bytes.length;
+function endOfString(text: string, start: number): number {
+  let quote = text.indexOf('"', start);
+  while (quote !== -1) {
     let backslashes = 0;
-    while (quote - backslashes > at && bytes[quote - backslashes - 1] === BACKSLASH) backslashes += 1;
+    while (quote - backslashes > start && text.charCodeAt(quote - backslashes - 1) === BACKSLASH) backslashes += 1;
     if (backslashes % 2 === 0) return quote;
-    at = quote + 1;
+    quote = text.indexOf('"', quote + 1);
   }
+  return text.length;
 }
 
 function invalidValueError(problem: string): SingletonError {
