@@ -127,11 +127,11 @@ const TAG_BYTES = 16;
 const DEADLINE = 10_000;
 /** Of Noise_NNpsk0, on each side: six over what was sent, and two for each of fourteen HMACs; half of them for each message. */
 const HASHES = 34;
-/** Of the blocks that those of an HMAC have. */
+/** What each of them hashes: an HMAC hashes one block of 64 bytes, and 32 bytes or so. */
 const HASHED_BYTES = 96;
 
 /** What one side of a delivery with a secret computes at the least: a key of its own, two agreements and AES-256-GCM. */
-export class Cryptography {
+class Cryptography {
   #pair = generateKeyPairSync('x25519');
   #own = diffieHellman({ privateKey: this.#pair.privateKey, publicKey: BASE_POINT });
   #hasEncrypted = false;

@@ -13,11 +13,11 @@ const DIST = new URL('../../dist/', import.meta.url).href;
  * @param {import('../measure.js').Budget} budget
  */
 export async function limits(budget) {
-  const byHand = program('by-hand.js');
-  const connects = pathToFileURL(program('connect-first.js')).href;
+  const connectFirst = program('connect-first.js');
+  const connects = pathToFileURL(connectFirst).href;
   const files = {
-    [BINDS]: byHand,
-    [CONNECTS]: program('connect-first.js'),
+    [BINDS]: program('by-hand.js'),
+    [CONNECTS]: connectFirst,
     'a script that connects first and loads this package': await write('loads', [
       `import '${DIST}index.js';`,
       `import '${connects}';`,

@@ -101,7 +101,7 @@ function decodeClientHello(bytes: Uint8Array): ReceivedHello | Status | undefine
   };
 }
 
-/** Whether the bytes that have arrived do. */
+/** Whether the bytes that have arrived are those of the magic, as far as they go. */
 function startsWithMagic(bytes: Uint8Array): boolean {
   return MAGIC.every((byte, at) => at >= bytes.length || bytes[at] === byte);
 }

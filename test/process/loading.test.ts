@@ -97,14 +97,12 @@ describe('the package', () => {
     },
   );
 
-  test('imports in a client only modules of Node that load no others', async () => {
-    // An import of node:util, node:buffer or node:stream reads all that they can lazily load: 1 ms each.
+  test('loads in a client only modules of Node that load no others', async () => {
+    // To load node:util, node:buffer or node:stream reads all that they can lazily load: 1 ms each.
     const code = await readFile(new URL('../../dist/core.js', import.meta.url), 'utf8');
     // What is not indented runs when the file is loaded.
-    const calls = code
-      .split('\n')
-      .flatMap((line) => Array.from(line.matchAll(/(?<!^\s.*)getBuiltinModule\("(.*?)"\)/g)));
-    const loaded = calls.map(([, name = '']) => name);
+    const top = code.replaceAll(/^\s.*$/gm, '');
+    const loaded = Array.from(top.matchAll(/getBuiltinModule\("(.*?)"\)/g), ([, name = '']) => name);
     // node:net has loaded node:diagnostics_channel already, and node itself node:timers.
     expect(loaded.toSorted()).toEqual(['node:diagnostics_channel', 'node:events', 'node:net', 'node:timers']);
   });

@@ -467,3 +467,13 @@ function pieces(most: number): fc.Arbitrary<Uint8Array> {
   const length = fc.oneof({ weight: 4, arbitrary: fc.nat(64) }, { weight: 1, arbitrary: fc.nat(most) });
   return fc.tuple(length, fc.nat(255)).map(([size, first]) => Uint8Array.from({ length: size }, (_, at) => first + at));
 }
+
+/** Keys of HMAC that this package has: 32 bytes at most. */
+export function hmacKeys(): fc.Arbitrary<Uint8Array> {
+  return fc.uint8Array({ maxLength: 32, size: 'max' });
+}
+
+/** What is hashed, in one block or in several. */
+export function messages(): fc.Arbitrary<Uint8Array> {
+  return fc.uint8Array({ maxLength: 300, size: 'max' });
+}

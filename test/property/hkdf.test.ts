@@ -1,11 +1,9 @@
 import { createHash, createHmac, hkdfSync } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { pskOf } from '../../../src/protocol/secure/handshake.ts';
-import { hkdf, hmac, sha256 } from '../../../src/protocol/secure/hkdf.ts';
-
-const bytes = fc.uint8Array({ maxLength: 300 });
-const key = fc.uint8Array({ maxLength: 32 });
+import { pskOf } from '../../src/protocol/secure/handshake.ts';
+import { hkdf, hmac, sha256 } from '../../src/protocol/secure/hkdf.ts';
+import { hmacKeys, messages } from './arbitraries.ts';
 
 describe('hmac', () => {
   test('returns what RFC 4231 §4.3 has', () => {
@@ -16,7 +14,7 @@ describe('hmac', () => {
 
   test('returns the same as createHmac() for keys of up to 32 bytes', () => {
     fc.assert(
-      fc.property(key, bytes, (secret, data) => {
+      fc.property(hmacKeys(), messages(), (secret, data) => {
         expect(hex(hmac(secret, data))).toBe(createHmac('sha256', secret).update(data).digest('hex'));
       }),
     );
@@ -26,7 +24,7 @@ describe('hmac', () => {
 describe('sha256', () => {
   test('returns the same as createHash()', () => {
     fc.assert(
-      fc.property(bytes, (data) => {
+      fc.property(messages(), (data) => {
         expect(hex(sha256(data))).toBe(createHash('sha256').update(data).digest('hex'));
       }),
     );
@@ -36,7 +34,7 @@ describe('sha256', () => {
 describe('hkdf', () => {
   test('returns the outputs of hkdfSync() without info, one by one', () => {
     fc.assert(
-      fc.property(key, bytes, (chainingKey, material) => {
+      fc.property(hmacKeys(), messages(), (chainingKey, material) => {
         const derive = hkdf(chainingKey, material);
         const all = Buffer.concat([derive(), derive(), derive()]);
         expect(hex(all)).toBe(hex(hkdfSync('sha256', material, chainingKey, '', 96)));
@@ -48,7 +46,7 @@ describe('hkdf', () => {
 describe('pskOf', () => {
   test('returns the same as hkdfSync() with the salt and the info of the protocol, for secrets of any length', () => {
     fc.assert(
-      fc.property(bytes, (secret) => {
+      fc.property(messages(), (secret) => {
         expect(hex(pskOf(secret))).toBe(hex(hkdfSync('sha256', secret, 'socket-singleton/1', 'psk', 32)));
       }),
     );
