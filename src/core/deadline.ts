@@ -1,4 +1,5 @@
 import { SingletonError } from '../interface/errors.ts';
+import { LinkedList } from '../interface/linked-list.ts';
 import { clearTimeout, now, setTimeout, twoTurns } from '../interface/timers.ts';
 import { type AbortableOptions, type ConnectOptions, onAbort } from '../interface/transport.ts';
 
@@ -13,7 +14,7 @@ const MAX_BACKOFF_AFTER_FAILURES = 1000;
  * further one a tenth of a delivery.
  */
 export class LazyAbortController {
-  readonly #callbacks = new Set<() => void>();
+  readonly #callbacks = new LinkedList<() => void>();
   #reason: SingletonError | undefined;
   #controller: AbortController | undefined;
   /** The last failure of an attempt that the transport itself has tried again. */
@@ -34,9 +35,9 @@ export class LazyAbortController {
 
   /** Calls back on abort, immediately if it is aborted already. Returns a function that unsubscribes. */
   readonly onAbort = (callback: () => void): (() => void) => {
-    if (this.#reason) callback();
-    else this.#callbacks.add(callback);
-    return () => void this.#callbacks.delete(callback);
+    if (!this.#reason) return this.#callbacks.add(callback);
+    callback();
+    return () => {};
   };
 
   throwIfAborted(): void {

@@ -1,5 +1,6 @@
 import { createConnection, createServer, type NetConnectOpts, type Server, type Socket } from 'node:net';
 import { codeOf, messageOf, SingletonError } from '../interface/errors.ts';
+import { LinkedList } from '../interface/linked-list.ts';
 import {
   type AbortableOptions,
   type Connection,
@@ -41,11 +42,10 @@ export function listen(
   { onWarning }: ListenOptions,
   descriptor?: number,
 ): Promise<Listener | undefined> {
-  const accepted = new Set<Socket>();
+  const accepted = new LinkedList<Socket>();
   let isRef = true;
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
-    accepted.add(socket);
-    socket.on('close', () => accepted.delete(socket));
+    socket.on('close', accepted.add(socket));
     if (!isRef) socket.unref();
     onSocket(withPeerCheck(socket, address));
   });

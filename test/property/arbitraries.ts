@@ -477,3 +477,12 @@ export function hmacKeys(): fc.Arbitrary<Uint8Array> {
 export function messages(): fc.Arbitrary<Uint8Array> {
   return fc.uint8Array({ maxLength: 300, size: 'max' });
 }
+
+// Lists of what comes and goes.
+
+/** Adds the next number, or removes one; perhaps one that was removed before, or is none. */
+export type ListStep = 'add' | number;
+
+export function listSteps(): fc.Arbitrary<readonly ListStep[]> {
+  return fc.array(fc.oneof(fc.constant<'add'>('add'), fc.nat({ max: 20 })), { size: 'medium' });
+}

@@ -27,6 +27,8 @@ export type Origin = 'client' | 'own';
 export class HostConnection<T, R> implements LaunchHandler<T, R> {
   /** When it is cut off, in milliseconds of `now()`. */
   deadline: number = Infinity;
+  /** Removes it from the connections of its host. */
+  leave: () => void = ignore;
   readonly #connection: Connection;
   readonly #origin: Origin;
   readonly #host: Host<T, R>;

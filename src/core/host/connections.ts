@@ -1,4 +1,5 @@
 import { SingletonError } from '../../interface/errors.ts';
+import { LinkedList } from '../../interface/linked-list.ts';
 import { clearInterval, clearTimeout, now, setInterval, setTimeout, twoTurns } from '../../interface/timers.ts';
 import { type Connection, resetConnection } from '../../interface/transport.ts';
 import { type ConnectionState, HostConnection, type Origin, releasedError } from './connection.ts';
@@ -22,7 +23,7 @@ export class ConnectionManager<T, R> implements ServedConnections {
   /** Whether no further launch is dispatched. */
   isClosing = false;
   readonly #host: Host<T, R>;
-  readonly #all = new Set<HostConnection<T, R>>();
+  readonly #all = new LinkedList<HostConnection<T, R>>();
   /** Those that were given their time once more because the host was blocked. */
   readonly #extended = new WeakSet<HostConnection<T, R>>();
   #openSessions = 0;
@@ -53,7 +54,7 @@ export class ConnectionManager<T, R> implements ServedConnections {
       return resetConnection(connection);
     }
     const accepted = new HostConnection(connection, origin, this.#host, this);
-    this.#all.add(accepted);
+    accepted.leave = this.#all.add(accepted);
     if (this.#all.size === 1) onExit(this.#onExit);
     // An absolute deadline: an idle timer would be reset by each byte of a client that trickles.
     this.#expire(accepted, this.#host.options.receiveTimeout);
@@ -68,7 +69,7 @@ export class ConnectionManager<T, R> implements ServedConnections {
 
   onStateChange(connection: HostConnection<T, R>, before: ConnectionState): void {
     const { state } = connection;
-    if (state === 'closed') this.#all.delete(connection);
+    if (state === 'closed') connection.leave();
     if (state !== 'verifying') connection.deadline = Infinity;
     if (state === 'closing') this.#expire(connection, CLOSE_TIMEOUT);
     this.#openSessions += Number(state === 'open') - Number(before === 'open');
