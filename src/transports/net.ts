@@ -118,27 +118,22 @@ export function connect(endpoint: string, target: Target, options: AbortableOpti
   return new Promise((resolve, reject) => {
     if (!options[onAbort] && options.signal.aborted) return reject(options.signal.reason);
     const socket = createConnection(target);
-    const unsubscribe = subscribe(options, () => void socket.destroy());
-    const onConnect = (): void => {
-      settle();
-      resolve(withPeerCheck(socket, target));
-    };
-    const onError = (error: NodeJS.ErrnoException): void => {
-      settle();
-      if (NO_HOST.has(error.code)) resolve(undefined);
-      else if (RESET_BY_HOST.has(error.code)) resolve(socket);
-      else reject(connectFailedError(endpoint, error));
-    };
-    const onClose = (): void => {
-      settle();
+    const unsubscribe = subscribe(options, () => {
+      socket.destroy();
       reject(options.signal.reason);
-    };
-    const settle = (): void => {
-      unsubscribe();
-      socket.off('connect', onConnect).off('close', onClose);
-    };
-    // settle() does not remove onError: an 'error' event without a listener would end the process.
-    socket.on('connect', onConnect).on('error', onError).on('close', onClose);
+    });
+    // They stay: an 'error' event without a listener would end the process.
+    socket
+      .on('connect', () => {
+        unsubscribe();
+        resolve(withPeerCheck(socket, target));
+      })
+      .on('error', (error: NodeJS.ErrnoException) => {
+        unsubscribe();
+        if (NO_HOST.has(error.code)) resolve(undefined);
+        else if (RESET_BY_HOST.has(error.code)) resolve(socket);
+        else reject(connectFailedError(endpoint, error));
+      });
   });
 }
 
