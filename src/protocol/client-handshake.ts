@@ -4,7 +4,7 @@ import type { ProtocolOptions } from '../interface/protocol.ts';
 import { FrameReader, FrameWriter } from './frames.ts';
 import { encodeClientHello, type HostHello, readHostHello, RESPONSE_BYTES, STATUS, VERSION } from './hello.ts';
 import { MAX_RAW_BYTES } from './messages.ts';
-import { readUpTo } from './read.ts';
+import { StreamReader } from './read.ts';
 import type { WireFormat } from './serializer.ts';
 
 /** A client's connection after the handshake. */
@@ -28,9 +28,10 @@ export function opener<T, R>(
   });
   const maxMessageBytes = Math.max(options.maxMessageBytes, 1 + MAX_RAW_BYTES);
   return async (connection) => {
-    const stream = await handshake(connection, clientHello, options);
-    if (!stream || stream.destroyed) return undefined;
-    const reader = new FrameReader(stream, frames.createDecoder({ maxMessageBytes }));
+    const streamReader = await handshake(connection, clientHello, options);
+    if (!streamReader || streamReader.stream.destroyed) return undefined;
+    const { stream } = streamReader;
+    const reader = new FrameReader(streamReader, frames.createDecoder({ maxMessageBytes }));
     const writer = new FrameWriter(stream, frames);
     writer.uncork();
     return { connection, stream, reader, writer };
@@ -52,23 +53,25 @@ export async function loadSecure(): Promise<typeof import('./secure/handshake.ts
   return secure;
 }
 
-/** Resolves to the stream that carries the frames, or to `undefined` if the host closed the connection. */
+/** Resolves to a reader of the stream that carries the frames, or to `undefined` if the host closed the connection. */
 async function handshake(
   connection: Duplex,
   clientHello: Uint8Array,
   { secret }: ProtocolOptions,
-): Promise<Duplex | undefined> {
+): Promise<StreamReader | undefined> {
   const initiation = secret && (await loadSecure()).initiate({ secret, prologue: clientHello });
   connection.write(initiation ? Buffer.concat([clientHello, initiation.message]) : clientHello);
-  const hostHello = await readHostHello(connection);
+  const reader = new StreamReader(connection);
+  const hostHello = await readHostHello(reader);
   if (!hostHello) return undefined;
   if (hostHello.status !== STATUS.ok || hostHello.version !== VERSION) throw rejectedHelloError(hostHello);
-  if (!initiation) return connection;
-  const message = await readUpTo(connection, RESPONSE_BYTES);
+  if (!initiation) return reader;
+  const message = await reader.readUpTo(RESPONSE_BYTES);
+  reader.release();
   if (message.length < RESPONSE_BYTES) return undefined;
   const secureStream = initiation.tryFinish(connection, message, hostHello.bytes);
   // Errors surface through the FrameReader.
-  if (secureStream) return secureStream.on('error', () => {});
+  if (secureStream) return new StreamReader(secureStream.on('error', () => {}));
   throw new SingletonError(
     'ERR_SINGLETON_VERIFICATION_FAILED',
     'The host did not prove that it knows the secret; the secret and the launch were not sent. ' +

@@ -1,9 +1,9 @@
-import type { Duplex, Writable } from 'node:stream';
+import type { Writable } from 'node:stream';
 import type { DecodeLimits, Decoder, Format } from '../interface/codec.ts';
 import { messageTooLargeError, SingletonError, malformedError } from '../interface/errors.ts';
 import { GrowingBuffer } from './growing-buffer.ts';
 import { type Frame } from './messages.ts';
-import { readSome } from './read.ts';
+import type { StreamReader } from './read.ts';
 
 const LENGTH_BYTES = 4;
 const EMPTY = new Uint8Array(0);
@@ -29,26 +29,28 @@ export const frames: Format<Frame> = {
 
 /** Reads frames one at a time. Until the next call of `read`, backpressure slows the sender down. */
 export class FrameReader {
-  readonly #stream: Duplex;
+  readonly #reader: StreamReader;
   readonly #decoder: Decoder<Frame>;
   #frames: Frame[] = [];
 
-  constructor(stream: Duplex, decoder: Decoder<Frame>) {
-    this.#stream = stream;
+  constructor(reader: StreamReader, decoder: Decoder<Frame>) {
+    this.#reader = reader;
     this.#decoder = decoder;
   }
 
   /** @throws SingletonError if the stream ends before the next frame is complete, or if its bytes are no frame */
   async read(): Promise<Frame> {
-    for (;;) {
-      const frame = this.#frames.shift();
-      if (frame) return frame;
-      // Throws the error of the bytes after the previous frame, if there is one.
-      this.#decoder.push(EMPTY);
-      const chunk = await readSome(this.#stream);
-      if (!chunk) throw connectionLostError(this.#stream.errored);
-      this.#frames = this.#decoder.push(chunk);
-    }
+    const frame = await this.#reader.readUntil(() => this.#tryRead());
+    if (!frame) throw connectionLostError(this.#reader.stream.errored);
+    return frame;
+  }
+
+  #tryRead(): Frame | undefined {
+    const frame = this.#frames.shift();
+    if (frame) return frame;
+    // Throws the error of the bytes after the previous frame, if there is one.
+    this.#frames = this.#decoder.push(this.#reader.tryRead() ?? EMPTY);
+    return this.#frames.shift();
   }
 }
 
@@ -101,12 +103,10 @@ class FrameDecoder implements Decoder<Frame> {
         at += 1;
         continue;
       }
-      const piece = chunk.subarray(at, at + this.#length - this.#buffer.length);
-      at += piece.length;
-      const bytes = this.#complete(piece);
-      if (!bytes) break;
-      const frame = this.#readFrame(bytes);
-      if (frame.kind < FIRST_SKIPPED_KIND) decoded.push(frame);
+      const end = at + this.#length - this.#buffer.length;
+      const frame = this.#readFrame(chunk, at, end);
+      at = end;
+      if (frame && frame.kind < FIRST_SKIPPED_KIND) decoded.push(frame);
     }
     if (this.#error && decoded.length === 0) throw this.#error;
     return decoded;
@@ -124,18 +124,15 @@ class FrameDecoder implements Decoder<Frame> {
     );
   }
 
-  /** The frame, if this piece completes it. Its bytes are copied only if they arrived in several pieces. */
-  #complete(piece: Uint8Array): Uint8Array | undefined {
-    if (piece.length === this.#length) return piece;
-    this.#buffer.append(piece, this.#length);
-    return this.#buffer.length === this.#length ? this.#buffer.take() : undefined;
-  }
-
-  #readFrame(bytes: Uint8Array): Frame {
+  /** The frame whose last byte is before `end`, if that has arrived. Its bytes are copied only if they arrived in several pieces. */
+  #readFrame(chunk: Uint8Array, start: number, end: number): Frame | undefined {
+    const isWhole = end - start === this.#length && end <= chunk.length;
+    if (!isWhole) this.#buffer.append(chunk.subarray(start, end), this.#length);
+    if (!isWhole && this.#buffer.length < this.#length) return undefined;
+    const frame = isWhole ? frameOf(chunk, start, this.#length) : frameOf(this.#buffer.take(), 0, this.#length);
     this.#missingLengthBytes = LENGTH_BYTES;
     this.#length = 0;
-    // Not subarray(): the body of a Buffer would be a Buffer, and serializers would decode binary values to Buffers.
-    return { kind: bytes[0] ?? 0, body: new Uint8Array(bytes.buffer, bytes.byteOffset + 1, bytes.length - 1) };
+    return frame;
   }
 
   #readLength(byte: number): void {
@@ -157,6 +154,11 @@ class FrameDecoder implements Decoder<Frame> {
     this.#buffer.clear();
     return error;
   }
+}
+
+/** Not by subarray(): the body of a Buffer would be a Buffer, and serializers would decode binary values to Buffers. */
+function frameOf(bytes: Uint8Array, start: number, length: number): Frame {
+  return { kind: bytes[start] ?? 0, body: new Uint8Array(bytes.buffer, bytes.byteOffset + start + 1, length - 1) };
 }
 
 function connectionLostError(cause: Error | null): SingletonError {

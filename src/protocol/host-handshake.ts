@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { ProtocolOptions } from '../interface/protocol.ts';
 import { loadSecure } from './client-handshake.ts';
 import { type ClientHello, encodeHostHello, readClientHello, readInitiation, type Status, STATUS } from './hello.ts';
+import { StreamReader } from './read.ts';
 import type { WireFormat } from './serializer.ts';
 
 /** A host's connection after the handshake. */
@@ -18,16 +19,19 @@ export async function acceptClient<T, R>(
   connection: Duplex,
   options: ProtocolOptions,
 ): Promise<Opened<T, R> | Status | undefined> {
-  const clientHello = await readClientHello(connection);
+  const reader = new StreamReader(connection);
+  const clientHello = await readClientHello(reader);
   if (!clientHello || typeof clientHello === 'number') return clientHello;
   const wireFormat = checkHello(wireFormats, clientHello, options);
   if (typeof wireFormat === 'number') return wireFormat;
   const { secret } = options;
   if (!secret) {
+    reader.release();
     connection.write(HOST_HELLO);
     return { stream: connection, wireFormat };
   }
-  const message = await readInitiation(connection);
+  const message = await readInitiation(reader);
+  reader.release();
   const { tryRespond } = await loadSecure();
   const response = tryRespond({ secret, prologue: clientHello.bytes }, message, HOST_HELLO);
   if (!response) return STATUS.verificationFailed;

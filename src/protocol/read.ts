@@ -3,44 +3,61 @@ import { isUint8Array } from '../interface/bytes.ts';
 
 const EVENTS = ['readable', 'end', 'close'] as const;
 
-/** The next `size` bytes of a stream, or fewer if it ends or closes first. Later bytes stay in the stream. */
-export async function readUpTo(stream: Duplex, size: number): Promise<Uint8Array> {
-  return (await readUntil(stream, () => tryRead(stream, size))) ?? new Uint8Array(0);
-}
+/** Reads a stream that nothing else reads. It listens from the first read that has to wait until `release`. */
+export class StreamReader {
+  readonly stream: Duplex;
+  /** What to call when more has arrived. */
+  #retry: (() => void) | undefined;
+  /** Once it listens. */
+  #onEvent: (() => void) | undefined;
 
-/** The next bytes of a stream, however many; `undefined` if it has ended or is closed. */
-export function readSome(stream: Duplex): Promise<Uint8Array | undefined> {
-  return readUntil(stream, () => tryRead(stream));
-}
+  constructor(stream: Duplex) {
+    this.stream = stream;
+  }
 
-/** What has arrived of a stream, if it is `size` bytes or more; all of it without a size. */
-export function tryRead(stream: Duplex, size?: number): Uint8Array | undefined {
-  const bytes: unknown = stream.read(size);
-  return isUint8Array(bytes) ? bytes : undefined;
-}
+  /** What has arrived, if it is `size` bytes or more; all of it without a size. */
+  tryRead(size?: number): Uint8Array | undefined {
+    const bytes: unknown = this.stream.read(size);
+    return isUint8Array(bytes) ? bytes : undefined;
+  }
 
-/**
- * Calls `take` now and whenever more has arrived, until it returns a value. `undefined` if the stream ends or closes first. Rejects
- * with what `take` throws.
- */
-export function readUntil<Value>(stream: Duplex, take: () => Value | undefined): Promise<Value | undefined> {
-  return new Promise((resolve, reject) => {
-    const tryTake = (): boolean => {
-      const value = take();
-      const isDone = value !== undefined || stream.readableEnded || stream.destroyed;
-      if (isDone) resolve(value);
-      return isDone;
+  /** The next `size` bytes, or fewer if the stream ends or closes first. Later bytes stay in it. */
+  async readUpTo(size: number): Promise<Uint8Array> {
+    return (await this.readUntil(() => this.tryRead(size))) ?? new Uint8Array(0);
+  }
+
+  /**
+   * Calls `take` now and whenever more has arrived, until it returns a value. `undefined` if the stream ends or closes first. Rejects
+   * with what `take` throws.
+   */
+  readUntil<Value>(take: () => Value | undefined): Promise<Value | undefined> {
+    return new Promise((resolve, reject) => {
+      const tryTake = (): void => {
+        try {
+          const value = take();
+          if (value !== undefined || this.stream.readableEnded || this.stream.destroyed) resolve(value);
+          else this.#wait(tryTake);
+        } catch (error) {
+          reject(error);
+        }
+      };
+      tryTake();
+    });
+  }
+
+  /** Another reader may follow. */
+  release(): void {
+    if (this.#onEvent) for (const event of EVENTS) this.stream.off(event, this.#onEvent);
+  }
+
+  #wait(retry: () => void): void {
+    this.#retry = retry;
+    if (this.#onEvent) return;
+    this.#onEvent = () => {
+      const latest = this.#retry;
+      this.#retry = undefined;
+      latest?.();
     };
-    if (tryTake()) return;
-    const onEvent = (): void => {
-      try {
-        if (!tryTake()) return;
-      } catch (error) {
-        reject(error);
-      }
-      for (const event of EVENTS) stream.off(event, onEvent);
-    };
-    // Added once for all attempts: a stream that holds some bytes emits "readable" again for each new listener.
-    for (const event of EVENTS) stream.on(event, onEvent);
-  });
+    for (const event of EVENTS) this.stream.on(event, this.#onEvent);
+  }
 }

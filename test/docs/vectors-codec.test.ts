@@ -5,7 +5,7 @@ import { json } from '../../src/codecs/json.ts';
 import { msgpack } from '../../src/codecs/msgpack.ts';
 import { Singleton, type SingletonError } from '../../src/index.ts';
 import { frames } from '../../src/protocol/frames.ts';
-import { encodeClientHello, encodeHostHello, readClientHello, readHostHello } from '../../src/protocol/hello.ts';
+import { encodeClientHello, encodeHostHello } from '../../src/protocol/hello.ts';
 import { encode } from '../../src/protocol/legacy/message.ts';
 import * as launchMessage from '../../src/protocol/launch.ts';
 import * as messages from '../../src/protocol/messages.ts';
@@ -17,6 +17,7 @@ import { legacyVectors, securedVectors } from '../helpers/vectors/dialogues.ts';
 import { messageVectors, type MessageVector } from '../helpers/vectors/messages.ts';
 import { valueVectors, type DecodedValue, type ValueVector } from '../helpers/vectors/values.ts';
 import { RawConnection, readFrame, serve } from '../helpers/wire.ts';
+import { readClientHello, readHostHello } from '../helpers/read.ts';
 
 const EMPTY = Buffer.alloc(0);
 

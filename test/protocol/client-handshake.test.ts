@@ -5,17 +5,11 @@ import { json } from '../../src/codecs/json.ts';
 import type { DeliveryResult } from '../../src/interface/protocol.ts';
 import { opener } from '../../src/protocol/client-handshake.ts';
 import { frames } from '../../src/protocol/frames.ts';
-import {
-  encodeHostHello,
-  INITIATION_BYTES,
-  readClientHello,
-  readInitiation,
-  STATUS,
-} from '../../src/protocol/hello.ts';
+import { encodeHostHello, INITIATION_BYTES, STATUS } from '../../src/protocol/hello.ts';
 import { acceptClient } from '../../src/protocol/host-handshake.ts';
 import { decodeLaunch } from '../../src/protocol/launch.ts';
 import { encodeReceipt, encodeRefusal, encodeStatus, KIND } from '../../src/protocol/messages.ts';
-import { readSome, readUpTo } from '../../src/protocol/read.ts';
+import { readClientHello, readInitiation, readSome, readUpTo } from '../helpers/read.ts';
 import { tryRespond } from '../../src/protocol/secure/handshake.ts';
 import type { WireFormat } from '../../src/protocol/serializer.ts';
 

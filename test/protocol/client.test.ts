@@ -2,10 +2,10 @@ import { type Duplex, duplexPair } from 'node:stream';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { json } from '../../src/codecs/json.ts';
 import { frames } from '../../src/protocol/frames.ts';
-import { encodeHostHello, readClientHello, STATUS } from '../../src/protocol/hello.ts';
+import { encodeHostHello, STATUS } from '../../src/protocol/hello.ts';
 import { decodeLaunch } from '../../src/protocol/launch.ts';
 import { encodeReceipt, encodeRefusal } from '../../src/protocol/messages.ts';
-import { readSome } from '../../src/protocol/read.ts';
+import { readClientHello, readSome } from '../helpers/read.ts';
 
 const options = { secret: undefined, name: '', maxMessageBytes: 1024 };
 const RECEIPT = frames.encode(encodeReceipt({ outcome: 'delivered', client: 7, pid: 8, since: 9 }));

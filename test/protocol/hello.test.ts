@@ -1,14 +1,8 @@
 import type { Duplex } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import { SingletonError, type SingletonErrorCode } from '../../src/interface/errors.ts';
-import {
-  encodeClientHello,
-  encodeHostHello,
-  readClientHello,
-  readHostHello,
-  STATUS,
-} from '../../src/protocol/hello.ts';
-import { readUpTo } from '../../src/protocol/read.ts';
+import { encodeClientHello, encodeHostHello, STATUS } from '../../src/protocol/hello.ts';
+import { readClientHello, readHostHello, readUpTo } from '../helpers/read.ts';
 import { duplexPair } from '../helpers/duplex-pair.ts';
 
 const MAGIC = 'f553534c0d0a1a0a';

@@ -1,23 +1,28 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { readUpTo } from '../../src/protocol/read.ts';
+import { StreamReader } from '../../src/protocol/read.ts';
 import { ScriptedConnection } from '../helpers/scripted-transport.ts';
 
 function stream(): ScriptedConnection {
   return new ScriptedConnection(() => {});
 }
 
-describe('readUpTo', () => {
-  test('returns that number of bytes and leaves those that follow', async () => {
+function listenersOf(connection: ScriptedConnection): number {
+  return ['readable', 'end', 'close'].reduce((sum, event) => sum + connection.listenerCount(event), 0);
+}
+
+describe('StreamReader', () => {
+  test('readUpTo() returns that number of bytes and leaves those that follow', async () => {
     const connection = stream();
+    const reader = new StreamReader(connection);
     connection.push('abcdef');
-    expect(Buffer.from(await readUpTo(connection, 4)).toString()).toBe('abcd');
-    expect(Buffer.from(await readUpTo(connection, 2)).toString()).toBe('ef');
+    expect(Buffer.from(await reader.readUpTo(4)).toString()).toBe('abcd');
+    expect(Buffer.from(await reader.readUpTo(2)).toString()).toBe('ef');
   });
 
-  test('waits for bytes that arrive one by one without blocking the event loop', async () => {
+  test('readUpTo() waits for bytes that arrive one by one without blocking the event loop', async () => {
     const connection = stream();
-    const taken = readUpTo(connection, 3);
+    const taken = new StreamReader(connection).readUpTo(3);
     for (const byte of 'abc') {
       connection.push(byte);
       await turn();
@@ -25,28 +30,69 @@ describe('readUpTo', () => {
     expect(Buffer.from(await taken).toString()).toBe('abc');
   });
 
-  test('leaves no listener, and the stream flows on', async () => {
+  test('readUpTo() returns the bytes that have arrived when the stream ends early', async () => {
     const connection = stream();
-    connection.push('ab');
-    await readUpTo(connection, 1);
-    expect(connection.listenerCount('readable') + connection.listenerCount('end')).toBe(0);
-    const data = new Promise((resolve) => connection.once('data', resolve));
-    expect(String(await data)).toBe('b');
-  });
-
-  test('returns the bytes that have arrived when the stream ends early', async () => {
-    const connection = stream();
+    const reader = new StreamReader(connection);
     connection.push('ab');
     connection.push(null);
-    expect(Buffer.from(await readUpTo(connection, 3)).toString()).toBe('ab');
-    expect(await readUpTo(connection, 3)).toHaveLength(0);
+    expect(Buffer.from(await reader.readUpTo(3)).toString()).toBe('ab');
+    expect(await reader.readUpTo(3)).toHaveLength(0);
   });
 
-  test('returns nothing when the stream is destroyed', async () => {
+  test('readUpTo() returns nothing when the stream is destroyed', async () => {
     const connection = stream();
-    const taken = readUpTo(connection, 3);
+    const taken = new StreamReader(connection).readUpTo(3);
     connection.push('ab');
     connection.destroy();
     expect(await taken).toHaveLength(0);
+  });
+
+  test('keeps what arrives while nothing is read, and finds the end then', async () => {
+    const connection = stream();
+    const reader = new StreamReader(connection);
+    const first = reader.readUpTo(1);
+    connection.push('a');
+    await first;
+    connection.push('b');
+    connection.push(null);
+    await turn();
+    expect(Buffer.from(await reader.readUpTo(1)).toString()).toBe('b');
+    expect(await reader.readUpTo(1)).toHaveLength(0);
+  });
+
+  test('adds its listeners once, if it has to wait, and removes them', async () => {
+    const connection = stream();
+    const before = listenersOf(connection);
+    const reader = new StreamReader(connection);
+    connection.push('a');
+    await reader.readUpTo(1);
+    expect(listenersOf(connection)).toBe(before);
+    for (const byte of 'bc') {
+      const taken = reader.readUpTo(1);
+      connection.push(byte);
+      await taken;
+      expect(listenersOf(connection)).toBe(before + 3);
+    }
+    reader.release();
+    expect(listenersOf(connection)).toBe(before);
+    const data = new Promise((resolve) => connection.once('data', resolve));
+    connection.push('d');
+    expect(String(await data)).toBe('d');
+  });
+
+  test('rejects with what is thrown for the bytes, at once or later, and reads on', async () => {
+    const connection = stream();
+    const reader = new StreamReader(connection);
+    const fail = (): undefined => {
+      if (reader.tryRead()) throw new RangeError('no');
+    };
+    connection.push('a');
+    await expect(reader.readUntil(fail)).rejects.toThrow(RangeError);
+    const later = reader.readUntil(fail);
+    connection.push('b');
+    await expect(later).rejects.toThrow(RangeError);
+    const taken = reader.readUpTo(1);
+    connection.push('c');
+    expect(Buffer.from(await taken).toString()).toBe('c');
   });
 });

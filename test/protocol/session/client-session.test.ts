@@ -2,6 +2,7 @@ import { type Duplex, PassThrough, Readable, Writable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { type ClientSession, runSession } from '../../../src/protocol/session/client-session.ts';
 import { FrameReader, FrameWriter, frames } from '../../../src/protocol/frames.ts';
+import { StreamReader } from '../../../src/protocol/read.ts';
 import type { ClientReport, WatchClient } from '../../../src/interface/session.ts';
 import { type Frame, KIND } from '../../../src/protocol/messages.ts';
 import { encodeExit, encodeResize, encodeSignal } from '../../../src/protocol/session/messages.ts';
@@ -91,7 +92,7 @@ function run(bytes: Uint8Array, stdout: Writable, signal: AbortSignal): Promise<
 }
 
 function sessionOf(client: Duplex): ClientSession<string> {
-  const reader = new FrameReader(client, frames.createDecoder({ maxMessageBytes: 1024 }));
+  const reader = new FrameReader(new StreamReader(client), frames.createDecoder({ maxMessageBytes: 1024 }));
   const reply = { serialize: (text: string) => Buffer.from(text), deserialize: String };
   const writer = new FrameWriter(client, frames);
   writer.uncork();

@@ -7,7 +7,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { json } from '../../../../src/codecs/json.ts';
 import { type Schema, Singleton, type SingletonOptions } from '../../../../src/index.ts';
 import { encodeClientHello } from '../../../../src/protocol/hello.ts';
-import { readUpTo } from '../../../../src/protocol/read.ts';
+import { readUpTo } from '../../../helpers/read.ts';
 import { memory } from '../../../../src/transports/memory.ts';
 import { portOf } from '../../../helpers/host.ts';
 
