@@ -41,7 +41,8 @@ export async function prepare<T, R>(
 }
 
 /** Those of the named variables that are set, and that Node could decode: it replaces what is not UTF-8. */
-function forwardedEnv<T, R>({ forwardEnv }: ResolvedOptions<T, R>): Readonly<Record<string, string>> {
+function forwardedEnv<T, R>({ forwardEnv }: ResolvedOptions<T, R>): Readonly<Record<string, string>> | undefined {
+  if (forwardEnv.length === 0) return undefined;
   const variables = forwardEnv.flatMap((name) => {
     // `process.env` inherits from `Object.prototype`.
     const value: unknown = process.env[name];

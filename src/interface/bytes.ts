@@ -4,19 +4,25 @@
  */
 export function tryBytes(value: unknown): Uint8Array | undefined {
   if (!isUint8Array(value)) return undefined;
-  const length = read(value, 'byteLength');
+  const length = byteLengthOf.call(value);
   // Of a buffer that was transferred to another thread, no view can be made.
-  return length === 0 ? new Uint8Array(0) : new Uint8Array(read(value, 'buffer'), read(value, 'byteOffset'), length);
+  return length === 0 ? new Uint8Array(0) : new Uint8Array(arrayBufferOf.call(value), byteOffsetOf.call(value), length);
 }
 
 /** `instanceof`, but of any realm: test runners such as Jest have classes of their own. */
 export function isUint8Array(value: unknown): value is Uint8Array {
-  return ArrayBuffer.isView(value) && read(value, Symbol.toStringTag) === 'Uint8Array';
+  return ArrayBuffer.isView(value) && tagOf.call(value) === 'Uint8Array';
 }
 
-/** Calls the getter that all typed arrays inherit. `any`: it depends on the key. */
-function read(array: ArrayBufferView, key: PropertyKey): any {
-  return Reflect.get(Uint8Array.prototype, key, array);
+const tagOf = getterOf(Symbol.toStringTag);
+const byteLengthOf = getterOf('byteLength');
+const byteOffsetOf = getterOf('byteOffset');
+const arrayBufferOf = getterOf('buffer');
+
+/** A getter that all typed arrays inherit. `any`: what it returns depends on the key. */
+function getterOf(key: PropertyKey): (this: ArrayBufferView) => any {
+  const { get } = Object(Reflect.getOwnPropertyDescriptor(Reflect.getPrototypeOf(Uint8Array.prototype) ?? {}, key));
+  return get;
 }
 
 /** The same memory. */

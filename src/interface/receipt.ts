@@ -37,12 +37,14 @@ export interface HostInfo {
   readonly address?: string;
 }
 
+type Optional = 'version' | 'token' | 'address';
+
 /** The members that are known. */
 export function hostInfoOf({
   version,
   token,
   address,
-}: { readonly [Key in keyof HostInfo]?: HostInfo[Key] | undefined }): Omit<HostInfo, 'pid' | 'since'> {
+}: { readonly [Key in Optional]?: HostInfo[Key] | undefined }): Pick<HostInfo, Optional> {
   return {
     ...(version !== undefined && { version }),
     ...(token !== undefined && { token }),

@@ -174,8 +174,9 @@ async function readAnswer(reader: FrameReader): Promise<Receipt<never> | Singlet
   const frame = await reader.read().catch(ignoreWriteError);
   if (!frame) return undefined;
   if (frame.kind === KIND.receipt) {
-    const { outcome, client, pid, since, ...host } = decodeReceipt(frame);
-    return { outcome, client, host: { pid, since: new Date(since), ...hostInfoOf(host) } };
+    const receipt = decodeReceipt(frame);
+    const { outcome, client, pid, since } = receipt;
+    return { outcome, client, host: { pid, since: new Date(since), ...hostInfoOf(receipt) } };
   }
   if (frame.kind !== KIND.refusal) throw malformedError(`a receipt or a refusal, got a frame of kind ${frame.kind}`);
   return refusalError(frame);

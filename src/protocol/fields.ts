@@ -51,9 +51,9 @@ export function encodeFields(fields: readonly Field[]): Uint8Array {
 export function decodeFields(bytes: Uint8Array): readonly Field[] {
   const fields: Field[] = [];
   for (let at = 0; at < bytes.length;) {
-    const [key = 0, high = 0, low = 0] = bytes.subarray(at, at + FIELD_HEAD);
+    const key = bytes[at] ?? 0;
     const start = at + FIELD_HEAD;
-    at = start + high * 256 + low;
+    at = start + (bytes[at + 1] ?? 0) * 256 + (bytes[at + 2] ?? 0);
     if (at > bytes.length) throw malformedError('a list of whole fields, but the last one is incomplete');
     fields.push({ key, value: bytes.subarray(start, at) });
     if (fields.length > MAX_FIELDS) throw malformedError(`at most ${MAX_FIELDS} fields`);
@@ -75,10 +75,6 @@ export function textsOf(fields: readonly Field[], key: number): readonly string[
     });
 }
 
-export function versionField(version: string | undefined): readonly Field[] {
-  return version === undefined ? [] : [textField(FIELD.version, version)];
-}
-
 /** The longest version of a program, in bytes. */
 const MAX_VERSION_BYTES = 255;
 
@@ -96,27 +92,30 @@ export interface HostFields {
   readonly address?: string | undefined;
 }
 
-export function hostFields({ version, token, address }: HostFields): readonly Field[] {
-  return [
-    ...versionField(version),
-    ...tokenField(token),
-    ...(address === undefined ? [] : [textField(FIELD.address, address)]),
-  ];
+/** The fields of those members that are known. */
+export function knownFields({ version, token, address }: HostFields): Field[] {
+  const fields: Field[] = [];
+  if (version !== undefined) fields.push(textField(FIELD.version, version));
+  if (token !== undefined) fields.push(tokenField(token));
+  if (address !== undefined) fields.push(textField(FIELD.address, address));
+  return fields;
 }
+
+const NO_HOST_FIELDS: HostFields = { version: undefined, token: undefined, address: undefined };
 
 /** @throws SingletonError `ERR_SINGLETON_MALFORMED_MESSAGE` */
 export function hostFieldsOf(fields: readonly Field[]): HostFields {
+  if (fields.length === 0) return NO_HOST_FIELDS;
   return { version: versionOf(fields), token: tokenOf(fields), address: textsOf(fields, FIELD.address).at(-1) };
 }
 
 const TOKEN_BYTES = 8;
 
 /** As a `u64`, of which 53 bits are used. */
-export function tokenField(token: number | undefined): readonly Field[] {
-  if (token === undefined) return [];
+function tokenField(token: number): Field {
   const value = Buffer.alloc(TOKEN_BYTES);
   value.writeBigUInt64BE(BigInt(token));
-  return [{ key: FIELD.token, value }];
+  return { key: FIELD.token, value };
 }
 
 /** @throws SingletonError `ERR_SINGLETON_MALFORMED_MESSAGE` */

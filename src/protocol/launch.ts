@@ -5,13 +5,12 @@ import type { Launch } from '../interface/protocol.ts';
 import {
   decodeFields,
   encodeFields,
+  knownFields,
   type Field,
   FIELD,
   textField,
   textsOf,
-  tokenField,
   tokenOf,
-  versionField,
   versionOf,
 } from './fields.ts';
 import { type Frame, KIND } from './messages.ts';
@@ -30,11 +29,12 @@ const LENGTH_BYTES = 4;
  *
  * @throws SingletonError `ERR_SINGLETON_UNENCODABLE` if the version or a variable is too long
  */
-export function encodeLaunch({ args, cwd = '', pid = 0, wait = false, ...rest }: PackedLaunch): Frame {
+export function encodeLaunch(launch: PackedLaunch): Frame {
+  const { args, cwd = '', pid = 0, wait = false } = launch;
   const length = Buffer.byteLength(cwd);
   // Longer than any path can be: sent as unknown.
   const cwdLength = length > 0xffff ? 0 : length;
-  const fields = encodeFields(fieldsOf(rest));
+  const fields = encodeFields(fieldsOf(launch));
   const fieldsAt = LAUNCH_HEAD + cwdLength + LENGTH_BYTES;
   const body = Buffer.allocUnsafe(fieldsAt + fields.length + args.length);
   body[0] = wait ? WAITS : 0;
@@ -47,8 +47,8 @@ export function encodeLaunch({ args, cwd = '', pid = 0, wait = false, ...rest }:
   return { kind: KIND.launch, body };
 }
 
-function fieldsOf({ version, token, env, terminals }: Omit<PackedLaunch, 'args'>): readonly Field[] {
-  const fields: Field[] = [...versionField(version), ...tokenField(token)];
+function fieldsOf({ version, token, env, terminals }: PackedLaunch): readonly Field[] {
+  const fields = knownFields({ version, token });
   if (terminals) for (const value of encodeTerminals(terminals)) fields.push({ key: FIELD.terminal, value });
   for (const name in env) fields.push(textField(FIELD.env, `${name}=${env[name]}`));
   return fields;

@@ -1,7 +1,7 @@
 import { bufferOf } from '../interface/bytes.ts';
 import { malformedError } from '../interface/errors.ts';
 import type { ReceiptData, ReceiptOutcome, RefusalCode, StatusData } from '../interface/protocol.ts';
-import { decodeFields, encodeFields, FIELD, hostFields, hostFieldsOf, textField, textsOf } from './fields.ts';
+import { decodeFields, encodeFields, FIELD, hostFieldsOf, knownFields, textField, textsOf } from './fields.ts';
 
 /** One message of the structured protocol, after the hellos. */
 export interface Frame {
@@ -43,13 +43,13 @@ const RECEIPT_HEAD = 17;
 /**
  *     outcome u8 (1 delivered, 2 throttled, 3 released) | client u32 | pid of the host u32 | since f64, ms since 1970 | fields
  */
-export function encodeReceipt({ outcome, client, pid, since, ...host }: PackedReceipt): Frame {
-  const fields = encodeFields(hostFields(host));
+export function encodeReceipt(receipt: PackedReceipt): Frame {
+  const fields = encodeFields(knownFields(receipt));
   const body = Buffer.allocUnsafe(RECEIPT_HEAD + fields.length);
-  body.writeUInt8(OUTCOMES[outcome], 0);
-  body.writeUInt32BE(client, 1);
-  body.writeUInt32BE(pid, 5);
-  body.writeDoubleBE(since, 9);
+  body[0] = OUTCOMES[receipt.outcome];
+  body.writeUInt32BE(receipt.client, 1);
+  body.writeUInt32BE(receipt.pid, 5);
+  body.writeDoubleBE(receipt.since, 9);
   body.set(fields, RECEIPT_HEAD);
   return { kind: KIND.receipt, body };
 }
@@ -62,8 +62,8 @@ export function decodeReceipt({ body }: Frame): PackedReceipt {
     throw malformedError('a receipt of 17 bytes or more with an outcome from 1 to 3');
   const client = bytes.readUInt32BE(1);
   if (client === 0) throw malformedError('a receipt with a number of the client from 1');
-  const host = hostFieldsOf(decodeFields(body.subarray(RECEIPT_HEAD)));
-  return { outcome, client, pid: bytes.readUInt32BE(5), since: readTime(bytes, 9), ...host };
+  const { version, token, address } = hostFieldsOf(decodeFields(body.subarray(RECEIPT_HEAD)));
+  return { outcome, client, pid: bytes.readUInt32BE(5), since: readTime(bytes, 9), version, token, address };
 }
 
 /** Why a launch was rejected: an error code, or `not-taken`, after which the client may deliver it again. */
@@ -122,7 +122,7 @@ export function encodeStatus({ pid, since, clients, pending, sessions, codecs, .
   head.writeUInt32BE(pid, 0);
   head.writeDoubleBE(since, 4);
   for (const [index, count] of [clients, pending, sessions].entries()) head.writeUInt32BE(count, 12 + 4 * index);
-  const fields = [...hostFields(host), ...codecs.map((name) => textField(FIELD.codec, name))];
+  const fields = [...knownFields(host), ...codecs.map((name) => textField(FIELD.codec, name))];
   return { kind: KIND.status, body: Buffer.concat([head, encodeFields(fields)]) };
 }
 

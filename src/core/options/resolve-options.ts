@@ -238,10 +238,11 @@ function resolveExitCode(exitCode: unknown, strict: boolean, waits: boolean, isS
   return integer('exitCode', exitCode, 0, 0, 255);
 }
 
+const WRITABLE = ['write', 'on', 'once', 'off'];
+
 function resolveStreams<T, R>({ stdout, stderr, stdin }: AnyOptions<T, R>): ResolvedOptions<T, R>['stdio'] {
-  const methods = ['write', 'on', 'once', 'off'];
-  if (stdout !== undefined) checkMethods('stdout', stdout, methods, 'a Writable', stdout);
-  if (stderr !== undefined) checkMethods('stderr', stderr, methods, 'a Writable', stderr);
+  if (stdout !== undefined) checkMethods('stdout', stdout, WRITABLE, 'a Writable', stdout);
+  if (stderr !== undefined) checkMethods('stderr', stderr, WRITABLE, 'a Writable', stderr);
   if (stdin !== undefined) checkMethods('stdin', stdin, ['on', 'off', 'pause', 'resume'], 'a Readable', stdin);
   return { stdout, stderr, stdin };
 }

@@ -144,8 +144,8 @@ export class Dispatcher<T, R> {
   #callListeners({ args, client }: QueuedLaunch<T, R>, onError: (cause: unknown) => void): readonly ListenerResult[] {
     const { subscribers, emitter } = this.#context;
     // Copies: an observer or iterator that is added meanwhile gets the next launch.
-    const observers = Array.from(subscribers.observers);
-    const iterators = Array.from(subscribers.iterators);
+    const observers = [...subscribers.observers];
+    const iterators = [...subscribers.iterators];
     const results: ListenerResult[] = [];
     for (const [observer, stored] of observers)
       results.push(callSafely(observer, undefined, [args, ...stored], onError));
