@@ -140,6 +140,8 @@ export interface ReceiptData {
   readonly outcome: ReceiptOutcome;
   /** The number of the client, from 1. */
   readonly client: number;
+  /** The process id of the host. */
+  readonly pid: number;
   /** When the host bound its endpoint: milliseconds since 1970. */
   readonly since: number;
   /** The version of the host's program. */

@@ -112,7 +112,7 @@ class LaunchReader<T, R> implements Responder {
   }
 
   accept(receipt: ReceiptData): void {
-    this.#send(encodeReceipt({ ...receipt, pid: process.pid }));
+    this.#send(encodeReceipt(receipt));
     this.#session?.open();
   }
 

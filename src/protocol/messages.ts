@@ -32,18 +32,13 @@ export const KIND = {
 /** The longest body of raw bytes (stdout, stderr, stdin); independent of `maxMessageBytes`. */
 export const MAX_RAW_BYTES = 65_536;
 
-/** The receipt as it is sent. */
-export interface PackedReceipt extends ReceiptData {
-  readonly pid: number;
-}
-
 const OUTCOMES: Readonly<Record<ReceiptOutcome, number>> = { delivered: 1, throttled: 2, released: 3 };
 const RECEIPT_HEAD = 17;
 
 /**
  *     outcome u8 (1 delivered, 2 throttled, 3 released) | client u32 | pid of the host u32 | since f64, ms since 1970 | fields
  */
-export function encodeReceipt(receipt: PackedReceipt): Frame {
+export function encodeReceipt(receipt: ReceiptData): Frame {
   const fields = encodeFields(knownFields(receipt));
   const body = Buffer.allocUnsafe(RECEIPT_HEAD + fields.length);
   body[0] = OUTCOMES[receipt.outcome];
@@ -55,7 +50,7 @@ export function encodeReceipt(receipt: PackedReceipt): Frame {
 }
 
 /** @throws SingletonError `ERR_SINGLETON_MALFORMED_MESSAGE` */
-export function decodeReceipt({ body }: Frame): PackedReceipt {
+export function decodeReceipt({ body }: Frame): ReceiptData {
   const bytes = bufferOf(body);
   const outcome = keyOf(OUTCOMES, bytes[0]);
   if (bytes.length < RECEIPT_HEAD || !outcome)

@@ -90,10 +90,9 @@ export class Host<T, R> {
         () => this.onListenersChange(),
         () => this.#warnings.resultTooLate(client),
       );
-    const { endpoint } = this;
     if (session) {
       session.onSignal = (signal) => completion?.addSignal(client.receive(signal));
-      session.onEnd = (end) => publish('socket-singleton:result', () => ({ endpoint, client, ...end }));
+      session.onEnd = (end) => publish('socket-singleton:result', () => ({ endpoint: this.endpoint, client, ...end }));
     }
     completion?.begin();
     const results = isOwn ? [] : this.#emitClient(client);
@@ -105,6 +104,7 @@ export class Host<T, R> {
     onCounted({
       outcome: OUTCOMES[admission],
       client: number || 1,
+      pid: process.pid,
       since,
       version: this.options.version,
       token,
