@@ -60,6 +60,7 @@ function scan(text: string): void {
     const unit = text.charCodeAt(at);
     if (unit === QUOTE) at = endOfString(text, at + 1);
     else if (unit === COMMA) nodes += 1;
+    else if (unit < OPEN_LIST) continue;
     else if (unit === OPEN_LIST || unit === OPEN_OBJECT) {
       depth += 1;
       if (depth > MAX_DEPTH) throw invalidValueError(`it is nested deeper than ${MAX_DEPTH} levels`);

@@ -40,9 +40,11 @@ export async function prepare<T, R>(
   return codec.protocol.outbound(launch, { name, secret, maxMessageBytes, replace });
 }
 
+const NO_VARIABLES = Object.freeze({});
+
 /** Those of the named variables that are set, and that Node could decode: it replaces what is not UTF-8. */
-function forwardedEnv<T, R>({ forwardEnv }: ResolvedOptions<T, R>): Readonly<Record<string, string>> | undefined {
-  if (forwardEnv.length === 0) return undefined;
+function forwardedEnv<T, R>({ forwardEnv }: ResolvedOptions<T, R>): Readonly<Record<string, string>> {
+  if (forwardEnv.length === 0) return NO_VARIABLES;
   const variables = forwardEnv.flatMap((name) => {
     // `process.env` inherits from `Object.prototype`.
     const value: unknown = process.env[name];

@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import type { Duplex } from 'node:stream';
 import { SingletonError, type SingletonErrorCode } from '../interface/errors.ts';
 import { headLength, sniffForeignProtocol } from './legacy/sniff.ts';
 import type { StreamReader } from './read.ts';
@@ -52,40 +53,51 @@ interface Received {
   readonly bytes: Uint8Array;
 }
 
-type ReceivedHello = ClientHello & Received;
+export type ReceivedHello = ClientHello & Received;
 
 /**
- * Reads the client hello; or returns the status to reject the client with, if it has another version, an unknown flag or the
- * legacy codec. `undefined` if the connection ends without a byte.
- * @throws SingletonError if the bytes are no client hello
+ * A client hello; or the status to reject the client with, if it has another version, an unknown flag or the legacy codec; or
+ * `undefined` if the connection ends without a byte.
  */
-export async function readClientHello(reader: StreamReader): Promise<ReceivedHello | Status | undefined> {
-  let hasBegun = false;
-  const hello = await readHello(reader, (bytes) => {
-    hasBegun = true;
-    return decodeClientHello(bytes);
-  });
-  if (hello !== undefined) return hello;
-  if (hasBegun) throw truncatedHelloError();
-  if (reader.stream.readableEnded) return undefined;
-  throw invalidHelloError('ERR_SINGLETON_TRUNCATED_MESSAGE', 'the connection was closed before it');
+export type HelloResult = ReceivedHello | Status | undefined;
+
+/**
+ * Reads the client hello, and calls back once. The connection is paused then, and what follows is still in it. `onError` is called
+ * with a SingletonError if the bytes are no client hello.
+ */
+export function readClientHello(
+  connection: Duplex,
+  onHello: (hello: HelloResult) => void,
+  onError: (error: unknown) => void,
+): void {
+  let bytes: Uint8Array | undefined;
+  const stop = (): void => void connection.off('data', onData).off('end', onEnd).off('close', onEnd).pause();
+  const onData = (chunk: Uint8Array): void => {
+    bytes = bytes ? Buffer.concat([bytes, chunk]) : chunk;
+    let hello: ReturnType<typeof decodeClientHello>;
+    try {
+      hello = decodeClientHello(bytes);
+    } catch (error) {
+      stop();
+      return onError(error);
+    }
+    if (hello === undefined) return;
+    stop();
+    if (typeof hello === 'object') giveBack(connection, bytes, hello);
+    onHello(hello);
+  };
+  const onEnd = (): void => {
+    stop();
+    if (bytes) onError(truncatedHelloError());
+    else if (connection.readableEnded) onHello(undefined);
+    else onError(invalidHelloError('ERR_SINGLETON_TRUNCATED_MESSAGE', 'the connection was closed before it'));
+  };
+  connection.on('data', onData).on('end', onEnd).on('close', onEnd);
 }
 
-/** Calls `decode` with all bytes that have arrived, until it returns a value. Bytes after the hello stay in the stream. */
-function readHello<Hello extends Received | Status>(
-  reader: StreamReader,
-  decode: (bytes: Uint8Array) => Hello | undefined,
-): Promise<Hello | undefined> {
-  let bytes: Uint8Array | undefined;
-  return reader.readUntil(() => {
-    const chunk = reader.tryRead();
-    if (!chunk) return undefined;
-    bytes = bytes ? Buffer.concat([bytes, chunk]) : chunk;
-    const hello = decode(bytes);
-    if (typeof hello === 'object' && hello.bytes.length < bytes.length)
-      reader.stream.unshift(bytes.subarray(hello.bytes.length));
-    return hello;
-  });
+/** Returns what arrived after a hello to the stream. */
+function giveBack(stream: Duplex, received: Uint8Array, { bytes: { length } }: Received): void {
+  if (received.length > length) stream.unshift(received.subarray(length));
 }
 
 /** `undefined` as long as bytes are missing. */
@@ -178,7 +190,15 @@ export interface HostHello extends Received {
  * @throws SingletonError `ERR_SINGLETON_FOREIGN_HOST` at the first wrong byte; an echoed client hello is rejected too
  */
 export function readHostHello(reader: StreamReader): Promise<HostHello | undefined> {
-  return readHello(reader, decodeHostHello);
+  let bytes: Uint8Array | undefined;
+  return reader.readUntil(() => {
+    const chunk = reader.tryRead();
+    if (!chunk) return undefined;
+    bytes = bytes ? Buffer.concat([bytes, chunk]) : chunk;
+    const hello = decodeHostHello(bytes);
+    if (hello) giveBack(reader.stream, bytes, hello);
+    return hello;
+  });
 }
 
 /** `undefined` as long as bytes are missing. */

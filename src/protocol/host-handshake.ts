@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { ProtocolOptions } from '../interface/protocol.ts';
 import { loadSecure } from './client-handshake.ts';
-import { type ClientHello, encodeHostHello, readClientHello, readInitiation, type Status, STATUS } from './hello.ts';
+import { type ClientHello, encodeHostHello, readInitiation, type ReceivedHello, type Status, STATUS } from './hello.ts';
 import { StreamReader } from './read.ts';
 import type { WireFormat } from './serializer.ts';
 
@@ -13,26 +13,26 @@ export interface Opened<T, R> {
   readonly wireFormat: WireFormat<T, R>;
 }
 
-/** Resolves to the status to reject the client with, or to `undefined` if the connection ends without a byte. */
+/** Answers a client hello that matches. Otherwise resolves to the status to reject the client with. */
 export async function acceptClient<T, R>(
   wireFormats: readonly WireFormat<T, R>[],
   connection: Duplex,
+  clientHello: ReceivedHello | Status,
   options: ProtocolOptions,
-): Promise<Opened<T, R> | Status | undefined> {
-  const reader = new StreamReader(connection);
-  const clientHello = await readClientHello(reader);
-  if (!clientHello || typeof clientHello === 'number') return clientHello;
+): Promise<Opened<T, R> | Status> {
+  if (typeof clientHello === 'number') return clientHello;
   const wireFormat = checkHello(wireFormats, clientHello, options);
   if (typeof wireFormat === 'number') return wireFormat;
   const { secret } = options;
   if (!secret) {
-    reader.release();
     connection.write(HOST_HELLO);
     return { stream: connection, wireFormat };
   }
+  // First, so that nothing is read while the connection still pushes the hello: Node's duplexPair() would never push again.
+  const { tryRespond } = await loadSecure();
+  const reader = new StreamReader(connection);
   const message = await readInitiation(reader);
   reader.release();
-  const { tryRespond } = await loadSecure();
   const response = tryRespond({ secret, prologue: clientHello.bytes }, message, HOST_HELLO);
   if (!response) return STATUS.verificationFailed;
   connection.write(Buffer.concat([HOST_HELLO, response.message]));

@@ -13,14 +13,14 @@ import { clientGoneError, SingletonError, malformedError } from '../interface/er
 import { twoTurns } from '../interface/timers.ts';
 import { rememberAddress, resetConnection } from '../interface/transport.ts';
 import { frames } from './frames.ts';
-import { encodeHostHello, type Status, STATUS, rejectionError } from './hello.ts';
+import { encodeHostHello, type HelloResult, readClientHello, rejectionError, type Status, STATUS } from './hello.ts';
 import { acceptClient } from './host-handshake.ts';
 import { decodeRequest, type PackedLaunch } from './launch.ts';
 import { encodeReceipt, encodeRefusal, encodeStatus, type Frame, KIND } from './messages.ts';
 import { type WireFormat, deserialize } from './serializer.ts';
 import { HostSession } from './session/host-session.ts';
 
-/** The host's side of the structured protocol. An idle connection costs one object and two listeners. */
+/** The host's side of the structured protocol. An idle connection costs one object and three listeners. */
 export function readLaunch<T, R>(
   wireFormats: readonly WireFormat<T, R>[],
   connection: Duplex,
@@ -28,15 +28,15 @@ export function readLaunch<T, R>(
   handler: LaunchHandler<T, R>,
 ): Responder {
   const reader = new LaunchReader(wireFormats, connection, options, handler);
-  const begin = (): void => {
-    connection.off('readable', begin).off('close', begin);
-    void reader.run();
-  };
-  connection.on('readable', begin).on('close', begin);
+  readClientHello(
+    connection,
+    (hello) => void reader.run(hello),
+    (error) => handler.onError(error),
+  );
   return reader;
 }
 
-/** Reads a connection from its first byte to the receipt. */
+/** Reads a connection from the hello to the receipt. */
 class LaunchReader<T, R> implements Responder {
   readonly #wireFormats: readonly WireFormat<T, R>[];
   readonly #connection: Duplex;
@@ -63,11 +63,11 @@ class LaunchReader<T, R> implements Responder {
     this.#handler = handler;
   }
 
-  async run(): Promise<void> {
+  async run(hello: HelloResult): Promise<void> {
     const handler = this.#handler;
     let request: LaunchResult<T, R> | 'replace' | 'end';
     try {
-      request = await this.#read();
+      request = await this.#read(hello);
     } catch (error) {
       return handler.onError(error);
     }
@@ -77,9 +77,9 @@ class LaunchReader<T, R> implements Responder {
   }
 
   /** "end" if the client sent nothing, or wanted no more than the status. */
-  async #read(): Promise<LaunchResult<T, R> | 'replace' | 'end'> {
-    const opened = await acceptClient(this.#wireFormats, this.#connection, this.#options);
-    if (!opened) return 'end';
+  async #read(hello: HelloResult): Promise<LaunchResult<T, R> | 'replace' | 'end'> {
+    if (!hello) return 'end';
+    const opened = await acceptClient(this.#wireFormats, this.#connection, hello, this.#options);
     if (typeof opened === 'number') {
       this.#isSent = true;
       rememberAddress(this.#connection);
@@ -203,7 +203,7 @@ class LaunchReader<T, R> implements Responder {
         else if (this.#hasStatus && !request && isAtFrameBoundary(decoder)) resolve('end');
         else fail(request ? clientGoneError() : truncatedError());
       };
-      stream.on('end', onEnd).on('close', onEnd);
+      stream.on('end', onEnd).on('close', onEnd).resume();
       // The client may have disconnected while a module was loaded, or ended with its hello.
       if (stream.destroyed || stream.readableEnded) onEnd();
       stream.on('error', (error) => {

@@ -12,8 +12,8 @@ export function readUpTo(stream: Duplex, size: number): Promise<Uint8Array> {
   return readBy(stream, (reader) => reader.readUpTo(size));
 }
 
-export function readClientHello(stream: Duplex): ReturnType<typeof hello.readClientHello> {
-  return readBy(stream, hello.readClientHello);
+export function readClientHello(stream: Duplex): Promise<hello.HelloResult> {
+  return new Promise((resolve, reject) => hello.readClientHello(stream, resolve, reject));
 }
 
 export function readHostHello(stream: Duplex): ReturnType<typeof hello.readHostHello> {

@@ -52,6 +52,13 @@ async function readLaunch(host: Duplex): Promise<void> {
   expect(launch && Buffer.from(decodeLaunch(launch).args).toString()).toBe('["a"]');
 }
 
+/** What a host with a secret makes of a connection. */
+async function accept(host: Duplex): ReturnType<typeof acceptClient<string, string>> {
+  const hello = await readClientHello(host);
+  if (hello === undefined) throw new Error('Expected a client hello, got an end.');
+  return acceptClient([wireFormat], host, hello, secured);
+}
+
 function withHello(hello: Uint8Array, { at = 0, to = 0 }: { at?: number; to?: number }): Buffer {
   const changed = Buffer.from(hello);
   changed.writeUInt8(to, at);
@@ -118,7 +125,7 @@ describe('the handshake with a secret', () => {
     for (const isRemoved of [false, true]) {
       const [client, relay] = pair();
       const [upstream, host] = pair();
-      const accepting = acceptClient([wireFormat], host, secured);
+      const accepting = accept(host);
       const { initiate } = await import('../../src/protocol/secure/handshake.ts');
       // magic | version 1 | flags: secured, fallback | lengths | codec
       const hello = Buffer.from('f553534c0d0a1a0a010304006a736f6e', 'hex');
