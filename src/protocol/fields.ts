@@ -1,4 +1,4 @@
-import { isUtf8 } from 'node:buffer';
+import { tryDecode } from '../interface/bytes.ts';
 import { malformedError, SingletonError } from '../interface/errors.ts';
 
 /** The keys of fields. A reader skips those that it does not know. */
@@ -70,8 +70,9 @@ export function textsOf(fields: readonly Field[], key: number): readonly string[
   return fields
     .filter((field) => field.key === key)
     .map(({ value }) => {
-      if (!isUtf8(value)) throw malformedError(`UTF-8 in a field with key ${key}`);
-      return Buffer.from(value.buffer, value.byteOffset, value.length).toString();
+      const text = tryDecode(value);
+      if (text === undefined) throw malformedError(`UTF-8 in a field with key ${key}`);
+      return text;
     });
 }
 

@@ -1,5 +1,4 @@
-import { isUtf8 } from 'node:buffer';
-import { bufferOf } from '../interface/bytes.ts';
+import { bufferOf, tryDecode } from '../interface/bytes.ts';
 import { malformedError } from '../interface/errors.ts';
 import type { Launch } from '../interface/protocol.ts';
 import {
@@ -79,7 +78,7 @@ export function decodeLaunch({ kind, body }: Frame): PackedLaunch {
     argsStart === fieldsStart ? NO_FIELDS : readFields(decodeFields(body.subarray(fieldsStart, argsStart)), wait);
   return {
     args: body.subarray(argsStart),
-    cwd: end > LAUNCH_HEAD ? decodePath(bytes.subarray(LAUNCH_HEAD, end)) : undefined,
+    cwd: end > LAUNCH_HEAD ? decodePath(body.subarray(LAUNCH_HEAD, end)) : undefined,
     pid: bytes.readUInt32BE(1) || undefined,
     wait,
     ...values,
@@ -105,9 +104,10 @@ function readFields(fields: readonly Field[], wait: boolean): FieldValues {
   };
 }
 
-function decodePath(path: Buffer): string {
-  if (isUtf8(path)) return path.toString();
-  throw malformedError('a working directory in UTF-8');
+function decodePath(bytes: Uint8Array): string {
+  const path = tryDecode(bytes);
+  if (path === undefined) throw malformedError('a working directory in UTF-8');
+  return path;
 }
 
 function valuesOf(fields: readonly Field[], key: number): readonly Uint8Array[] {
