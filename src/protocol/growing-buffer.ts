@@ -13,7 +13,7 @@ export class GrowingBuffer {
 
   /** The appended bytes, as a view that is valid until the next call. */
   get bytes(): Uint8Array {
-    return this.#bytes.subarray(0, this.#length);
+    return this.#length === this.#bytes.length ? this.#bytes : this.#bytes.subarray(0, this.#length);
   }
 
   /** The buffer grows to `capacity` at most. */
@@ -21,7 +21,7 @@ export class GrowingBuffer {
     const length = this.#length + chunk.length;
     if (length > this.#bytes.length) {
       const grown = new Uint8Array(Math.max(length, Math.min(2 * this.#bytes.length, capacity)));
-      grown.set(this.bytes);
+      if (this.#length > 0) grown.set(this.bytes);
       this.#bytes = grown;
     }
     this.#bytes.set(chunk, this.#length);

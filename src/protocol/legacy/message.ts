@@ -10,7 +10,8 @@ export const MAX_FIELDS = 65_536;
 /** Encodes the fields, each followed by a NUL. @throws SingletonError `ERR_SINGLETON_UNENCODABLE` */
 export function encode(fields: readonly string[]): Uint8Array {
   if (fields.length > MAX_FIELDS) throw unencodableError(`there are more than ${MAX_FIELDS}`);
-  for (const [index, field] of fields.entries()) {
+  for (let index = 0; index < fields.length; index += 1) {
+    const field = fields[index] ?? '';
     if (field.includes(NUL)) throw unencodableError(`field ${index} contains a NUL, which separates fields`);
     if (!field.isWellFormed())
       throw unencodableError(`field ${index} contains a lone surrogate, which UTF-8 cannot represent`);

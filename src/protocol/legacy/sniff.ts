@@ -4,9 +4,9 @@ const LF = 0x0a;
 /** The length of the head of a stream, up to and with its first NUL or line feed; `undefined` if it has neither yet. */
 export function headLength(bytes: Uint8Array): number | undefined {
   const nul = bytes.indexOf(NUL);
-  const lineFeed = (nul === -1 ? bytes : bytes.subarray(0, nul)).indexOf(LF);
-  const end = lineFeed === -1 ? nul : lineFeed;
-  return end === -1 ? undefined : end + 1;
+  const lineFeed = bytes.indexOf(LF);
+  if (nul === -1) return lineFeed === -1 ? undefined : lineFeed + 1;
+  return (lineFeed === -1 ? nul : Math.min(nul, lineFeed)) + 1;
 }
 
 /**
@@ -17,9 +17,10 @@ export function headLength(bytes: Uint8Array): number | undefined {
 export function sniffForeignProtocol(start: Uint8Array): string | undefined {
   if (start[0] === 0x16 && start[1] === 0x03) return 'TLS';
   if (start[0] === 0xf5) return 'the structured protocol of this package';
-  const head = start.subarray(0, headLength(start));
+  const length = headLength(start) ?? start.length;
   // Almost all messages have a NUL before a line feed, and return here.
-  if (head.at(-1) !== LF) return undefined;
+  if (start[length - 1] !== LF) return undefined;
+  const head = start.subarray(0, length);
   if (/ HTTP\/\d(\.\d)?\r?\n$/.test(latin1(head.subarray(-12)))) return 'HTTP';
   // Not by "SSH-" alone, with which the name of a file may begin.
   if (/^SSH-\d\.\d+-/.test(latin1(head.subarray(0, 24)))) return 'SSH';
