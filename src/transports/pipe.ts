@@ -37,7 +37,7 @@ export function namedPipe(path: string): Transport {
     endpointOf: () => path,
     unavailableError: (cause) => endpointUnavailableError(path, cause, REASONS),
   };
-  const target: Target = { path, allowHalfOpen: true };
+  const target: Target = Object.freeze({ path, allowHalfOpen: true });
   const transport: SocketTransport = {
     endpoint: path,
     advice: 'Another program may be using the name.',

@@ -41,13 +41,13 @@ export function tcp(options: TcpOptions = {}): Transport {
   const endpoint = endpointAt(address, port);
   const bound = { host: address, port };
   // Without autoSelectFamily, only the address that listen binds is tried: another program may use a second one.
-  const target: Target = {
+  const target: Target = Object.freeze({
     host: connectAddress(address),
     port,
     autoSelectFamily: false,
     allowHalfOpen: true,
     noDelay: true,
-  };
+  });
   const transport: SocketTransport = {
     endpoint,
     // On Windows a connect to a free port takes two seconds.

@@ -28,7 +28,7 @@ import { type Bound, UnixListener, watchFile } from './listener.ts';
 /** A Unix socket. Its file outlives a host that crashes, and the next host removes it. */
 export function unixSocket({ path, directory }: SocketPath, mutex: KernelMutex): Transport {
   const endpoint = `unix://${path}`;
-  const target: Target = { path, allowHalfOpen: true };
+  const target: Target = Object.freeze({ path, allowHalfOpen: true });
   /** The last connect found no host, so that a socket at the path may be stale. */
   let maybeStale = false;
   const createFile = (): SocketFile => new SocketFile(path, directory, mutex);
