@@ -30,13 +30,16 @@ function deserialize(bytes: Uint8Array): any {
   scan(text);
   try {
     // A reviver makes parsing several times slower.
-    const mayHaveProto = text.includes('__proto__') || text.includes(String.raw`\u`);
+    const mayHaveProto = text.includes('__proto__') || text.includes(ESCAPED_UNIT);
     return mayHaveProto ? JSON.parse(text, refuseProto) : JSON.parse(text);
   } catch (error) {
     // Without the cause, which quotes the peer.
     throw error instanceof SingletonError ? error : invalidValueError('it is not JSON');
   }
 }
+
+/** What a key may have in place of a letter. */
+const ESCAPED_UNIT = String.raw`\u`;
 
 function refuseProto(key: string, value: unknown): unknown {
   if (key === '__proto__') throw invalidValueError('it has a key "__proto__"');
