@@ -4,6 +4,7 @@ import type { HostStatus, Receipt } from '../interface/receipt.ts';
 import { now } from '../interface/timers.ts';
 import { Deadline, followSignal, LazyAbortController } from './deadline.ts';
 import type { ResolvedOptions } from './options/resolved-options.ts';
+import { checkArgs } from './options/schema.ts';
 import { isOwn } from './server.ts';
 import { type Bound, type Listen, standBy } from './standby.ts';
 import type { Starter } from './start/starter.ts';
@@ -73,12 +74,13 @@ export async function acquire<T, R>(
   lifetime: LazyAbortController,
 ): Promise<DeliveryResult<R> | Bound> {
   if (listen && options.standby > 0) return standBy(listen, options, lifetime);
+  const { schema, args } = options;
   let deliver: Deliver<R> | undefined;
   /** With a lease, a connect may take long because the store does not answer, or because the host cannot be reached. */
   const provesHost = options.transport.takeoverTime === undefined;
   /** When the first connect to a host began that is not known to have failed; `-Infinity` once one succeeded. */
   let hostSeenAt = listen || !provesHost ? Infinity : -Infinity;
-  let isPreparing = false;
+  let isChecking = false;
   // What never becomes the host must not end the one that is there.
   const isFirstHost = listen && firstHost();
   let hasReplaced = false;
@@ -86,7 +88,7 @@ export async function acquire<T, R>(
   let resets = 0;
   let connectsFirst = listen !== undefined && mayConnectFirst(options);
   const timeoutError = (cause: Error | undefined): SingletonError => {
-    if (isPreparing) return schemaTimeoutError(options);
+    if (isChecking) return schemaTimeoutError(options);
     if (now() - hostSeenAt >= CONNECT_HANG_MS) return unresponsiveError(options);
     return starter?.timeoutError() ?? unavailableError(options, cause);
   };
@@ -100,10 +102,13 @@ export async function acquire<T, R>(
       const isTrial = connectsFirst;
       connectsFirst = false;
       try {
-        isPreparing = true;
-        deliver ??= await prepare(options, deadline, isFirstHost);
-        isPreparing = false;
-        if (provesHost) hostSeenAt = Math.min(hostSeenAt, now());
+        if (!deliver && schema) {
+          isChecking = true;
+          await checkArgs(schema, args, deadline);
+          isChecking = false;
+        }
+        deliver ??= prepare(options, isFirstHost);
+        if (provesHost && hostSeenAt === Infinity) hostSeenAt = now();
         const result = await attempt(options.transport, deliver, deadline, () => (hostSeenAt = -Infinity));
         if (typeof result === 'object') return result;
         // The endpoint is free now. If this process waited, another one would bind it.

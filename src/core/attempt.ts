@@ -9,24 +9,21 @@ import {
 } from '../interface/errors.ts';
 import { hostInfoOf, type HostStatus, type Receipt } from '../interface/receipt.ts';
 import { type Connection, KEEP_ALIVE_DELAY, resetConnection, type Transport } from '../interface/transport.ts';
-import { Deadline, type LazyAbortController, raceAbort } from './deadline.ts';
+import { Deadline, type LazyAbortController } from './deadline.ts';
 import { publish } from './diagnostics.ts';
 import { terminalsOf, watch } from './forwarding.ts';
 import type { ResolvedOptions } from './options/resolved-options.ts';
-import { checkArgs } from './options/schema.ts';
 
 /**
- * Validates and encodes the launch, once for all attempts. With `replace: true`, `mayReplace` decides for each host that is found;
- * without it, none is replaced.
+ * Encodes the launch, once for all attempts. With `replace: true`, `mayReplace` decides for each host that is found; without it,
+ * none is replaced.
  * @throws SingletonError if it is refused; nothing was sent
  */
-export async function prepare<T, R>(
+export function prepare<T, R>(
   options: ResolvedOptions<T, R>,
-  deadline: Deadline,
   mayReplace: ((status: StatusData) => boolean) | undefined,
-): Promise<Deliver<R>> {
-  const { codec, args, schema, name, version, secret, wait, maxMessageBytes } = options;
-  if (schema) await raceAbort(checkArgs(schema, args), deadline);
+): Deliver<R> {
+  const { codec, args, name, version, secret, wait, maxMessageBytes } = options;
   const launch = {
     args,
     cwd: workingDirectory(),

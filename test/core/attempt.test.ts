@@ -167,9 +167,7 @@ describe('attempt', () => {
     ['reset', 'reset'],
   ] as const)('resolves for the answer "%s" to the reason "%s"', async (answer, why) => {
     const transport = endpoint(answer);
-    expect(await attempt(transport, await prepare(optionsFor(transport), deadline, never), deadline, () => {})).toBe(
-      why,
-    );
+    expect(await attempt(transport, prepare(optionsFor(transport), never), deadline, () => {})).toBe(why);
   });
 
   it('closes a connection that the protocol left open', async () => {
@@ -236,12 +234,7 @@ describe('attempt', () => {
       controller.abort('enough');
       return connection;
     });
-    const delivery = attempt(
-      transport,
-      await prepare(optionsFor(transport), deadline, never),
-      deadlineOf(controller.signal),
-      () => {},
-    );
+    const delivery = attempt(transport, prepare(optionsFor(transport), never), deadlineOf(controller.signal), () => {});
     await expect(delivery).rejects.toMatchObject({ code: 'ERR_SINGLETON_RELEASED', cause: 'enough' });
     expect(transport.connections).toMatchObject([{ destroyed: true }]);
   }, 2000);
@@ -250,7 +243,7 @@ describe('attempt', () => {
     const transport = endpoint('host');
     const controller = new AbortController();
     const own = deadlineOf(controller.signal);
-    await attempt(transport, await prepare(optionsFor(transport), own, never), own, () => {});
+    await attempt(transport, prepare(optionsFor(transport), never), own, () => {});
     const [connection] = transport.connections;
     controller.abort();
     expect(connection?.wasReset).toBe(false);
@@ -258,10 +251,10 @@ describe('attempt', () => {
 });
 
 describe('prepare', () => {
-  it('passes the arguments, the directory and the process to the codec', async () => {
+  it('passes the arguments, the directory and the process to the codec', () => {
     const options = optionsFor(endpoint('host'));
     const spy = vi.spyOn(options.codec.protocol, 'outbound');
-    await prepare(options, deadlineOf(), never);
+    prepare(options, never);
     expect(spy).toHaveBeenCalledExactlyOnceWith(
       { args: ['a'], cwd: process.cwd(), pid: process.pid, wait: false, version: undefined, env: {} },
       { name: '', secret: undefined, maxMessageBytes: options.maxMessageBytes, replace: undefined },

@@ -6,6 +6,7 @@ import { connectionPair } from '../../transports/memory-connection.ts';
 import { prepare, readResult, schemaTimeoutError, SIGPIPE_STATUS } from '../attempt.ts';
 import { Deadline, LazyAbortController } from '../deadline.ts';
 import type { ResolvedOptions } from '../options/resolved-options.ts';
+import { checkArgs } from '../options/schema.ts';
 import type { Host } from './host.ts';
 
 /**
@@ -23,13 +24,15 @@ export async function prepareOwnLaunch<T, R>(
   options: ResolvedOptions<T, R>,
   lifetime: LazyAbortController,
 ): Promise<DeliverOwnLaunch<T, R>> {
-  const deadline = new Deadline(options.deliveryTimeout, () => schemaTimeoutError(options), lifetime);
+  const { schema, args, deliveryTimeout } = options;
+  const deadline = new Deadline(deliveryTimeout, () => schemaTimeoutError(options), lifetime);
   try {
-    const deliver = await prepare({ ...options, replace: false }, deadline, () => false);
-    return (host) => deliverTo(host, deliver, lifetime);
+    if (schema) await checkArgs(schema, args, deadline);
   } finally {
     deadline.clear();
   }
+  const deliver = prepare({ ...options, replace: false }, () => false);
+  return (host) => deliverTo(host, deliver, lifetime);
 }
 
 async function deliverTo<T, R>(host: Host<T, R>, deliver: Deliver<R>, lifetime: LazyAbortController): Promise<void> {

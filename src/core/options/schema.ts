@@ -1,12 +1,14 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { SingletonError } from '../../interface/errors.ts';
+import { type Deadline, raceAbort } from '../deadline.ts';
 
 /** Any schema of the Standard Schema specification: of zod, valibot, arktype and others. https://standardschema.dev */
 export type Schema<Input = unknown, Output = Input> = StandardSchemaV1<Input, Output>;
 
-/** Client: checks the arguments before anything is sent. @throws SingletonError `ERR_SINGLETON_INVALID_ARGS` */
-export async function checkArgs(schema: Schema, args: unknown): Promise<void> {
-  const result = await validate(schema, args, 'The arguments could not be validated: the schema threw.');
+/** Client: checks the arguments before anything is sent. @throws SingletonError `ERR_SINGLETON_INVALID_ARGS`, or as the deadline */
+export async function checkArgs(schema: Schema, args: unknown, deadline: Deadline): Promise<void> {
+  const validating = validate(schema, args, 'The arguments could not be validated: the schema threw.');
+  const result = await raceAbort(validating, deadline);
   if (result.issues !== undefined)
     throw invalidArgsError(`The schema does not allow the arguments: ${describe(result.issues)}.`, result);
 }
