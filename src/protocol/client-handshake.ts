@@ -27,22 +27,30 @@ export function opener<T, R>(
     application: Buffer.from(options.name),
   });
   const maxMessageBytes = Math.max(options.maxMessageBytes, 1 + MAX_RAW_BYTES);
-  return async (connection) => {
-    const streamReader = await handshake(connection, clientHello, options);
-    if (!streamReader || streamReader.stream.destroyed) return undefined;
+  const toChannel = (connection: Duplex, streamReader: StreamReader): Channel => {
     const { stream } = streamReader;
     const reader = new FrameReader(streamReader, frames.createDecoder({ maxMessageBytes }));
     const writer = new FrameWriter(stream, frames);
     writer.uncork();
     return { connection, stream, reader, writer };
   };
+  return async (connection) => {
+    const streamReader = await handshake(connection, clientHello, options);
+    return streamReader && !streamReader.stream.destroyed ? toChannel(connection, streamReader) : undefined;
+  };
 }
 
 /** The client closes first, so that TIME_WAIT stays on its side. */
-export async function end({ stream }: Channel): Promise<void> {
-  // Of a stream that is destroyed neither would be reported.
-  if (!stream.destroyed) await new Promise<void>((resolve) => stream.once('close', resolve).end(resolve));
-  stream.destroy();
+export function end({ stream }: Channel): Promise<void> {
+  return new Promise((resolve) => {
+    const onEnded = (): void => {
+      stream.destroy();
+      resolve();
+    };
+    // Of a stream that is destroyed neither would be reported.
+    if (stream.destroyed) resolve();
+    else stream.once('close', onEnded).end(onEnded);
+  });
 }
 
 /** Loaded with the first secret. An import that is evaluated again takes some microseconds of each connection. */

@@ -50,7 +50,7 @@ export function outbound<T, R>(wireFormat: WireFormat<T, R>, launch: Launch<T>, 
     const answering = readAnswer(reader);
     if (hasArrived && (await isAnsweredEarly(answering))) return undefined;
     stream.write(sent);
-    const answer = await mayHaveRun(answering);
+    const answer = await answering.catch(mayHaveRun);
     if (answer instanceof SingletonError) throw answer;
     if (!answer || !launch.wait) {
       await end(channel);
@@ -59,7 +59,8 @@ export function outbound<T, R>(wireFormat: WireFormat<T, R>, launch: Launch<T>, 
     return {
       receipt: answer,
       runSession: (streams, signal, watch) =>
-        mayHaveRun(runSession({ codec, reply, reader, writer, terminals: launch.terminals, watch }, streams, signal))
+        runSession({ codec, reply, reader, writer, terminals: launch.terminals, watch }, streams, signal)
+          .catch(mayHaveRun)
           .then((result) => ({ ...answer, ...result }))
           .finally(() => connection.destroy()),
     };
@@ -106,19 +107,15 @@ const MAY_HAVE_RUN: ReadonlySet<SingletonErrorCode> = new Set<SingletonErrorCode
   'ERR_SINGLETON_RELEASED',
 ]);
 
-/** Everything that is awaited after the launch was sent passes through here, so that no failure has a code of the other group. */
-async function mayHaveRun<Value>(awaited: Promise<Value>): Promise<Value> {
-  try {
-    return await awaited;
-  } catch (cause) {
-    if (cause instanceof SingletonError && MAY_HAVE_RUN.has(cause.code)) throw cause;
-    throw new SingletonError(
-      'ERR_SINGLETON_CONNECTION_FAILED',
-      'The launch was sent, but the answer of the host could not be used; the cause says why. ' +
-        'The launch may have run: check before you repeat it.',
-      { cause },
-    );
-  }
+/** Every failure after the launch was sent passes through here, so that none has a code of the other group. */
+function mayHaveRun(cause: unknown): never {
+  if (cause instanceof SingletonError && MAY_HAVE_RUN.has(cause.code)) throw cause;
+  throw new SingletonError(
+    'ERR_SINGLETON_CONNECTION_FAILED',
+    'The launch was sent, but the answer of the host could not be used; the cause says why. ' +
+      'The launch may have run: check before you repeat it.',
+    { cause },
+  );
 }
 
 /** `undefined` if the host closed the connection, or is another one than the client has looked up. */

@@ -39,10 +39,13 @@ export class FrameReader {
   }
 
   /** @throws SingletonError if the stream ends before the next frame is complete, or if its bytes are no frame */
-  async read(): Promise<Frame> {
-    const frame = await this.#reader.readUntil(() => this.#tryRead());
-    if (!frame) throw connectionLostError(this.#reader.stream.errored);
-    return frame;
+  read(): Promise<Frame> {
+    return this.#reader.readUntil(
+      () => this.#tryRead(),
+      () => {
+        throw connectionLostError(this.#reader.stream.errored);
+      },
+    );
   }
 
   #tryRead(): Frame | undefined {

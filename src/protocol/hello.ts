@@ -191,14 +191,15 @@ export interface HostHello extends Received {
  */
 export function readHostHello(reader: StreamReader): Promise<HostHello | undefined> {
   let bytes: Uint8Array | undefined;
-  return reader.readUntil(() => {
+  const take = (): HostHello | undefined => {
     const chunk = reader.tryRead();
     if (!chunk) return undefined;
     bytes = bytes ? Buffer.concat([bytes, chunk]) : chunk;
     const hello = decodeHostHello(bytes);
     if (hello) giveBack(reader.stream, bytes, hello);
     return hello;
-  });
+  };
+  return reader.readUntil(take, () => undefined);
 }
 
 /** `undefined` as long as bytes are missing. */

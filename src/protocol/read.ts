@@ -22,20 +22,24 @@ export class StreamReader {
   }
 
   /** The next `size` bytes, or fewer if the stream ends or closes first. Later bytes stay in it. */
-  async readUpTo(size: number): Promise<Uint8Array> {
-    return (await this.readUntil(() => this.tryRead(size))) ?? new Uint8Array(0);
+  readUpTo(size: number): Promise<Uint8Array> {
+    return this.readUntil(
+      () => this.tryRead(size),
+      () => new Uint8Array(0),
+    );
   }
 
   /**
-   * Calls `take` now and whenever more has arrived, until it returns a value. `undefined` if the stream ends or closes first. Rejects
-   * with what `take` throws.
+   * Calls `take` now and whenever more has arrived, until it returns a value, or `onEnd` if the stream ends or closes first. Rejects
+   * with what they throw.
    */
-  readUntil<Value>(take: () => Value | undefined): Promise<Value | undefined> {
+  readUntil<Value, End>(take: () => Value | undefined, onEnd: () => End): Promise<Value | End> {
     return new Promise((resolve, reject) => {
       const tryTake = (): void => {
         try {
           const value = take();
-          if (value !== undefined || this.stream.readableEnded || this.stream.destroyed) resolve(value);
+          if (value !== undefined) resolve(value);
+          else if (this.stream.readableEnded || this.stream.destroyed) resolve(onEnd());
           else this.#wait(tryTake);
         } catch (error) {
           reject(error);

@@ -4,7 +4,12 @@ import { StreamReader } from '../../src/protocol/read.ts';
 
 /** The next bytes of a stream, however many; `undefined` if it has ended or is closed. */
 export function readSome(stream: Duplex): Promise<Uint8Array | undefined> {
-  return readBy(stream, (reader) => reader.readUntil(() => reader.tryRead()));
+  return readBy(stream, (reader) =>
+    reader.readUntil(
+      () => reader.tryRead(),
+      () => undefined,
+    ),
+  );
 }
 
 /** The next `size` bytes of a stream, or fewer if it ends or closes first. */

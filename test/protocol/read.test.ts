@@ -87,8 +87,8 @@ describe('StreamReader', () => {
       if (reader.tryRead()) throw new RangeError('no');
     };
     connection.push('a');
-    await expect(reader.readUntil(fail)).rejects.toThrow(RangeError);
-    const later = reader.readUntil(fail);
+    await expect(reader.readUntil(fail, fail)).rejects.toThrow(RangeError);
+    const later = reader.readUntil(fail, fail);
     connection.push('b');
     await expect(later).rejects.toThrow(RangeError);
     const taken = reader.readUpTo(1);
