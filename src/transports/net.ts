@@ -86,8 +86,9 @@ function descriptorOf(server: any): number | undefined {
 }
 
 /** A Unix socket has a check of its own, by a write. */
-function withPeerCheck(socket: Socket, address: object): Socket {
-  return 'port' in address ? Object.assign(socket, { isPeerGone }) : socket;
+function withPeerCheck(socket: Socket & Pick<Connection, 'isPeerGone'>, address: object): Socket {
+  if ('port' in address) socket.isPeerGone = isPeerGone;
+  return socket;
 }
 
 /**

@@ -61,12 +61,9 @@ export function tcp(options: TcpOptions = {}): Transport {
       };
       return listen(bound, naming, onConnection, listenOptions);
     },
-    async connect(connectOptions) {
-      const socket = await connect(endpoint, target, connectOptions);
-      if (!socket || socket.destroyed) return socket;
-      if (!isLent(port) || !isToItself(socket, port)) return socket;
-      resetConnection(socket);
-      return undefined;
+    connect(connectOptions) {
+      const connected = connect(endpoint, target, connectOptions);
+      return isLent(port) ? connected.then((socket) => refuseItself(socket, port)) : connected;
     },
   };
   return transport;
@@ -106,11 +103,14 @@ export function endpointAt(address: string, port: number): string {
 }
 
 /**
- * Whether both ends are the same, because the system lent the free port to this very connection. There is no host then. The remote
- * address is read only if the ports are the same: `isPeerGone` works only if nothing has read it.
+ * `undefined` if both ends are the same, because the system lent the free port to this very connection. There is no host then. The
+ * remote address is read only if the ports are the same: `isPeerGone` works only if nothing has read it.
  */
-function isToItself(socket: Socket, port: number): boolean {
-  return socket.localPort === port && socket.localAddress === socket.remoteAddress;
+function refuseItself(socket: Socket | undefined, port: number): Socket | undefined {
+  const isToItself = !socket?.destroyed && socket?.localPort === port && socket.localAddress === socket.remoteAddress;
+  if (!isToItself) return socket;
+  resetConnection(socket);
+  return undefined;
 }
 
 /** The first and the last port that the system lends to outgoing connections. */
