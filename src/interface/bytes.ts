@@ -25,6 +25,16 @@ function getterOf(key: PropertyKey): (this: ArrayBufferView) => any {
   return get;
 }
 
+/** A `u32`, big-endian. Bytes that are missing are 0. */
+export function readUint32(bytes: Uint8Array, at: number): number {
+  return readUint16(bytes, at) * 0x1_0000 + readUint16(bytes, at + 2);
+}
+
+/** A `u16`, big-endian. Bytes that are missing are 0. */
+export function readUint16(bytes: Uint8Array, at: number): number {
+  return (bytes[at] ?? 0) * 0x100 + (bytes[at + 1] ?? 0);
+}
+
 /** The same memory. */
 export function bufferOf({ buffer, byteOffset, length }: Uint8Array): Buffer {
   return Buffer.from(buffer, byteOffset, length);

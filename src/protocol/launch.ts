@@ -1,4 +1,4 @@
-import { bufferOf, tryDecode } from '../interface/bytes.ts';
+import { readUint16, readUint32, tryDecode } from '../interface/bytes.ts';
 import { malformedError } from '../interface/errors.ts';
 import type { Launch } from '../interface/protocol.ts';
 import {
@@ -65,13 +65,12 @@ export function decodeRequest(frame: Frame): PackedLaunch | 'status' | 'replace'
 /** @throws SingletonError `ERR_SINGLETON_MALFORMED_MESSAGE` */
 export function decodeLaunch({ kind, body }: Frame): PackedLaunch {
   if (kind !== KIND.launch) throw malformedError(`a launch (kind ${KIND.launch}), got a frame of kind ${kind}`);
-  const bytes = bufferOf(body);
-  const end = LAUNCH_HEAD + (bytes.length < LAUNCH_HEAD ? 0 : bytes.readUInt16BE(5));
+  const end = LAUNCH_HEAD + readUint16(body, 5);
   const fieldsStart = end + LENGTH_BYTES;
-  if (bytes.length < fieldsStart) throw malformedError('a launch that is longer than its working directory');
-  const argsStart = fieldsStart + bytes.readUInt32BE(end);
-  if (bytes.length < argsStart) throw malformedError('a launch that is longer than its fields');
-  const flags = bytes.readUInt8();
+  if (body.length < fieldsStart) throw malformedError('a launch that is longer than its working directory');
+  const argsStart = fieldsStart + readUint32(body, end);
+  if (body.length < argsStart) throw malformedError('a launch that is longer than its fields');
+  const flags = body[0] ?? 0;
   if ((flags & ~WAITS) !== 0) throw malformedError('a launch without unknown flags, but one is set');
   const wait = flags === WAITS;
   const values =
@@ -79,7 +78,7 @@ export function decodeLaunch({ kind, body }: Frame): PackedLaunch {
   return {
     args: body.subarray(argsStart),
     cwd: end > LAUNCH_HEAD ? decodePath(body.subarray(LAUNCH_HEAD, end)) : undefined,
-    pid: bytes.readUInt32BE(1) || undefined,
+    pid: readUint32(body, 1) || undefined,
     wait,
     ...values,
   };
