@@ -45,11 +45,11 @@ export function hostInfoOf({
   token,
   address,
 }: { readonly [Key in Optional]?: HostInfo[Key] | undefined }): Pick<HostInfo, Optional> {
-  return {
-    ...(version !== undefined && { version }),
-    ...(token !== undefined && { token }),
-    ...(address !== undefined && { address }),
-  };
+  const info: { -readonly [Key in Optional]?: HostInfo[Key] } = {};
+  if (version !== undefined) info.version = version;
+  if (token !== undefined) info.token = token;
+  if (address !== undefined) info.address = address;
+  return info;
 }
 
 /** The status that a host reports. Over `legacy()` only `endpoint` is known. */

@@ -168,12 +168,11 @@ function resolveCodecs<T, R>(given: AnyOptions<T, R>['codec']): readonly [Codec<
   const [first, ...others]: readonly Codec<T, R>[] = Array.isArray(given) ? given : [given ?? defaultCodec()];
   if (first === undefined) throw invalidOptionError('codec', 'a list of one codec or more', given);
   const codecs = [first, ...others] as const;
-  const seen = new Set<unknown>();
-  for (const codec of codecs) {
+  codecs.forEach((codec, index) => {
     checkMethods('codec', codec?.protocol, ['inbound', 'outbound', 'status'], 'a codec, such as legacy()', codec);
-    if (seen.has(codec.name)) throw invalidOptionError('codec', 'codecs with different names', codec.name);
-    seen.add(codec.name);
-  }
+    if (codecs.findIndex(({ name }) => name === codec.name) < index)
+      throw invalidOptionError('codec', 'codecs with different names', codec.name);
+  });
   return codecs;
 }
 
