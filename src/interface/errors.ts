@@ -174,6 +174,12 @@ export function clientGoneError(): SingletonError {
   return new SingletonError('ERR_SINGLETON_CONNECTION_FAILED', message);
 }
 
+export function cutOffByReleaseError(): SingletonError {
+  const message =
+    'A launch was cut off: the endpoint was released before the launch was complete. Its client tries again.';
+  return new SingletonError('ERR_SINGLETON_RELEASED', message);
+}
+
 /** The code of a system error, also of one from another realm. */
 export function codeOf(error: unknown): unknown {
   return Object(error).code;

@@ -7,7 +7,7 @@ import type {
   StatusData,
 } from '../../interface/protocol.ts';
 import type { Session } from '../../interface/session.ts';
-import { atEndpoint, clientGoneError, SingletonError } from '../../interface/errors.ts';
+import { atEndpoint, clientGoneError, cutOffByReleaseError, SingletonError } from '../../interface/errors.ts';
 import { type Connection, KEEP_ALIVE_DELAY, resetConnection } from '../../interface/transport.ts';
 import { describeIssues, parseArgs } from '../options/schema.ts';
 import type { ConnectionManager } from './connections.ts';
@@ -146,11 +146,13 @@ export class HostConnection<T, R> implements LaunchHandler<T, R> {
         return this.#close('closing');
       }
       const { server } = this.#host;
-      if (!server.checkHeld() || this.#manager.isClosing) throw releasedError();
+      if (!server.checkHeld() || this.#manager.isClosing) throw cutOffByReleaseError();
       const { token } = result.launch;
       if (token !== undefined && token !== server.bound.token) throw otherHostError();
       const error = this.#connection.isPeerGone?.() ? clientGoneError() : this.#responder?.error;
       if (error) throw error;
+      // The listeners of the launch may end the process, and those of 'exit' set its result.
+      if (result.session) this.#manager.runLastOnExit();
       const onCounted = (receipt: ReceiptData): void => void (this.#receipt = receipt);
       const isTaken = this.#host.onLaunch(result, this.#origin, remoteAddress, onCounted);
       if (!isTaken) this.#responder?.reject('ERR_SINGLETON_BUSY', `maxPending is ${this.#host.options.maxPending}`);
@@ -227,12 +229,6 @@ export class HostConnection<T, R> implements LaunchHandler<T, R> {
 }
 
 function ignore(): void {}
-
-export function releasedError(): SingletonError {
-  const message =
-    'A launch was cut off: the endpoint was released before the launch was complete. Its client tries again.';
-  return new SingletonError('ERR_SINGLETON_RELEASED', message);
-}
 
 function otherHostError(): SingletonError {
   const message = 'A launch was meant for a host with another fencing token. Its client tries again.';

@@ -1,8 +1,8 @@
-import { SingletonError } from '../../interface/errors.ts';
+import { cutOffByReleaseError, SingletonError } from '../../interface/errors.ts';
 import { LinkedList } from '../../interface/linked-list.ts';
-import { clearInterval, clearTimeout, now, setInterval, setTimeout, twoTurns } from '../../interface/timers.ts';
+import { afterTwoTurns, clearInterval, clearTimeout, now, setInterval, setTimeout } from '../../interface/timers.ts';
 import { type Connection, resetConnection } from '../../interface/transport.ts';
-import { type ConnectionState, HostConnection, type Origin, releasedError } from './connection.ts';
+import { type ConnectionState, HostConnection, type Origin } from './connection.ts';
 import type { ServedConnections } from '../server.ts';
 import type { Host } from './host.ts';
 import { offExit, onExit } from './on-exit.ts';
@@ -73,8 +73,7 @@ export class ConnectionManager<T, R> implements ServedConnections {
     if (state !== 'verifying') connection.deadline = Infinity;
     if (state === 'closing') this.#expire(connection, CLOSE_TIMEOUT);
     this.#openSessions += Number(state === 'open') - Number(before === 'open');
-    // Registered last, so that the user's 'exit' handlers can still set a result.
-    if (connection.responder && (state === 'dispatching' || state === 'open')) onExit(this.#onExit);
+    if (state === 'open') this.runLastOnExit();
     if (before === 'open' || state === 'open') this.#host.onSessionsChange();
     if (this.#all.size > 0) return;
     offExit(this.#onExit);
@@ -82,15 +81,20 @@ export class ConnectionManager<T, R> implements ServedConnections {
     this.checkDrained();
   }
 
+  /** At the end of the process, the user's 'exit' handlers that exist now can still set a result. */
+  runLastOnExit(): void {
+    onExit(this.#onExit);
+  }
+
   /** From now on no launch is dispatched. Clients that have not sent theirs are reset, so that they try again. */
   rejectUnfinished(): void {
     this.isClosing = true;
-    for (const connection of this.#all) if (connection.isReading) connection.end(releasedError());
+    for (const connection of this.#all) if (connection.isReading) connection.end(cutOffByReleaseError());
   }
 
   cut(): void {
     this.isClosing = true;
-    for (const connection of this.#all) connection.end(releasedError());
+    for (const connection of this.#all) connection.end(cutOffByReleaseError());
   }
 
   /**
@@ -147,7 +151,7 @@ export class ConnectionManager<T, R> implements ServedConnections {
     const connections = Array.from(this.#all).filter(isCut);
     const answered = connections.filter(isAnswered);
     this.isClosing = true;
-    for (const connection of connections) connection.end(releasedError());
+    for (const connection of connections) connection.end(cutOffByReleaseError());
     for (const connection of answered) connection.destroy();
   }
 
@@ -191,7 +195,7 @@ export class ConnectionManager<T, R> implements ServedConnections {
       return this.#expire(connection, receiveTimeout);
     }
     // Timers run before what has arrived is read.
-    void twoTurns().then(() => connection.onError(receiveTimeoutError(receiveTimeout)));
+    afterTwoTurns(() => connection.onError(receiveTimeoutError(receiveTimeout)));
   }
 
   /**
