@@ -1,6 +1,6 @@
 import { SingletonError } from '../interface/errors.ts';
 import { LinkedList } from '../interface/linked-list.ts';
-import { clearTimeout, now, setTimeout, twoTurns } from '../interface/timers.ts';
+import { afterTwoTurns, clearTimeout, now, setTimeout } from '../interface/timers.ts';
 import { type AbortableOptions, type ConnectOptions, onAbort } from '../interface/transport.ts';
 
 /** Milliseconds between two attempts, with jitter so that launches do not retry in lockstep. */
@@ -147,7 +147,7 @@ export class Deadline extends LazyAbortController {
   #onPartElapsed(): void {
     if (this.#remaining > 0) return this.#startPart();
     // Timers run before what has arrived is read.
-    void twoTurns().then(() => this.#timer && this.abort(this.#timeoutError(this.failure)));
+    afterTwoTurns(() => this.#timer && this.abort(this.#timeoutError(this.failure)));
   }
 }
 

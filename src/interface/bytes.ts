@@ -40,6 +40,18 @@ export function bufferOf({ buffer, byteOffset, length }: Uint8Array): Buffer {
   return Buffer.from(buffer, byteOffset, length);
 }
 
+/** Whether the bytes are a text in UTF-8. */
+export function isText(bytes: Uint8Array, text: string): boolean {
+  for (let at = 0; at < text.length; at += 1) {
+    const unit = text.charCodeAt(at);
+    if (unit > MAX_ASCII) return Buffer.from(text).equals(bytes);
+    if (unit !== bytes[at]) return false;
+  }
+  return bytes.length === text.length;
+}
+
+const MAX_ASCII = 0x7f;
+
 /** Made at its first use, because a client needs none. */
 let decoder: InstanceType<typeof TextDecoder> | undefined;
 

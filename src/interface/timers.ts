@@ -15,23 +15,25 @@ export function now(): number {
   return process.uptime() * 1000;
 }
 
+/** Calls back after so many turns of the event loop. */
+function afterTurns(count: number, callback: () => void): void {
+  setImmediate(() => (count === 1 ? callback() : afterTurns(count - 1, callback)));
+}
+
 /** Resolves after so many turns of the event loop. */
 export function turns(count: number): Promise<void> {
-  return new Promise((resolve) => {
-    let left = count;
-    const onTurn = (): void => {
-      left -= 1;
-      if (left > 0) setImmediate(onTurn);
-      else resolve();
-    };
-    setImmediate(onTurn);
-  });
+  return new Promise((resolve) => afterTurns(count, resolve));
 }
 
 /**
- * Resolves when everything that has arrived by now was read. That takes two turns: in the first one, "immediate" callbacks may
+ * Calls back when everything that has arrived by now was read. That takes two turns: in the first one, "immediate" callbacks may
  * run without a look at the connections.
  */
+export function afterTwoTurns(callback: () => void): void {
+  afterTurns(2, callback);
+}
+
+/** As `afterTwoTurns`, with a promise. */
 export function twoTurns(): Promise<void> {
-  return turns(2);
+  return new Promise(afterTwoTurns);
 }

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import { isText } from '../interface/bytes.ts';
 import type { ProtocolOptions } from '../interface/protocol.ts';
 import { loadSecure } from './client-handshake.ts';
 import { type ClientHello, encodeHostHello, readInitiation, type ReceivedHello, type Status, STATUS } from './hello.ts';
@@ -46,8 +47,8 @@ function checkHello<T, R>(
   { application, codec, isSecured }: ClientHello,
   { name, secret }: ProtocolOptions,
 ): WireFormat<T, R> | Status {
-  const wireFormat = wireFormats.find((each) => Buffer.from(each.name).equals(codec));
-  if (!Buffer.from(name).equals(application)) return STATUS.application;
+  const wireFormat = wireFormats.find((each) => isText(codec, each.name));
+  if (!isText(application, name)) return STATUS.application;
   if (!wireFormat) return STATUS.codec;
   if (secret && !isSecured) return STATUS.secretRequired;
   if (!secret && isSecured) return STATUS.secretNotExpected;

@@ -10,7 +10,7 @@ import type {
   VerifyFailureReason,
 } from '../interface/protocol.ts';
 import { clientGoneError, SingletonError, malformedError } from '../interface/errors.ts';
-import { twoTurns } from '../interface/timers.ts';
+import { afterTwoTurns } from '../interface/timers.ts';
 import { rememberAddress, resetConnection } from '../interface/transport.ts';
 import { frames } from './frames.ts';
 import { encodeHostHello, type HelloResult, readClientHello, rejectionError, type Status, STATUS } from './hello.ts';
@@ -195,7 +195,7 @@ class LaunchReader<T, R> implements Responder {
         }
         const received = request;
         // A host that was busy or suspended reads the end of a stream one turn after its last bytes.
-        void twoTurns().then(() => resolve(received));
+        afterTwoTurns(() => resolve(received));
         return undefined;
       });
       const onEnd = (): void => {

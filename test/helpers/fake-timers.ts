@@ -15,4 +15,5 @@ vi.mock('../../src/interface/timers.ts', () => ({
   now: () => performance.now(),
   turns,
   twoTurns: () => turns(2),
+  afterTwoTurns: (callback: () => void) => void turns(2).then(callback),
 }));
