@@ -27,6 +27,16 @@ export const frames: Format<Frame> = {
   createDecoder: (limits) => new FrameDecoder(limits),
 };
 
+/** Whether no byte of another frame has arrived. */
+export function isAtFrameBoundary(decoder: Decoder<Frame>): boolean {
+  try {
+    decoder.end();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Reads frames one at a time. Until the next call of `read`, backpressure slows the sender down. */
 export class FrameReader {
   readonly #reader: StreamReader;

@@ -1,48 +1,15 @@
 import type { Duplex } from 'node:stream';
 import { isText } from '../interface/bytes.ts';
-import type { ProtocolOptions } from '../interface/protocol.ts';
+import type { ProtocolOptions, VerifyFailureReason } from '../interface/protocol.ts';
 import { loadSecure } from './client-handshake.ts';
 import { type ClientHello, encodeHostHello, readInitiation, type ReceivedHello, type Status, STATUS } from './hello.ts';
 import { StreamReader } from './read.ts';
 import type { WireFormat } from './serializer.ts';
 
-/** A host's connection after the handshake. */
-export interface Opened<T, R> {
-  /** Carries the frames; the connection itself if there is no secret. */
-  readonly stream: Duplex;
-  /** That of the client's codec. */
-  readonly wireFormat: WireFormat<T, R>;
-}
+export const HOST_HELLO: Uint8Array = encodeHostHello(STATUS.ok);
 
-/** Answers a client hello that matches. Otherwise resolves to the status to reject the client with. */
-export async function acceptClient<T, R>(
-  wireFormats: readonly WireFormat<T, R>[],
-  connection: Duplex,
-  clientHello: ReceivedHello | Status,
-  options: ProtocolOptions,
-): Promise<Opened<T, R> | Status> {
-  if (typeof clientHello === 'number') return clientHello;
-  const wireFormat = checkHello(wireFormats, clientHello, options);
-  if (typeof wireFormat === 'number') return wireFormat;
-  const { secret } = options;
-  if (!secret) {
-    connection.write(HOST_HELLO);
-    return { stream: connection, wireFormat };
-  }
-  // First, so that nothing is read while the connection still pushes the hello: Node's duplexPair() would never push again.
-  const { tryRespond } = await loadSecure();
-  const reader = new StreamReader(connection);
-  const message = await readInitiation(reader);
-  reader.release();
-  const response = tryRespond({ secret, prologue: clientHello.bytes }, message, HOST_HELLO);
-  if (!response) return STATUS.verificationFailed;
-  connection.write(Buffer.concat([HOST_HELLO, response.message]));
-  return { stream: response.open(connection), wireFormat };
-}
-
-const HOST_HELLO = encodeHostHello(STATUS.ok);
-
-function checkHello<T, R>(
+/** The wire format of the client's codec, or the status to reject the client with. */
+export function checkHello<T, R>(
   wireFormats: readonly WireFormat<T, R>[],
   { application, codec, isSecured }: ClientHello,
   { name, secret }: ProtocolOptions,
@@ -53,4 +20,28 @@ function checkHello<T, R>(
   if (secret && !isSecured) return STATUS.secretRequired;
   if (!secret && isSecured) return STATUS.secretNotExpected;
   return wireFormat;
+}
+
+/** Of a client that is rejected for its secret. */
+export const FAILURES: Readonly<Partial<Record<Status, VerifyFailureReason>>> = {
+  [STATUS.secretRequired]: 'missing-secret',
+  [STATUS.secretNotExpected]: 'unexpected-secret',
+  [STATUS.verificationFailed]: 'wrong-secret',
+};
+
+/** Resolves to the stream that carries the frames, or to `undefined` if the client did not prove the secret. */
+export async function respond(
+  connection: Duplex,
+  secret: Uint8Array,
+  clientHello: ReceivedHello,
+): Promise<Duplex | undefined> {
+  // First, so that nothing is read while the connection still pushes the hello: Node's duplexPair() would never push again.
+  const { tryRespond } = await loadSecure();
+  const reader = new StreamReader(connection);
+  const message = await readInitiation(reader);
+  reader.release();
+  const response = tryRespond({ secret, prologue: clientHello.bytes }, message, HOST_HELLO);
+  if (!response) return undefined;
+  connection.write(Buffer.concat([HOST_HELLO, response.message]));
+  return response.open(connection);
 }

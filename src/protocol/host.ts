@@ -1,20 +1,11 @@
 import type { Duplex } from 'node:stream';
-import type { Decoder } from '../interface/codec.ts';
-import type {
-  Responder,
-  ReceiptData,
-  LaunchHandler,
-  LaunchResult,
-  RefusalCode,
-  ProtocolOptions,
-  VerifyFailureReason,
-} from '../interface/protocol.ts';
+import type { Responder, ReceiptData, LaunchHandler, RefusalCode, ProtocolOptions } from '../interface/protocol.ts';
 import { clientGoneError, SingletonError, malformedError } from '../interface/errors.ts';
 import { afterTwoTurns } from '../interface/timers.ts';
 import { rememberAddress, resetConnection } from '../interface/transport.ts';
-import { frames } from './frames.ts';
+import { frames, isAtFrameBoundary } from './frames.ts';
 import { encodeHostHello, type HelloResult, readClientHello, rejectionError, type Status, STATUS } from './hello.ts';
-import { acceptClient } from './host-handshake.ts';
+import { checkHello, FAILURES, HOST_HELLO, respond } from './host-handshake.ts';
 import { decodeRequest, type PackedLaunch } from './launch.ts';
 import { encodeReceipt, encodeRefusal, encodeStatus, type Frame, KIND } from './messages.ts';
 import { type WireFormat, deserialize } from './serializer.ts';
@@ -30,7 +21,7 @@ export function readLaunch<T, R>(
   const reader = new LaunchReader(wireFormats, connection, options, handler);
   readClientHello(
     connection,
-    (hello) => void reader.run(hello),
+    (hello) => reader.onHello(hello),
     (error) => handler.onError(error),
   );
   return reader;
@@ -50,6 +41,8 @@ class LaunchReader<T, R> implements Responder {
   #hasStatus = false;
   #isSent = false;
   #error: SingletonError | undefined;
+  /** Whether the handler knows what the client wants, or why that is not known. */
+  #isHandled = false;
 
   constructor(
     wireFormats: readonly WireFormat<T, R>[],
@@ -63,47 +56,22 @@ class LaunchReader<T, R> implements Responder {
     this.#handler = handler;
   }
 
-  async run(hello: HelloResult): Promise<void> {
-    const handler = this.#handler;
-    let request: LaunchResult<T, R> | 'replace' | 'end';
-    try {
-      request = await this.#read(hello);
-    } catch (error) {
-      return handler.onError(error);
+  /** Answers the hello, and reads what follows. */
+  onHello(hello: HelloResult): void {
+    if (!hello) return this.#handler.onError(undefined);
+    if (typeof hello === 'number') return this.#refuse(hello);
+    const wireFormat = checkHello(this.#wireFormats, hello, this.#options);
+    if (typeof wireFormat === 'number') return this.#refuse(wireFormat);
+    const { secret } = this.#options;
+    if (!secret) {
+      this.#connection.write(HOST_HELLO);
+      return this.#readRequest(this.#connection, wireFormat);
     }
-    if (request === 'replace') handler.onReplace();
-    else if (request === 'end') handler.onError(undefined);
-    else handler.onLaunch(request);
-  }
-
-  /** "end" if the client sent nothing, or wanted no more than the status. */
-  async #read(hello: HelloResult): Promise<LaunchResult<T, R> | 'replace' | 'end'> {
-    if (!hello) return 'end';
-    const opened = await acceptClient(this.#wireFormats, this.#connection, hello, this.#options);
-    if (typeof opened === 'number') {
-      this.#isSent = true;
-      rememberAddress(this.#connection);
-      this.#connection.write(encodeHostHello(opened));
-      const reason = FAILURES[opened];
-      if (reason === undefined) throw rejectionError(opened);
-      return { verified: false, reason };
-    }
-    const { stream, wireFormat } = opened;
-    this.#stream = stream;
-    try {
-      const received = await this.#readRequest(stream);
-      if (!received) return { verified: false, reason: 'replayed-handshake' };
-      // A client that wanted no more than the status gets no refusal.
-      this.#isSent ||= received === 'end';
-      if (typeof received === 'string') return received;
-      const args = deserialize(wireFormat.name, wireFormat.args, received.launch.args);
-      const launch = { ...received.launch, args };
-      if (launch.wait) this.#session = new HostSession(wireFormat, stream, this.#options, launch.terminals);
-      return { verified: true, codec: wireFormat.name, launch, bytes: received.bytes, session: this.#session };
-    } catch (error) {
-      this.#rejectInvalid(error);
-      throw error;
-    }
+    respond(this.#connection, secret, hello).then(
+      (stream) => (stream ? this.#readRequest(stream, wireFormat) : this.#refuse(STATUS.verificationFailed)),
+      (error: unknown) => this.#handler.onError(error),
+    );
+    return undefined;
   }
 
   get error(): SingletonError | undefined {
@@ -160,87 +128,110 @@ class LaunchReader<T, R> implements Responder {
     this.#write(encodeStatus(this.#handler.status()));
   }
 
+  #refuse(status: Status): void {
+    this.#isSent = true;
+    rememberAddress(this.#connection);
+    this.#connection.write(encodeHostHello(status));
+    const reason = FAILURES[status];
+    if (reason === undefined) this.#handler.onError(rejectionError(status));
+    else this.#handler.onLaunch({ verified: false, reason });
+  }
+
   /**
-   * Answers a request for the status, and resolves to what follows. The client may withdraw its launch, or break the protocol,
-   * until the tick in which the launch is dispatched. Resolves to `undefined` if the first record cannot be decrypted: the
-   * handshake did not prove the secret after all.
+   * Answers a request for the status, and hands over what follows. The client may withdraw its launch, or break the protocol,
+   * until the tick in which the launch is dispatched.
    */
-  #readRequest(stream: Duplex): Promise<ReceivedLaunch | 'replace' | 'end' | undefined> {
+  #readRequest(stream: Duplex, wireFormat: WireFormat<T, R>): void {
+    this.#stream = stream;
     const decoder = frames.createDecoder(this.#options);
     let request: ReceivedLaunch | 'replace' | undefined;
     let hasReceived = false;
-    return new Promise((resolve, reject) => {
-      const fail = (error: unknown): void => {
-        this.#error ??= error instanceof SingletonError ? error : clientGoneError();
-        this.#rejectInvalid(error);
-        reject(error);
-      };
-      stream.on('data', (chunk: Uint8Array) => {
-        if (this.#isSent) return this.#session?.push(chunk);
-        if (this.#error !== undefined) return;
-        hasReceived = true;
-        try {
+    stream.on('data', (chunk: Uint8Array) => {
+      if (this.#isSent) return this.#session?.push(chunk);
+      if (this.#error !== undefined) return;
+      hasReceived = true;
+      try {
+        if (request) throw malformedError(ONE_LAUNCH);
+        for (const frame of decoder.push(chunk)) {
           if (request) throw malformedError(ONE_LAUNCH);
-          for (const frame of decoder.push(chunk)) {
-            if (request) throw malformedError(ONE_LAUNCH);
-            const received = decodeRequest(frame);
-            if (received === 'status') this.#answerStatus();
-            else request = received === 'replace' ? received : { launch: received, bytes: frame.body.length };
-          }
-          // Throws the error of the bytes after the last frame, if there is one.
-          if (!request) return void decoder.push(EMPTY);
-          if (!isAtFrameBoundary(decoder)) throw malformedError(ONE_LAUNCH);
-        } catch (error) {
-          return fail(error);
+          const received = decodeRequest(frame);
+          if (received === 'status') this.#answerStatus();
+          else request = received === 'replace' ? received : { launch: received, bytes: frame.body.length };
         }
-        const received = request;
-        // A host that was busy or suspended reads the end of a stream one turn after its last bytes.
-        afterTwoTurns(() => resolve(received));
-        return undefined;
-      });
-      const onEnd = (): void => {
-        if (this.#isSent) this.#session?.clientGone();
-        else if (this.#hasStatus && !request && isAtFrameBoundary(decoder)) resolve('end');
-        else fail(request ? clientGoneError() : truncatedError());
-      };
-      stream.on('end', onEnd).on('close', onEnd).resume();
-      // The client may have disconnected while a module was loaded, or ended with its hello.
-      if (stream.destroyed || stream.readableEnded) onEnd();
-      stream.on('error', (error) => {
-        const code = error instanceof SingletonError && error.code;
-        if (code === 'ERR_SINGLETON_VERIFICATION_FAILED' && !hasReceived) resolve(undefined);
-        if (code === 'ERR_SINGLETON_TRUNCATED_MESSAGE') onEnd();
-        else if (this.#isSent) this.#session?.clientGone(error instanceof SingletonError ? error : undefined);
-        else fail(error);
-      });
+        // Throws the error of the bytes after the last frame, if there is one.
+        if (!request) return void decoder.push(EMPTY);
+        if (!isAtFrameBoundary(decoder)) throw malformedError(ONE_LAUNCH);
+      } catch (error) {
+        return this.#fail(error);
+      }
+      const received = request;
+      // A host that was busy or suspended reads the end of a stream one turn after its last bytes.
+      afterTwoTurns(() => this.#settle(() => this.#onRequest(received, stream, wireFormat)));
+      return undefined;
     });
+    const onEnd = (): void => {
+      if (this.#isSent) this.#session?.clientGone();
+      else if (this.#hasStatus && !request && isAtFrameBoundary(decoder)) this.#settle(() => this.#onStatusOnly());
+      else this.#fail(request ? clientGoneError() : truncatedError());
+    };
+    stream.on('end', onEnd).on('close', onEnd).resume();
+    // The client may have disconnected while a module was loaded, or ended with its hello.
+    if (stream.destroyed || stream.readableEnded) onEnd();
+    stream.on('error', (error) => {
+      const code = error instanceof SingletonError && error.code;
+      // The handshake did not prove the secret after all.
+      if (code === 'ERR_SINGLETON_VERIFICATION_FAILED' && !hasReceived)
+        this.#settle(() => this.#handler.onLaunch({ verified: false, reason: 'replayed-handshake' }));
+      if (code === 'ERR_SINGLETON_TRUNCATED_MESSAGE') onEnd();
+      else if (this.#isSent) this.#session?.clientGone(error instanceof SingletonError ? error : undefined);
+      else this.#fail(error);
+    });
+  }
+
+  #onRequest(request: ReceivedLaunch | 'replace', stream: Duplex, wireFormat: WireFormat<T, R>): void {
+    if (request === 'replace') return this.#handler.onReplace();
+    const { name: codec, args: serializer } = wireFormat;
+    let args: T;
+    try {
+      args = deserialize(codec, serializer, request.launch.args);
+    } catch (error) {
+      this.#rejectInvalid(error);
+      return this.#handler.onError(error);
+    }
+    const launch = { ...request.launch, args };
+    if (launch.wait) this.#session = new HostSession(wireFormat, stream, this.#options, launch.terminals);
+    this.#handler.onLaunch({ verified: true, codec, launch, bytes: request.bytes, session: this.#session });
+    return undefined;
+  }
+
+  /** A client that wanted no more than the status gets no refusal. */
+  #onStatusOnly(): void {
+    this.#isSent = true;
+    this.#handler.onError(undefined);
+  }
+
+  #fail(error: unknown): void {
+    this.#error ??= error instanceof SingletonError ? error : clientGoneError();
+    this.#rejectInvalid(error);
+    this.#settle(() => this.#handler.onError(error));
+  }
+
+  /** Only the first counts. */
+  #settle(handle: () => void): void {
+    if (this.#isHandled) return;
+    this.#isHandled = true;
+    handle();
   }
 }
 
 const EMPTY = new Uint8Array(0);
 const ONE_LAUNCH = 'one launch on a connection, but more bytes arrived before the receipt';
 
-/** Whether no byte of another frame has arrived. */
-function isAtFrameBoundary(decoder: Decoder<Frame>): boolean {
-  try {
-    decoder.end();
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 interface ReceivedLaunch {
   readonly launch: PackedLaunch;
   /** The size of its frame, without length and kind. */
   readonly bytes: number;
 }
-
-const FAILURES: Readonly<Partial<Record<Status, VerifyFailureReason>>> = {
-  [STATUS.secretRequired]: 'missing-secret',
-  [STATUS.secretNotExpected]: 'unexpected-secret',
-  [STATUS.verificationFailed]: 'wrong-secret',
-};
 
 function truncatedError(): SingletonError {
   return new SingletonError(

@@ -15,5 +15,8 @@ vi.mock('../../src/interface/timers.ts', () => ({
   now: () => performance.now(),
   turns,
   twoTurns: () => turns(2),
-  afterTwoTurns: (callback: () => void) => void turns(2).then(callback),
+  async afterTwoTurns(callback: () => void): Promise<void> {
+    await turns(2);
+    callback();
+  },
 }));
