@@ -25,7 +25,7 @@ export async function send<T, R>(options: ResolvedOptions<T, R>): Promise<Receip
   try {
     const delivery = await acquire(undefined, options, lifetime);
     if ('mayHaveRun' in delivery) throw noHostError(options);
-    return await readResult(delivery, options, lifetime);
+    return delivery.runSession ? await readResult(delivery, options, lifetime) : delivery.receipt;
   } finally {
     unfollow();
   }

@@ -5,6 +5,7 @@ import { FrameReader, FrameWriter } from './frames.ts';
 import { encodeClientHello, type HostHello, readHostHello, RESPONSE_BYTES, STATUS, VERSION } from './hello.ts';
 import { MAX_RAW_BYTES } from './messages.ts';
 import { StreamReader } from './read.ts';
+import type { Initiation } from './secure/handshake.ts';
 import type { WireFormat } from './serializer.ts';
 
 /** A client's connection after the handshake. */
@@ -19,24 +20,28 @@ export interface Channel {
 /** Returns a function that runs the handshake over a connection; `undefined` if the host closed it. */
 export function opener<T, R>(
   { name, frames }: WireFormat<T, R>,
-  options: ProtocolOptions,
+  { secret, name: application, maxMessageBytes }: ProtocolOptions,
 ): (connection: Duplex) => Promise<Channel | undefined> {
   const clientHello = encodeClientHello({
-    isSecured: options.secret !== undefined,
+    isSecured: secret !== undefined,
     codec: Buffer.from(name),
-    application: Buffer.from(options.name),
+    application: Buffer.from(application),
   });
-  const maxMessageBytes = Math.max(options.maxMessageBytes, 1 + MAX_RAW_BYTES);
-  const toChannel = (connection: Duplex, streamReader: StreamReader): Channel => {
+  const limits = { maxMessageBytes: Math.max(maxMessageBytes, 1 + MAX_RAW_BYTES) };
+  return async (connection) => {
+    const initiation = secret && (await loadSecure()).initiate({ secret, prologue: clientHello });
+    connection.write(initiation ? Buffer.concat([clientHello, initiation.message]) : clientHello);
+    const plain = new StreamReader(connection);
+    const hostHello = await readHostHello(plain);
+    if (!hostHello) return undefined;
+    if (hostHello.status !== STATUS.ok || hostHello.version !== VERSION) throw rejectedHelloError(hostHello);
+    const streamReader = initiation ? await secureReader(plain, initiation, hostHello) : plain;
+    if (!streamReader || streamReader.stream.destroyed) return undefined;
     const { stream } = streamReader;
-    const reader = new FrameReader(streamReader, frames.createDecoder({ maxMessageBytes }));
+    const reader = new FrameReader(streamReader, frames.createDecoder(limits));
     const writer = new FrameWriter(stream, frames);
     writer.uncork();
     return { connection, stream, reader, writer };
-  };
-  return async (connection) => {
-    const streamReader = await handshake(connection, clientHello, options);
-    return streamReader && !streamReader.stream.destroyed ? toChannel(connection, streamReader) : undefined;
   };
 }
 
@@ -62,24 +67,17 @@ export async function loadSecure(): Promise<typeof import('./secure/handshake.ts
 }
 
 /** Resolves to a reader of the stream that carries the frames, or to `undefined` if the host closed the connection. */
-async function handshake(
-  connection: Duplex,
-  clientHello: Uint8Array,
-  { secret }: ProtocolOptions,
+async function secureReader(
+  reader: StreamReader,
+  initiation: Initiation,
+  hostHello: HostHello,
 ): Promise<StreamReader | undefined> {
-  const initiation = secret && (await loadSecure()).initiate({ secret, prologue: clientHello });
-  connection.write(initiation ? Buffer.concat([clientHello, initiation.message]) : clientHello);
-  const reader = new StreamReader(connection);
-  const hostHello = await readHostHello(reader);
-  if (!hostHello) return undefined;
-  if (hostHello.status !== STATUS.ok || hostHello.version !== VERSION) throw rejectedHelloError(hostHello);
-  if (!initiation) return reader;
   const message = await reader.readUpTo(RESPONSE_BYTES);
   reader.release();
   if (message.length < RESPONSE_BYTES) return undefined;
-  const secureStream = initiation.tryFinish(connection, message, hostHello.bytes);
+  const stream = initiation.tryFinish(reader.stream, message, hostHello.bytes);
   // Errors surface through the FrameReader.
-  if (secureStream) return new StreamReader(secureStream.on('error', () => {}));
+  if (stream) return new StreamReader(stream.on('error', () => {}));
   throw new SingletonError(
     'ERR_SINGLETON_VERIFICATION_FAILED',
     'The host did not prove that it knows the secret; the secret and the launch were not sent. ' +

@@ -167,9 +167,11 @@ async function isAnsweredEarly(answering: ReturnType<typeof readAnswer>): Promis
 }
 
 /** Resolves to the receipt, or to `undefined` or an error if the host did not dispatch the launch. */
-async function readAnswer(reader: FrameReader): Promise<Receipt<never> | SingletonError | undefined> {
-  const frame = await reader.read().catch(ignoreWriteError);
-  if (!frame) return undefined;
+function readAnswer(reader: FrameReader): Promise<Receipt<never> | SingletonError | undefined> {
+  return reader.read().then(decodeAnswer, ignoreWriteError);
+}
+
+function decodeAnswer(frame: Frame): Receipt<never> | SingletonError | undefined {
   if (frame.kind === KIND.receipt) {
     const receipt = decodeReceipt(frame);
     const { outcome, client, pid, since } = receipt;
