@@ -96,7 +96,7 @@ export async function acquire<T, R>(
   try {
     for (;;) {
       deadline.throwIfAborted();
-      if (!connectsFirst && (await listen?.(deadline))) return { mayHaveRun: false };
+      if (listen && !connectsFirst && (await listen(deadline))) return { mayHaveRun: false };
       if (listen && !options.client) return { receipt: { outcome: 'skipped' } };
       // If a trial fails before it has connected, this process may still become the host, so its error is dropped.
       const isTrial = connectsFirst;
