@@ -40,6 +40,29 @@ describe.each(wires)('a waiting launch over $name', (wire) => {
     expect(await stderr).toBe('aside\n');
   });
 
+  it("may get its result from an 'exit' listener that exists when it, or a later launch, is dispatched", async () => {
+    const { app } = await startHostOn(wire);
+    const [first, second] = [vi.fn<() => void>(), vi.fn<() => void>()];
+    onTestFinished(() => void process.off('exit', first).off('exit', second));
+    const last: unknown[] = [];
+    const answers: (() => void)[] = [];
+    app.on('args', (_, client) => {
+      last.push(process.listeners('exit').at(-1));
+      if (!client.waiting) return undefined;
+      return new Promise<void>((resolve) => answers.push(resolve));
+    });
+    process.on('exit', first);
+    const { result } = launchWaiting(app, wire);
+    await once(app, 'args');
+    process.on('exit', second);
+    await launchWaiting(app, wire, { wait: false }).result;
+    for (const answer of answers) answer();
+    await result;
+    expect(last).toHaveLength(2);
+    expect(last[0]).not.toBe(first);
+    expect(last[1]).not.toBe(second);
+  });
+
   it('has waiting: true at the host, and one that does not wait has false', async () => {
     const { app } = await startHostOn(wire);
     const waiting: boolean[] = [];

@@ -151,8 +151,7 @@ export class HostConnection<T, R> implements LaunchHandler<T, R> {
       if (token !== undefined && token !== server.bound.token) throw otherHostError();
       const error = this.#connection.isPeerGone?.() ? clientGoneError() : this.#responder?.error;
       if (error) throw error;
-      // The listeners of the launch may end the process, and those of 'exit' set its result.
-      if (result.session) this.#manager.runLastOnExit();
+      this.#manager.beforeDispatch(result.session !== undefined);
       const onCounted = (receipt: ReceiptData): void => void (this.#receipt = receipt);
       const isTaken = this.#host.onLaunch(result, this.#origin, remoteAddress, onCounted);
       if (!isTaken) this.#responder?.reject('ERR_SINGLETON_BUSY', `maxPending is ${this.#host.options.maxPending}`);

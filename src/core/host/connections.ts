@@ -73,7 +73,7 @@ export class ConnectionManager<T, R> implements ServedConnections {
     if (state !== 'verifying') connection.deadline = Infinity;
     if (state === 'closing') this.#expire(connection, CLOSE_TIMEOUT);
     this.#openSessions += Number(state === 'open') - Number(before === 'open');
-    if (state === 'open') this.runLastOnExit();
+    if (state === 'open') onExit(this.#onExit);
     if (before === 'open' || state === 'open') this.#host.onSessionsChange();
     if (this.#all.size > 0) return;
     offExit(this.#onExit);
@@ -81,9 +81,9 @@ export class ConnectionManager<T, R> implements ServedConnections {
     this.checkDrained();
   }
 
-  /** At the end of the process, the user's 'exit' handlers that exist now can still set a result. */
-  runLastOnExit(): void {
-    onExit(this.#onExit);
+  /** If its listeners end the process, the 'exit' listeners that exist now can still set the result of a launch that waits. */
+  beforeDispatch(isWaiting: boolean): void {
+    if (isWaiting || this.#openSessions > 0) onExit(this.#onExit);
   }
 
   /** From now on no launch is dispatched. Clients that have not sent theirs are reset, so that they try again. */
