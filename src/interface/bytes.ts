@@ -1,3 +1,5 @@
+import { TextDecoder } from 'node:util';
+
 /**
  * The bytes of a `Uint8Array` that a program passes, of any realm; `undefined` for another value. Ignores properties of its
  * own: a wrong "length" would otherwise send other memory of this process.
@@ -40,8 +42,8 @@ export function bufferOf({ buffer, byteOffset, length }: Uint8Array): Buffer {
   return Buffer.from(buffer, byteOffset, length);
 }
 
-/** Whether the bytes are a text in UTF-8. */
-export function isText(bytes: Uint8Array, text: string): boolean {
+/** Whether the bytes are this text in UTF-8. */
+export function equalsText(bytes: Uint8Array, text: string): boolean {
   for (let at = 0; at < text.length; at += 1) {
     const unit = text.charCodeAt(at);
     if (unit > MAX_ASCII) return Buffer.from(text).equals(bytes);
@@ -52,8 +54,8 @@ export function isText(bytes: Uint8Array, text: string): boolean {
 
 const MAX_ASCII = 0x7f;
 
-/** Made at its first use, because a client needs none. */
-let decoder: InstanceType<typeof TextDecoder> | undefined;
+/** Made at its first use, because a launch that gets a receipt needs none. */
+let decoder: TextDecoder | undefined;
 
 /** The text, with its byte order mark if it has one; `undefined` if the bytes are not UTF-8. */
 export function tryDecode(bytes: Uint8Array): string | undefined {

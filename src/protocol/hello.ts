@@ -92,7 +92,8 @@ export function readClientHello(
     else if (connection.readableEnded) onHello(undefined);
     else onError(invalidHelloError('ERR_SINGLETON_TRUNCATED_MESSAGE', 'the connection was closed before it'));
   };
-  connection.on('data', onData).on('end', onEnd).on('close', onEnd);
+  // A connection that was accepted paused does not start by itself.
+  connection.on('data', onData).on('end', onEnd).on('close', onEnd).resume();
 }
 
 /** Returns what arrived after a hello to the stream. */

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { isText } from '../interface/bytes.ts';
+import { equalsText } from '../interface/bytes.ts';
 import type { ProtocolOptions, VerifyFailureReason } from '../interface/protocol.ts';
 import { loadSecure } from './client-handshake.ts';
 import { type ClientHello, encodeHostHello, readInitiation, type ReceivedHello, type Status, STATUS } from './hello.ts';
@@ -14,8 +14,8 @@ export function checkHello<T, R>(
   { application, codec, isSecured }: ClientHello,
   { name, secret }: ProtocolOptions,
 ): WireFormat<T, R> | Status {
-  const wireFormat = wireFormats.find((each) => isText(codec, each.name));
-  if (!isText(application, name)) return STATUS.application;
+  const wireFormat = wireFormats.find((each) => equalsText(codec, each.name));
+  if (!equalsText(application, name)) return STATUS.application;
   if (!wireFormat) return STATUS.codec;
   if (secret && !isSecured) return STATUS.secretRequired;
   if (!secret && isSecured) return STATUS.secretNotExpected;

@@ -1,17 +1,24 @@
 import type { Duplex } from 'node:stream';
-import type { Responder, ReceiptData, LaunchHandler, RefusalCode, ProtocolOptions } from '../interface/protocol.ts';
+import type {
+  Responder,
+  Launch,
+  ReceiptData,
+  LaunchHandler,
+  RefusalCode,
+  ProtocolOptions,
+} from '../interface/protocol.ts';
 import { clientGoneError, SingletonError, malformedError } from '../interface/errors.ts';
 import { afterTwoTurns } from '../interface/timers.ts';
 import { rememberAddress, resetConnection } from '../interface/transport.ts';
 import { frames, isAtFrameBoundary } from './frames.ts';
 import { encodeHostHello, type HelloResult, readClientHello, rejectionError, type Status, STATUS } from './hello.ts';
 import { checkHello, FAILURES, HOST_HELLO, respond } from './host-handshake.ts';
-import { decodeRequest, type PackedLaunch } from './launch.ts';
+import { decodeRequest, type PackedLaunch, truncatedLaunchError } from './launch.ts';
 import { encodeReceipt, encodeRefusal, encodeStatus, type Frame, KIND } from './messages.ts';
 import { type WireFormat, deserialize } from './serializer.ts';
 import { HostSession } from './session/host-session.ts';
 
-/** The host's side of the structured protocol. An idle connection costs one object and three listeners. */
+/** The host's side of the structured protocol. */
 export function readLaunch<T, R>(
   wireFormats: readonly WireFormat<T, R>[],
   connection: Duplex,
@@ -56,8 +63,16 @@ class LaunchReader<T, R> implements Responder {
     this.#handler = handler;
   }
 
-  /** Answers the hello, and reads what follows. */
+  /** Answers the hello, and reads what follows. A stream may throw when it is written to. */
   onHello(hello: HelloResult): void {
+    try {
+      this.#answerHello(hello);
+    } catch (error) {
+      this.#handler.onError(error);
+    }
+  }
+
+  #answerHello(hello: HelloResult): void {
     if (!hello) return this.#handler.onError(undefined);
     if (typeof hello === 'number') return this.#refuse(hello);
     const wireFormat = checkHello(this.#wireFormats, hello, this.#options);
@@ -67,10 +82,9 @@ class LaunchReader<T, R> implements Responder {
       this.#connection.write(HOST_HELLO);
       return this.#readRequest(this.#connection, wireFormat);
     }
-    respond(this.#connection, secret, hello).then(
-      (stream) => (stream ? this.#readRequest(stream, wireFormat) : this.#refuse(STATUS.verificationFailed)),
-      (error: unknown) => this.#handler.onError(error),
-    );
+    respond(this.#connection, secret, hello)
+      .then((stream) => (stream ? this.#readRequest(stream, wireFormat) : this.#refuse(STATUS.verificationFailed)))
+      .catch((error: unknown) => this.#handler.onError(error));
     return undefined;
   }
 
@@ -172,7 +186,7 @@ class LaunchReader<T, R> implements Responder {
     const onEnd = (): void => {
       if (this.#isSent) this.#session?.clientGone();
       else if (this.#hasStatus && !request && isAtFrameBoundary(decoder)) this.#settle(() => this.#onStatusOnly());
-      else this.#fail(request ? clientGoneError() : truncatedError());
+      else this.#fail(request ? clientGoneError() : truncatedLaunchError());
     };
     stream.on('end', onEnd).on('close', onEnd).resume();
     // The client may have disconnected while a module was loaded, or ended with its hello.
@@ -191,15 +205,14 @@ class LaunchReader<T, R> implements Responder {
   #onRequest(request: ReceivedLaunch | 'replace', stream: Duplex, wireFormat: WireFormat<T, R>): void {
     if (request === 'replace') return this.#handler.onReplace();
     const { name: codec, args: serializer } = wireFormat;
-    let args: T;
+    let launch: Launch<T>;
     try {
-      args = deserialize(codec, serializer, request.launch.args);
+      launch = { ...request.launch, args: deserialize(codec, serializer, request.launch.args) };
+      if (launch.wait) this.#session = new HostSession(wireFormat, stream, this.#options, launch.terminals);
     } catch (error) {
       this.#rejectInvalid(error);
       return this.#handler.onError(error);
     }
-    const launch = { ...request.launch, args };
-    if (launch.wait) this.#session = new HostSession(wireFormat, stream, this.#options, launch.terminals);
     this.#handler.onLaunch({ verified: true, codec, launch, bytes: request.bytes, session: this.#session });
     return undefined;
   }
@@ -231,11 +244,4 @@ interface ReceivedLaunch {
   readonly launch: PackedLaunch;
   /** The size of its frame, without length and kind. */
   readonly bytes: number;
-}
-
-function truncatedError(): SingletonError {
-  return new SingletonError(
-    'ERR_SINGLETON_TRUNCATED_MESSAGE',
-    'Expected a launch, but the connection ended before it was complete. The client may have exited.',
-  );
 }

@@ -1,5 +1,5 @@
 import { readUint16, readUint32, tryDecode } from '../interface/bytes.ts';
-import { malformedError } from '../interface/errors.ts';
+import { malformedError, SingletonError } from '../interface/errors.ts';
 import type { Launch } from '../interface/protocol.ts';
 import {
   decodeFields,
@@ -123,4 +123,11 @@ function decodeEnv(variables: readonly string[]): Readonly<Record<string, string
     env[variable.slice(0, at)] = variable.slice(at + 1);
   }
   return env;
+}
+
+export function truncatedLaunchError(): SingletonError {
+  return new SingletonError(
+    'ERR_SINGLETON_TRUNCATED_MESSAGE',
+    'Expected a launch, but the connection ended before it was complete. The client may have exited.',
+  );
 }

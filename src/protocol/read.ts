@@ -8,7 +8,7 @@ export class StreamReader {
   readonly stream: Duplex;
   /** What to call when more has arrived. */
   #retry: (() => void) | undefined;
-  /** Once it listens. */
+  /** `undefined` while it does not listen. */
   #onEvent: (() => void) | undefined;
 
   constructor(stream: Duplex) {
@@ -52,6 +52,7 @@ export class StreamReader {
   /** Another reader may follow. */
   release(): void {
     if (this.#onEvent) for (const event of EVENTS) this.stream.off(event, this.#onEvent);
+    this.#onEvent = undefined;
   }
 
   #wait(retry: () => void): void {
