@@ -1,5 +1,3 @@
-import { TextDecoder } from 'node:util';
-
 /**
  * The bytes of a `Uint8Array` that a program passes, of any realm; `undefined` for another value. Ignores properties of its
  * own: a wrong "length" would otherwise send other memory of this process.
@@ -54,15 +52,20 @@ export function equalsText(bytes: Uint8Array, text: string): boolean {
 
 const MAX_ASCII = 0x7f;
 
-/** Made at its first use, because a launch that gets a receipt needs none. */
-let decoder: TextDecoder | undefined;
+/** Node's, because not every test environment has a global one. Made at its first use: a launch that gets a receipt needs none. */
+let decoder: InstanceType<typeof import('node:util').TextDecoder> | undefined;
 
 /** The text, with its byte order mark if it has one; `undefined` if the bytes are not UTF-8. */
 export function tryDecode(bytes: Uint8Array): string | undefined {
-  decoder ??= new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+  decoder ??= newDecoder();
   try {
     return decoder.decode(bytes);
   } catch {
     return undefined;
   }
+}
+
+function newDecoder(): NonNullable<typeof decoder> {
+  const { TextDecoder } = process.getBuiltinModule('node:util');
+  return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 }
