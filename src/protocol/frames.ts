@@ -59,15 +59,11 @@ export class FrameReader {
   }
 
   #tryRead(): Frame | undefined {
-    // Until nothing is left: only then a stream that pushes while it is read announces more.
-    for (;;) {
-      const frame = this.#frames.shift();
-      if (frame) return frame;
-      const bytes = this.#reader.tryRead();
-      // Throws the error of the bytes after the previous frame, if there is one.
-      this.#frames = this.#decoder.push(bytes ?? EMPTY);
-      if (!bytes) return this.#frames.shift();
-    }
+    const frame = this.#frames.shift();
+    if (frame) return frame;
+    // Throws the error of the bytes after the previous frame, if there is one.
+    this.#frames = this.#decoder.push(this.#reader.tryRead() ?? EMPTY);
+    return this.#frames.shift();
   }
 }
 

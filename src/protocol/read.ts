@@ -6,6 +6,8 @@ const EVENTS = ['readable', 'end', 'close'] as const;
 /** Reads a stream that nothing else reads. It listens from the first read that has to wait until `release`. */
 export class StreamReader {
   readonly stream: Duplex;
+  /** Whether the last read got nothing. Only after such a one does a stream that pushes while it is read announce more. */
+  #isEmpty = true;
   /** What to call when more has arrived. */
   #retry: (() => void) | undefined;
   /** `undefined` while it does not listen. */
@@ -18,6 +20,7 @@ export class StreamReader {
   /** What has arrived, if it is `size` bytes or more; all of it without a size. */
   tryRead(size?: number): Uint8Array | undefined {
     const bytes: unknown = this.stream.read(size);
+    this.#isEmpty = bytes === null;
     return isUint8Array(bytes) ? bytes : undefined;
   }
 
@@ -37,7 +40,8 @@ export class StreamReader {
     return new Promise((resolve, reject) => {
       const tryTake = (): void => {
         try {
-          const value = take();
+          let value = take();
+          while (value === undefined && !this.#isEmpty) value = take();
           if (value !== undefined) resolve(value);
           else if (this.stream.readableEnded || this.stream.destroyed) resolve(onEnd());
           else this.#wait(tryTake);

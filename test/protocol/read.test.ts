@@ -1,3 +1,4 @@
+import { Duplex } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { StreamReader } from '../../src/protocol/read.ts';
@@ -94,5 +95,29 @@ describe('StreamReader', () => {
     const taken = reader.readUpTo(1);
     connection.push('c');
     expect(Buffer.from(await taken).toString()).toBe('c');
+  });
+
+  test('readUntil() goes on with a stream that pushes while it is read', async () => {
+    const PIECE = 4096;
+    const pieces = Array.from({ length: 24 }, () => Buffer.alloc(PIECE));
+    const source = new Duplex({
+      read() {
+        const piece = pieces.shift();
+        if (piece) this.push(piece);
+      },
+      write: (_chunk, _encoding, done) => done(),
+    });
+    const reader = new StreamReader(source);
+    let bytes = 0;
+    for (const total of [1, 5, 12, 24].map((count) => count * PIECE)) {
+      const take = (): true | undefined => {
+        if (bytes >= total) return true;
+        bytes += reader.tryRead()?.length ?? 0;
+        return bytes >= total ? true : undefined;
+      };
+      expect(await reader.readUntil(take, () => 'ended')).toBe(true);
+      // The stream announces in the meantime what it has pushed.
+      await turn();
+    }
   });
 });
