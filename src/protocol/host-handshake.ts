@@ -22,8 +22,8 @@ export function checkHello<T, R>(
   return wireFormat;
 }
 
-/** Of a client that is rejected for its secret. */
-export const FAILURES: Readonly<Partial<Record<Status, VerifyFailureReason>>> = {
+/** Why a client that is rejected for its secret was not verified. */
+export const VERIFY_FAILURES: Readonly<Partial<Record<Status, VerifyFailureReason>>> = {
   [STATUS.secretRequired]: 'missing-secret',
   [STATUS.secretNotExpected]: 'unexpected-secret',
   [STATUS.verificationFailed]: 'wrong-secret',

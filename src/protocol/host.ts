@@ -12,7 +12,7 @@ import { afterTwoTurns } from '../interface/timers.ts';
 import { rememberAddress, resetConnection } from '../interface/transport.ts';
 import { frames, isAtFrameBoundary } from './frames.ts';
 import { encodeHostHello, type HelloResult, readClientHello, rejectionError, type Status, STATUS } from './hello.ts';
-import { checkHello, FAILURES, HOST_HELLO, respond } from './host-handshake.ts';
+import { checkHello, VERIFY_FAILURES, HOST_HELLO, respond } from './host-handshake.ts';
 import { decodeRequest, type PackedLaunch, truncatedLaunchError } from './launch.ts';
 import { encodeReceipt, encodeRefusal, encodeStatus, type Frame, KIND } from './messages.ts';
 import { type WireFormat, deserialize } from './serializer.ts';
@@ -146,7 +146,7 @@ class LaunchReader<T, R> implements Responder {
     this.#isSent = true;
     rememberAddress(this.#connection);
     this.#connection.write(encodeHostHello(status));
-    const reason = FAILURES[status];
+    const reason = VERIFY_FAILURES[status];
     if (reason === undefined) this.#handler.onError(rejectionError(status));
     else this.#handler.onLaunch({ verified: false, reason });
   }
@@ -229,7 +229,7 @@ class LaunchReader<T, R> implements Responder {
     this.#settle(() => this.#handler.onError(error));
   }
 
-  /** Only the first counts. */
+  /** Only the first call has an effect. */
   #settle(handle: () => void): void {
     if (this.#isHandled) return;
     this.#isHandled = true;

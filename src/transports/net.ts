@@ -112,8 +112,9 @@ export function endpointUnavailableError(
 }
 
 /**
- * What a client connects to, made once for each transport, and frozen: of options that are not, Node 20 makes a copy with a
- * hidden class of its own for each socket, which takes ten times as long. A host may answer after the client has ended.
+ * What a client connects to, made once for each transport. A host may answer after the client has ended. It is frozen because net
+ * copies it for each socket: on Node 20, each copy of another object has a hidden class of its own, and a socket takes ten times
+ * as long.
  */
 export type Target = Readonly<NetConnectOpts> & { readonly allowHalfOpen: true };
 

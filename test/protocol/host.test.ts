@@ -2,6 +2,7 @@ import { Duplex, duplexPair } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { json } from '../../src/codecs/json.ts';
+import { legacy } from '../../src/codecs/legacy.ts';
 import { frames } from '../../src/protocol/frames.ts';
 import { encodeClientHello, encodeHostHello, STATUS } from '../../src/protocol/hello.ts';
 import { encodeLaunch } from '../../src/protocol/launch.ts';
@@ -67,10 +68,13 @@ describe('a host whose client has sent its launch', () => {
   });
 });
 
-test('a host reads a connection that was accepted paused', async () => {
+test.each([
+  ['json()', json(), [HELLO, LAUNCH]],
+  ['legacy()', legacy(), ['a\0', null]],
+] as const)('a host with %s reads a connection that was accepted paused', async (_, codec, pieces) => {
   const connection = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() }).pause();
-  for (const piece of [HELLO, LAUNCH]) connection.push(piece);
-  expect(await readLaunch(json().protocol, connection, options)).toMatchObject({ launch: { args: ['a'] } });
+  for (const piece of pieces) connection.push(piece);
+  expect(await readLaunch<unknown>(codec.protocol, connection, options)).toMatchObject({ launch: { args: ['a'] } });
 });
 
 test('a host whose answer to a hello cannot be written reports what was thrown', async () => {

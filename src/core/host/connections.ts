@@ -81,7 +81,7 @@ export class ConnectionManager<T, R> implements ServedConnections {
     this.checkDrained();
   }
 
-  /** If its listeners end the process, the 'exit' listeners that exist now can still set the result of a launch that waits. */
+  /** Listeners may end the process. The 'exit' listeners that exist now run before ours then, and can set the result of a launch. */
   beforeDispatch(isWaiting: boolean): void {
     if (isWaiting || this.#openSessions > 0) onExit(this.#onExit);
   }

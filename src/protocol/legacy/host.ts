@@ -36,7 +36,8 @@ export function readLaunch(
       handler.onError(error);
     }
   };
-  connection.on('data', onData).on('end', onEnd);
+  // A connection that was accepted paused does not start by itself.
+  connection.on('data', onData).on('end', onEnd).resume();
 }
 
 /** Answers the client, so that it fails with the cause and does not try again. Reports it when the client has disconnected. */
